@@ -1,0 +1,115 @@
+"""What a fit needs to know of its rows, in one pass over them."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._fitted import row_blocks
+
+_UNIT, _SYMMETRIC, _POSITIVE = (0, 1), (-1, 1), (0, np.inf)
+_REACH = {
+    "exponential": _POSITIVE,
+    "hard_sigmoid": _UNIT,
+    "hard_tanh": _SYMMETRIC,
+    "relu": _POSITIVE,
+    "relu6": (0, 6),
+    "sigmoid": _UNIT,
+    "softmax": _UNIT,
+    "softplus": _POSITIVE,
+    "softsign": _SYMMETRIC,
+    "sparse_plus": _POSITIVE,
+    "sparse_sigmoid": _UNIT,
+    "sparsemax": _UNIT,
+    "squareplus": _POSITIVE,
+    "tanh": _SYMMETRIC,
+}
+# Rounding to float32 after scaling may overstep a range by this much.
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Summary of a data matrix.
+
+    Attributes
+    ----------
+    order : ndarray of shape (n_samples,)
+        An order of the rows that follows from their values alone. Training starts
+        from it, so that a fit does not depend on how the rows happened to lie.
+
+    mean : ndarray of shape (n_features,)
+        Weighted mean of each feature.
+
+    minimum, maximum : float
+        Over all values.
+    """
+
+    order: np.ndarray
+    mean: np.ndarray
+    minimum: float
+    maximum: float
+
+
+def survey(X, sample_weight):
+    """Summarise the rows of `X`, a block at a time, in float64.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    sample_weight : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    Survey
+    """
+    n_samples, n_features = X.shape
+    # Distinct rows differ in their projection on a random direction.
+    direction = np.random.default_rng(0).standard_normal(n_features)
+    place = np.empty(n_samples)
+    total = np.zeros(n_features)
+    minimum, maximum = np.inf, -np.inf
+    for rows in row_blocks(n_samples, 2 * n_features):
+        block = X[rows].astype(np.float64)
+        place[rows] = block @ direction
+        total += sample_weight[rows] @ block
+        minimum, maximum = min(minimum, block.min()), max(maximum, block.max())
+    return Survey(
+        np.argsort(place, kind="stable"), total / sample_weight.sum(), minimum, maximum
+    )
+
+
+def check_loss_takes(loss, found):
+    """Raise if `loss`, a Keras loss, is not defined on the data surveyed.
+
+    Raises
+    ------
+    ValueError
+        If a binary cross-entropy meets data outside [0, 1].
+    """
+    name = getattr(loss, "__name__", getattr(loss, "name", ""))
+    if not name.startswith("binary_"):
+        return
+    if found.minimum < -_TOLERANCE or found.maximum > 1 + _TOLERANCE:
+        raise ValueError(
+            f"loss={name!r} needs data in [0, 1], but X ranges from "
+            f"{found.minimum:.4g} to {found.maximum:.4g}. Scale X with MinMaxScaler, or "
+            "use loss='mean_squared_error'."
+        )
+
+
+def warn_if_out_of_reach(decoder, found):
+    """Warn if the decoder's last activation cannot give the values of the data."""
+    activation = getattr(decoder.layers[-1], "activation", None)
+    name = getattr(activation, "__name__", None)
+    if name not in _REACH or not activation.__module__.startswith("keras."):
+        return
+    low, high = _REACH[name]
+    if found.minimum < low - _TOLERANCE or found.maximum > high + _TOLERANCE:
+        warnings.warn(
+            f"output_activation={name!r} gives values in [{low}, {high}], but X ranges "
+            f"from {found.minimum:.4g} to {found.maximum:.4g}: what lies outside cannot "
+            "be reconstructed. Scale X, or use output_activation='linear'.",
+            UserWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,106 @@
+"""Fitted state as plain data: a Keras config and NumPy weights."""
+
+import json
+import threading
+
+import numpy as np
+
+from ._forward import plan_forward
+from ._keras import load
+
+# Rows evaluated at once: their activations stay in the processor's cache.
+_BLOCK_BYTES = 2**20
+
+
+def row_blocks(n_samples, width):
+    """Cut rows into slices of about a megabyte of float32, at least 64 rows each."""
+    rows = max(64, _BLOCK_BYTES // (4 * max(width, 1)))
+    return [slice(i, i + rows) for i in range(0, n_samples, rows)]
+
+
+class FittedNetwork:
+    """A trained network that needs no framework to be kept, copied or called.
+
+    Parameters
+    ----------
+    config : str
+        What ``keras.Model.to_json`` gave.
+
+    weights : list of ndarray
+        What ``keras.Model.get_weights`` gave.
+    """
+
+    def __init__(self, config, weights):
+        self.config = config
+        self.weights = weights
+        self._prepare()
+
+    @classmethod
+    def from_keras(cls, model):
+        """Read config and weights out of a Keras model."""
+        return cls(model.to_json(), model.get_weights())
+
+    def _prepare(self):
+        spec = json.loads(self.config)
+        self._forward = plan_forward(spec)
+        self._compiled = None
+        self._compiling = threading.Lock()
+        self.n_outputs = self.weights[-1].shape[-1]
+        self._width = max((w.shape[-1] for w in self.weights if w.ndim), default=1)
+
+    def __getstate__(self):
+        return {"config": self.config, "weights": self.weights}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._prepare()
+
+    def __call__(self, X):
+        """Evaluate the network.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse matrix} of shape (n_samples, n_in), float32
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_out), float32
+        """
+        if self._forward is None:
+            return self._call_keras(X)
+        n_samples, n_in = X.shape
+        blocks = row_blocks(n_samples, max(self._width, n_in))
+        if len(blocks) == 1:
+            out = self._forward(X, self.weights)
+            return out.copy() if out is X else out
+        first = self._forward(X[blocks[0]], self.weights)
+        out = np.empty((n_samples, *first.shape[1:]), first.dtype)
+        out[blocks[0]] = first
+        for rows in blocks[1:]:
+            out[rows] = self._forward(X[rows], self.weights)
+        return out
+
+    def _call_keras(self, X):
+        """Evaluate in TensorFlow, a power of two of rows at once."""
+        tf, _ = load()
+        with self._compiling:
+            if self._compiled is None:
+                model = self.to_keras()
+                self._compiled = tf.function(
+                    lambda x: model(x, training=False), autograph=False
+                )
+        out = []
+        for rows in row_blocks(X.shape[0], X.shape[1]):
+            block = X[rows] if isinstance(X, np.ndarray) else X[rows].toarray()
+            n = len(block)
+            padded = np.zeros((1 << (n - 1).bit_length(), *block.shape[1:]), np.float32)
+            padded[:n] = block
+            out.append(self._compiled(tf.convert_to_tensor(padded)).numpy()[:n])
+        return np.concatenate(out)
+
+    def to_keras(self):
+        """Build a new Keras model with this config and these weights."""
+        _, keras = load()
+        model = keras.models.model_from_json(self.config)
+        model.set_weights(self.weights)
+        return model

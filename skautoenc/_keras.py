@@ -1,0 +1,119 @@
+"""The one place that imports TensorFlow: late, quiet, with the threads it was granted."""
+
+import contextlib
+import functools
+import os
+import random
+import re
+import sys
+import tempfile
+import threading
+
+import numpy as np
+
+_START_UP_LINE = re.compile(
+    rb"WARNING: All log messages before absl|I\d{4} |\d{4}-\d\d-\d\d [\d:.]+: I |"
+    rb"To enable the following instructions|E\d{4} .*cuInit|\s*$"
+)
+_building = threading.RLock()
+
+
+@functools.cache
+def load():
+    """Import TensorFlow and Keras.
+
+    Returns
+    -------
+    tf, keras : modules
+
+    Raises
+    ------
+    ImportError
+        If Keras runs on another backend than TensorFlow.
+    """
+    first = "tensorflow" not in sys.modules
+    backend_before = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if first:
+        with _without_start_up_lines():
+            import keras
+            import tensorflow as tf
+
+            _keep_to_granted_threads(tf)
+            tf.config.list_logical_devices()  # speaks up too, where there is no GPU
+    else:
+        import keras
+        import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            f"skautoenc trains on Keras's TensorFlow backend, but Keras was loaded "
+            f"with {keras.backend.backend()!r} (KERAS_BACKEND={backend_before!r}). "
+            "Set KERAS_BACKEND=tensorflow before Keras is imported."
+        )
+    return tf, keras
+
+
+def _keep_to_granted_threads(tf):
+    """Give TensorFlow the threads that joblib, or the user, allows this process."""
+    granted = os.environ.get("OMP_NUM_THREADS", "")
+    if granted.isdigit() and int(granted) > 0:
+        tf.config.threading.set_intra_op_parallelism_threads(int(granted))
+        tf.config.threading.set_inter_op_parallelism_threads(int(granted))
+
+
+@contextlib.contextmanager
+def _without_start_up_lines():
+    """Hold back what TensorFlow's C++ says at start-up, and drop its usual lines.
+
+    They are written to file descriptor 2 before any log level applies: info lines,
+    and the failed look for a GPU. Whatever else is written (a warning, an error,
+    another thread's word) is passed on.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    sys.stderr.flush()
+    real = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(real, 2)
+            os.close(real)
+            held.seek(0)
+            for line in held:
+                if not _START_UP_LINE.match(line):
+                    os.write(2, line)
+
+
+@contextlib.contextmanager
+def isolated(seed):
+    """Build Keras objects from `seed`, and leave every global state as it was found.
+
+    Keras draws the seeds of its initialisers and random layers from Python's global
+    generator, and counts layer names in a global table. Inside, both start anew, so
+    that the same seed gives the same weights and the same config; a network function
+    that draws from NumPy's global state is covered too.
+
+    Parameters
+    ----------
+    seed : int
+        Seed in [0, 2**32).
+    """
+    load()
+    from keras.src.backend.common import global_state
+
+    with _building:
+        kept = vars(global_state.GLOBAL_STATE_TRACKER).copy()
+        python_state, numpy_state = random.getstate(), np.random.get_state()
+        random.seed(seed)
+        np.random.seed(seed)
+        for name in ("object_name_uids", "global_seed_generator"):
+            vars(global_state.GLOBAL_STATE_TRACKER).pop(name, None)
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)
+            vars(global_state.GLOBAL_STATE_TRACKER).clear()
+            vars(global_state.GLOBAL_STATE_TRACKER).update(kept)

@@ -1,0 +1,173 @@
+"""Shapes in, Keras encoder and decoder out."""
+
+from sklearn.base import BaseEstimator
+
+from ._keras import load
+
+
+class DenseNetwork(BaseEstimator):
+    """Fully connected encoder and its mirror image as decoder.
+
+    Calling it with ``(input_shape, n_components)`` builds the pair of Keras models,
+    which is the contract of every `network` that an estimator takes.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int, default=(128, 64)
+        Units of the encoder's hidden layers, from the input to the code; the decoder
+        has them in reverse. ``()`` is the single-layer autoencoder.
+
+    activation : str or callable, default="relu"
+        Activation of the hidden layers: any that Keras knows.
+
+    code_activation : str or callable, default="linear"
+        Activation of the code.
+
+    output_activation : str or callable, default="linear"
+        Activation of the reconstruction.
+
+    kernel_regularizer : str, keras.Regularizer or None, default=None
+        Penalty on every kernel.
+
+    activity_regularizer : str, keras.Regularizer or None, default=None
+        Penalty on the code; ``"l1"`` gives a sparse autoencoder.
+
+    Examples
+    --------
+    >>> from skautoenc import DenseNetwork
+    >>> encoder, decoder = DenseNetwork(hidden_layer_sizes=(32,))((64,), 2)
+    >>> encoder.output_shape, decoder.output_shape
+    ((None, 2), (None, 64))
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(128, 64),
+        *,
+        activation="relu",
+        code_activation="linear",
+        output_activation="linear",
+        kernel_regularizer=None,
+        activity_regularizer=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.code_activation = code_activation
+        self.output_activation = output_activation
+        self.kernel_regularizer = kernel_regularizer
+        self.activity_regularizer = activity_regularizer
+
+    def __call__(self, input_shape, n_components):
+        """Build the encoder and the decoder.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one row: ``(n_features,)``.
+
+        n_components : int
+            Width of the code.
+
+        Returns
+        -------
+        encoder, decoder : keras.Model
+        """
+        (n_features,) = input_shape
+        sizes = tuple(self.hidden_layer_sizes)
+        encoder = self._stack(
+            "encoder",
+            n_features,
+            sizes,
+            n_components,
+            activation=self.code_activation,
+            activity_regularizer=self.activity_regularizer,
+            name="code",
+        )
+        decoder = self._stack(
+            "decoder",
+            n_components,
+            sizes[::-1],
+            n_features,
+            activation=self.output_activation,
+            name="reconstruction",
+        )
+        return encoder, decoder
+
+    def _stack(self, part, n_in, sizes, n_out, **last):
+        _, keras = load()
+        regularizer = self.kernel_regularizer
+        inputs = h = keras.Input((n_in,), name=f"{part}_input")
+        for i, units in enumerate(sizes, start=1):
+            h = keras.layers.Dense(
+                int(units),
+                activation=self.activation,
+                kernel_regularizer=regularizer,
+                name=f"{part}_{i}",
+            )(h)
+        outputs = keras.layers.Dense(
+            int(n_out), kernel_regularizer=regularizer, **last
+        )(h)
+        return keras.Model(inputs, outputs, name=part)
+
+
+def build_pair(network, n_features, n_components):
+    """Call a network function and check that its two models fit the data.
+
+    Parameters
+    ----------
+    network : callable
+        ``(input_shape, n_components) -> (encoder, decoder)``.
+
+    n_features, n_components : int
+
+    Returns
+    -------
+    encoder, decoder : keras.Model
+
+    Raises
+    ------
+    TypeError
+        If the function does not return a pair of Keras models.
+    ValueError
+        If a model's input or output has another shape than the data or the code.
+    """
+    _, keras = load()
+    pair = network((n_features,), n_components)
+    if not (
+        isinstance(pair, tuple | list)
+        and len(pair) == 2
+        and all(isinstance(model, keras.Model) for model in pair)
+    ):
+        raise TypeError(
+            "network must return two Keras models, (encoder, decoder), but "
+            f"{network!r} returned {_describe(pair)}."
+        )
+    encoder, decoder = pair
+    for part, model, n_in, n_out in (
+        ("encoder", encoder, n_features, n_components),
+        ("decoder", decoder, n_components, n_features),
+    ):
+        if not model.built:
+            model.build((None, n_in))
+        shapes = model.input_shape, model.compute_output_shape((None, n_in))
+        wanted = (None, n_in), (None, n_out)
+        if tuple(map(tuple, shapes)) != wanted:
+            raise ValueError(
+                f"network: the {part} must map {n_in} values to {n_out} "
+                f"(n_features={n_features}, n_components={n_components}), but it maps "
+                f"shape {shapes[0]} to {shapes[1]}."
+            )
+    return encoder, decoder
+
+
+def _describe(value):
+    if isinstance(value, tuple | list):
+        return f"({', '.join(type(item).__name__ for item in value)})"
+    return f"an object of type {type(value).__name__}"
+
+
+def chain(encoder, decoder):
+    """Return the autoencoder of a pair: one Keras model, sharing their weights."""
+    _, keras = load()
+    inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")
+    return keras.Model(inputs, decoder(encoder(inputs)), name="autoencoder")

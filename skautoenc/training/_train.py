@@ -1,0 +1,132 @@
+"""The one way into training."""
+
+from .._keras import isolated, load
+from ._callbacks import listens_to_batches
+from ._compiled import train_compiled
+from ._losses import get_loss
+from ._model_fit import train_with_model_fit
+from ._monitor import Monitor
+
+
+def train(
+    model,
+    rows,
+    *,
+    loss,
+    optimizer="adam",
+    learning_rate=None,
+    batch_size=32,
+    epochs=1,
+    validation=None,
+    patience=None,
+    callbacks=(),
+    verbose=0,
+    listener=None,
+    rng,
+    engine=None,
+):
+    """Train a Keras model to reproduce rows. The model keeps the trained weights.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built; maps rows to reconstructions. Trained in place, and not to be used for
+        anything else: the compiled engine may keep it as a template for later fits.
+
+    rows : Rows
+        What an epoch visits.
+
+    loss : str, keras.Loss or callable
+        A callable gives one loss per row.
+
+    optimizer : str or keras.Optimizer, default="adam"
+        An instance is copied, not used.
+
+    learning_rate : float, keras LearningRateSchedule or None, default=None
+        None keeps the optimizer's own.
+
+    batch_size, epochs : int
+
+    validation : Rows or None, default=None
+        Gives a ``val_loss`` after every epoch.
+
+    patience : int or None, default=None
+        Stop after so many epochs without improvement, and restore the best weights.
+
+    callbacks : sequence of keras.callbacks.Callback, default=()
+
+    verbose : int, default=0
+        Print a line every so many epochs.
+
+    listener : object or None, default=None
+        See `Monitor`.
+
+    rng : numpy.random.Generator
+        Shuffles the rows.
+
+    engine : {"compiled", "model_fit"} or None, default=None
+        None takes the compiled one wherever it can do the work: not inside a
+        ``tf.distribute`` strategy, nor with a callback that listens to batches.
+
+    Returns
+    -------
+    history : dict of str to list of float
+
+    Raises
+    ------
+    ValueError
+        If Keras does not know the loss or the optimizer, or if training diverges.
+    """
+    tf, _ = load()
+    with isolated(0):
+        loss = get_loss(loss)
+        optimizer, learning_rate = get_optimizer(optimizer, learning_rate)
+    if engine is None:
+        beyond = tf.distribute.has_strategy() or any(map(listens_to_batches, callbacks))
+        engine = "model_fit" if beyond else "compiled"
+    monitor = Monitor(epochs, patience, verbose, listener)
+    _ENGINES[engine](
+        model,
+        rows,
+        loss=loss,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        epochs=epochs,
+        validation=validation,
+        callbacks=callbacks,
+        monitor=monitor,
+        rng=rng,
+    )
+    if monitor.best_weights is not None:
+        model.set_weights(monitor.best_weights)
+    return monitor.history
+
+
+_ENGINES = {"compiled": train_compiled, "model_fit": train_with_model_fit}
+
+
+def get_optimizer(optimizer, learning_rate):
+    """Return a new optimizer, and its learning rate where that is a number.
+
+    Raises
+    ------
+    ValueError
+        If Keras knows no such optimizer.
+    """
+    _, keras = load()
+    try:
+        found = keras.optimizers.get(optimizer)
+    except ValueError as error:
+        raise ValueError(
+            f"optimizer={optimizer!r} is not an optimizer that Keras knows. {error}"
+        ) from None
+    config = found.get_config()
+    if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        config["learning_rate"] = keras.saving.serialize_keras_object(learning_rate)
+        learning_rate = None
+    elif learning_rate is None and isinstance(config["learning_rate"], float):
+        learning_rate = config["learning_rate"]
+    elif learning_rate is not None:
+        config["learning_rate"] = learning_rate
+    return type(found).from_config(config), learning_rate
