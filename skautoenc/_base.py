@@ -127,6 +127,7 @@ class BaseAutoencoder(
             return {
                 "_encoder": FittedNetwork.from_keras(encoder),
                 "_decoder": FittedNetwork.from_keras(decoder),
+                "_n_features_out": self.n_components,
                 "mean_": found.mean,
             }
 
@@ -284,10 +285,6 @@ class BaseAutoencoder(
     def autoencoder_(self):
         """Encoder and decoder as one Keras model, a new copy at each access."""
         return chain(self.encoder_, self.decoder_)
-
-    @property
-    def _n_features_out(self):
-        return self._encoder.n_outputs
 
     def _validate(self, X):
         return validate_data(

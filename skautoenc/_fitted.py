@@ -42,10 +42,9 @@ class FittedNetwork:
 
     def _prepare(self):
         spec = json.loads(self.config)
-        self._forward = plan_forward(spec)
+        self._forward = plan_forward(spec, len(self.weights))
         self._compiled = None
         self._compiling = threading.Lock()
-        self.n_outputs = self.weights[-1].shape[-1]
         self._width = max((w.shape[-1] for w in self.weights if w.ndim), default=1)
 
     def __getstate__(self):

@@ -61,14 +61,17 @@ def _log_softmax(x, axis=-1):
 
 
 def _sparsemax(x, axis=-1):
-    # Martins and Astudillo, 2016: projection onto the simplex.
-    x = np.moveaxis(x, axis, -1)
-    ordered = -np.sort(-x, axis=-1)
-    excess = np.cumsum(ordered, axis=-1) - 1
-    rank = np.arange(1, x.shape[-1] + 1, dtype=x.dtype)
-    support = np.count_nonzero(ordered * rank > excess, axis=-1, keepdims=True)
-    threshold = np.take_along_axis(excess, support - 1, axis=-1) / support
-    return np.moveaxis(np.maximum(x - threshold.astype(x.dtype), 0), -1, axis)
+    # With Keras's threshold, which is not that of Martins and Astudillo (2016): it
+    # sums the cumulative sums over the support, where they take the last one.
+    ordered = -np.sort(-x, axis=axis)
+    total = np.cumsum(ordered, axis=axis)
+    shape = [1] * x.ndim
+    shape[axis] = -1
+    rank = np.arange(1, x.shape[axis] + 1, dtype=x.dtype).reshape(shape)
+    support = ordered - (total - 1) / rank > 0
+    size = support.sum(axis=axis, keepdims=True, dtype=x.dtype)
+    total = np.where(support, total, 0).sum(axis=axis, keepdims=True)
+    return np.maximum(x - (total - 1) / size, 0)
 
 
 def _softplus(x):
@@ -290,12 +293,23 @@ class Forward:
         return values[self._output]
 
 
-def plan_forward(spec):
-    """Return the `Forward` of a model config, or None where only Keras can run it."""
+def plan_forward(spec, n_weights):
+    """Return the `Forward` of a model, or None where only Keras can run it.
+
+    Parameters
+    ----------
+    spec : dict
+        Serialised Keras model.
+
+    n_weights : int
+        Arrays in ``model.get_weights()``. Fewer than the layers ask for means that
+        nested models share some.
+    """
     try:
-        return Forward(spec)
+        forward = Forward(spec)
     except _Unsupported:
         return None
+    return forward if forward.n_weights == n_weights else None
 
 
 def _layer_of(spec):
@@ -331,7 +345,9 @@ def _graph_of(config):
         if spec["class_name"] == "InputLayer":
             continue
         layers.append(spec)
-        for i, call in enumerate(spec["inbound_nodes"]):
+        # Keras counts the calls of a nested functional model from 1.
+        first = int(spec["class_name"] == "Functional")
+        for i, call in enumerate(spec["inbound_nodes"], start=first):
             if len(call["args"]) != 1 or _tensors(list(call["kwargs"].values())):
                 raise _Unsupported("a layer called with several arguments")
             nodes[spec["config"]["name"], i] = tuple(_tensors(call["args"]))

@@ -22,23 +22,26 @@ def train_with_model_fit(
     """Train `model` with ``Model.fit``; see `train` for the contract."""
     _, keras = load()
 
-    class Batches(keras.utils.PyDataset):
-        def __init__(self, rows, orders):
-            super().__init__()
-            self._rows, self._orders = rows, orders
-            self.on_epoch_end()
+    def batch(rows, positions):
+        taken = rows.take(positions)
+        X = np.empty((len(taken), *taken.X.shape[1:]), np.float32)
+        taken.copy_to(X)
+        return X, X, taken.weight
 
-        def on_epoch_end(self):
-            self._order = next(self._orders)
+    def shuffled():
+        while True:  # Keras reads ahead, beyond the last epoch
+            order = rng.permutation(len(rows))
+            for start in range(0, len(rows), batch_size):
+                yield batch(rows, order[start : start + batch_size])
 
+    class InOrder(keras.utils.PyDataset):
         def __len__(self):
-            return -(-len(self._rows) // batch_size)
+            return -(-len(validation) // batch_size)
 
         def __getitem__(self, step):
-            batch = self._rows.take(self._order[step * batch_size :][:batch_size])
-            X = np.empty((len(batch), *batch.X.shape[1:]), np.float32)
-            batch.copy_to(X)
-            return X, X, batch.weight
+            start = step * batch_size
+            stop = min(start + batch_size, len(validation))
+            return batch(validation, np.arange(start, stop))
 
     class Report(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -48,26 +51,16 @@ def train_with_model_fit(
             if monitor.epoch_ended(logs, self.model.get_weights):
                 self.model.stop_training = True
 
-    def shuffled():
-        for _ in range(epochs):
-            yield rng.permutation(len(rows))
-        yield None  # Keras asks once more, after the last epoch
-
-    def in_order():
-        while True:
-            yield np.arange(len(validation))
-
     if learning_rate is not None:
         optimizer.learning_rate = learning_rate
-    with isolated(int(rng.integers(2**32))):
+    with isolated(0):
         model.compile(optimizer=optimizer, loss=loss)
         model.fit(
-            Batches(rows, shuffled()),
+            shuffled(),
+            steps_per_epoch=-(-len(rows) // batch_size),
             epochs=epochs,
-            validation_data=(
-                None if validation is None else Batches(validation, in_order())
-            ),
-            callbacks=[Report(), *callbacks],
+            validation_data=None if validation is None else InOrder(),
             shuffle=False,
+            callbacks=[Report(), *callbacks],
             verbose=0,
         )

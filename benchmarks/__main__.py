@@ -1,0 +1,92 @@
+"""Run benchmark rows; print a Markdown table, and write it with a JSON twin.
+
+python -m benchmarks                     the rows that need no data folder
+python -m benchmarks --data FOLDER       all rows; FOLDER holds mnist.npz
+python -m benchmarks --only one_row      single rows
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+
+from . import encoding, memory, training  # noqa: F401  (they register their rows)
+from ._rows import ROWS
+
+PACKAGES = ("skautoenc", "tensorflow", "keras", "scikit-learn", "numpy")
+
+
+def machine():
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        **versions,
+    }
+
+
+def _processor():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor()
+
+
+def markdown(records, about):
+    head = ["what", "ours", "rival", "unit", "rival / ours", "spread", "asked for"]
+    head += ["loss, ours", "loss, rival"]
+    lines = [
+        ", ".join(f"{name} {value}" for name, value in about.items()) + ".",
+        "",
+        "| " + " | ".join(head) + " |",
+        "|" + "---|" * len(head),
+    ]
+    for record in records:
+        cells = [_cell(record.get(name, "")) for name in head]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value):
+    if isinstance(value, list):
+        return " to ".join(_cell(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", type=Path, help="folder with mnist.npz")
+    parser.add_argument("--only", nargs="+", choices=sorted(ROWS), metavar="ROW")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="write OUT.md and OUT.json")
+    args = parser.parse_args()
+
+    records = []
+    for name in args.only or ROWS:
+        if ROWS[name].needs_data and args.data is None:
+            print(f"{name}: left out, needs --data", flush=True)
+            continue
+        records.append({"row": name, **ROWS[name](args.data, args.repeats).row()})
+        print(f"{name}: {_cell(records[-1]['rival / ours'])}", flush=True)
+
+    about = machine()
+    table = markdown(records, about)
+    print("\n" + table)
+    if args.out:
+        args.out.with_suffix(".md").write_text(table)
+        args.out.with_suffix(".json").write_text(
+            json.dumps({"machine": about, "rows": records}, indent=1) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()

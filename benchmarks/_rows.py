@@ -1,0 +1,120 @@
+"""The registry of benchmark rows, and what they measure with."""
+
+import statistics
+import threading
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+ROWS = {}
+
+
+@dataclass
+class Result:
+    """One row of the table.
+
+    Attributes
+    ----------
+    ours, rival : list of float
+        Repeated measurements.
+
+    unit : str
+    losses : (float, float) or None
+        Final loss of ours and of the rival, where both trained.
+    """
+
+    ours: list
+    rival: list
+    unit: str = "s"
+    losses: tuple | None = None
+    title: str = field(default="", init=False)
+    bar: str = field(default="", init=False)
+
+    def ratios(self):
+        return [r / o for o, r in zip(self.ours, self.rival, strict=True)]
+
+    def row(self):
+        ratios = sorted(self.ratios())
+        record = {
+            "what": self.title,
+            "ours": statistics.median(self.ours),
+            "rival": statistics.median(self.rival),
+            "unit": self.unit,
+            "rival / ours": statistics.median(ratios),
+            "spread": [ratios[0], ratios[-1]],
+            "asked for": self.bar,
+        }
+        if self.losses:
+            record["loss, ours"], record["loss, rival"] = self.losses
+        return record
+
+
+def row(title, bar, needs_data=False):
+    """Register a function ``(data, repeats) -> Result`` as a row of the table."""
+
+    def register(function):
+        def run(data, repeats):
+            result = function(data, repeats)
+            result.title, result.bar = title, bar
+            return result
+
+        run.needs_data = needs_data
+        ROWS[function.__name__] = run
+        return function
+
+    return register
+
+
+def seconds(function):
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def pair(ours, rival, repeats):
+    """Time both sides by turns, after one untimed call of each."""
+    ours(), rival()
+    times = [(seconds(ours), seconds(rival)) for _ in range(repeats)]
+    return [list(side) for side in zip(*times, strict=True)]
+
+
+def per_call(function, calls):
+    """Seconds of one of many calls in a row."""
+
+    def many():
+        for _ in range(calls):
+            function()
+
+    return seconds(many) / calls
+
+
+def mnist(data):
+    with np.load(data / "mnist.npz", allow_pickle=False) as arrays:
+        X = arrays["x_train"].reshape(-1, 784)
+    return np.divide(X, 255, dtype=np.float32)
+
+
+def resident():
+    """Resident memory of this process in bytes."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * 4096
+
+
+class PeakMemory:
+    """The most resident memory during a ``with`` block, sampled every 2 ms."""
+
+    def __enter__(self):
+        self._stop = threading.Event()
+        self.peak = resident()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _watch(self):
+        while not self._stop.wait(0.002):
+            self.peak = max(self.peak, resident())
+
+    def __exit__(self, *exc):
+        self._stop.set()
+        self._thread.join()

@@ -1,0 +1,116 @@
+"""Time of training against plain Keras: the same model, `compile` and `fit`."""
+
+import json
+import subprocess
+import sys
+
+from sklearn.datasets import load_digits
+from sklearn.preprocessing import MinMaxScaler
+
+from ._rows import Result, mnist, row, seconds
+from .recipes import DIGITS_2, DIGITS_32, MNIST_DEEP, MNIST_SIMPLE
+
+
+def _digits():
+    return MinMaxScaler().fit_transform(load_digits().data).astype("float32")
+
+
+def first_fit(ours_first):
+    """Both sides' first fit of digits-32 in a process that has imported TensorFlow."""
+    import tensorflow as tf
+
+    X = _digits()
+    tf.constant(0)
+    estimator = DIGITS_32.estimator(epochs=100, random_state=0)
+    losses = {}
+
+    def ours():
+        losses["ours"] = estimator.fit(X).history_["loss"][-1]
+
+    def rival():
+        losses["rival"] = DIGITS_32.plain_keras(X, epochs=100)
+
+    sides = {"ours": ours, "rival": rival}
+    order = sides if ours_first else reversed(sides)
+    times = {side: seconds(sides[side]) for side in order}
+    return {"times": times, "losses": losses}
+
+
+@row("digits-32, 100 epochs: first fit in a process", "4x")
+def digits_32_first(data, repeats):
+    runs = []
+    for i in range(repeats):
+        code = f"from benchmarks.training import *; print(json.dumps(first_fit({i % 2})))"
+        out = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        )
+        runs.append(json.loads(out.stdout))
+    return Result(
+        [run["times"]["ours"] for run in runs],
+        [run["times"]["rival"] for run in runs],
+        losses=(runs[-1]["losses"]["ours"], runs[-1]["losses"]["rival"]),
+    )
+
+
+@row("digits-32, 100 epochs: fitted again, another random_state", "15x")
+def digits_32_again(data, repeats):
+    X, ours, rival = _digits(), [], []
+    DIGITS_32.estimator(epochs=100, random_state=0).fit(X)
+    DIGITS_32.plain_keras(X, epochs=2)
+    losses = {}
+    for seed in range(1, repeats + 1):
+        estimator = DIGITS_32.estimator(epochs=100, random_state=seed)
+        ours.append(seconds(lambda: estimator.fit(X)))
+
+        def plain():
+            losses["rival"] = DIGITS_32.plain_keras(X, epochs=100)
+
+        rival.append(seconds(plain))
+        losses["ours"] = estimator.history_["loss"][-1]
+    return Result(ours, rival, losses=(losses["ours"], losses["rival"]))
+
+
+def _per_epoch(recipe, X, repeats, few, many, rival_few, rival_many):
+    """Seconds per epoch: the difference of two fits of different length."""
+    recipe.estimator(epochs=many, random_state=0).fit(X)
+    ours, rival = [], []
+    for seed in range(repeats):
+        estimator = recipe.estimator(random_state=seed)
+        long = seconds(lambda: estimator.set_params(epochs=many).fit(X))
+        short = seconds(lambda: estimator.set_params(epochs=few).fit(X))
+        ours.append((long - short) / (many - few))
+        long = seconds(lambda: recipe.plain_keras(X, rival_many))
+        short = seconds(lambda: recipe.plain_keras(X, rival_few))
+        rival.append((long - short) / (rival_many - rival_few))
+    return ours, rival
+
+
+def _same_epochs_losses(recipe, X, epochs, seeds=1):
+    """Mean loss after equal training, ours and plain Keras's."""
+    ours = rival = 0
+    for seed in range(seeds):
+        fitted = recipe.estimator(epochs=epochs, random_state=seed).fit(X)
+        ours += fitted.history_["loss"][-1] / seeds
+        rival += recipe.plain_keras(X, epochs) / seeds
+    return ours, rival
+
+
+@row("digits-2: per epoch", "25x")
+def digits_2_epoch(data, repeats):
+    X = load_digits().data.astype("float32") / 16
+    times = _per_epoch(DIGITS_2, X, repeats, 50, 100, 2, 7)
+    return Result(*times, losses=_same_epochs_losses(DIGITS_2, X, 100, seeds=3))
+
+
+@row("mnist-simple, 60000 rows: per epoch", "4x", needs_data=True)
+def mnist_simple_epoch(data, repeats):
+    X = mnist(data)
+    times = _per_epoch(MNIST_SIMPLE, X, repeats, 1, 4, 1, 3)
+    return Result(*times, losses=_same_epochs_losses(MNIST_SIMPLE, X, 15))
+
+
+@row("mnist-deep, 60000 rows: per epoch", "3x", needs_data=True)
+def mnist_deep_epoch(data, repeats):
+    X = mnist(data)
+    times = _per_epoch(MNIST_DEEP, X, repeats, 1, 4, 1, 3)
+    return Result(*times, losses=_same_epochs_losses(MNIST_DEEP, X, 15))
