@@ -101,7 +101,7 @@ class BaseAutoencoder(
 
     def _fit(self, X, y, sample_weight, X_val):
         """Return the fitted attributes."""
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, order="C")
+        X = self._validate(X, reset=True, order="C")
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
@@ -116,7 +116,7 @@ class BaseAutoencoder(
             encoder, decoder = build_pair(
                 self._network(), X.shape[1], self.n_components
             )
-            model = chain(encoder, decoder)
+        model = chain(encoder, decoder)
         warn_if_out_of_reach(decoder, found)
 
         rows = Rows.weighted(X, found.order, sample_weight)
@@ -184,7 +184,8 @@ class BaseAutoencoder(
         ndarray of shape (n_samples, n_features), float32
         """
         check_is_fitted(self)
-        Z = check_array(Z, dtype=np.float32, input_name="Z")
+        with np.errstate(over="ignore"):
+            Z = check_array(Z, dtype=np.float32, input_name="Z")
         if Z.shape[1] != self._n_features_out:
             raise ValueError(
                 f"Z has {Z.shape[1]} components, but {type(self).__name__} was fitted "
@@ -286,10 +287,11 @@ class BaseAutoencoder(
         """Encoder and decoder as one Keras model, a new copy at each access."""
         return chain(self.encoder_, self.decoder_)
 
-    def _validate(self, X):
-        return validate_data(
-            self, X, accept_sparse="csr", dtype=np.float32, reset=False
-        )
+    def _validate(self, X, *, reset=False, order=None):
+        with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
+            return validate_data(
+                self, X, accept_sparse="csr", dtype=np.float32, order=order, reset=reset
+            )
 
     def _squared_errors(self, X):
         for rows in row_blocks(X.shape[0], X.shape[1]):

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 
 from ._forward import plan_forward
-from ._keras import load
+from ._keras import isolated, load
 
 # Rows evaluated at once: their activations stay in the processor's cache.
 _BLOCK_BYTES = 2**20
@@ -100,6 +100,7 @@ class FittedNetwork:
     def to_keras(self):
         """Build a new Keras model with this config and these weights."""
         _, keras = load()
-        model = keras.models.model_from_json(self.config)
+        with isolated(0):
+            model = keras.models.model_from_json(self.config)
         model.set_weights(self.weights)
         return model

@@ -345,13 +345,16 @@ def _graph_of(config):
         if spec["class_name"] == "InputLayer":
             continue
         layers.append(spec)
-        # Keras counts the calls of a nested functional model from 1.
-        first = int(spec["class_name"] == "Functional")
-        for i, call in enumerate(spec["inbound_nodes"], start=first):
+        for i, call in enumerate(spec["inbound_nodes"]):
             if len(call["args"]) != 1 or _tensors(list(call["kwargs"].values())):
                 raise _Unsupported("a layer called with several arguments")
             nodes[spec["config"]["name"], i] = tuple(_tensors(call["args"]))
-    return _only(config["input_layers"]), _only(config["output_layers"]), nodes, layers
+    first, last = (_only(config[end]) for end in ("input_layers", "output_layers"))
+    if last[0] in {
+        spec["config"]["name"] for spec in layers if spec["class_name"] == "Functional"
+    }:
+        last = last[0], last[1] - 1  # an output counts a nested model's calls from 1
+    return first, last, nodes, layers
 
 
 def _only(ends):

@@ -31,9 +31,9 @@ def load():
     ImportError
         If Keras runs on another backend than TensorFlow.
     """
-    first = "tensorflow" not in sys.modules
-    backend_before = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if first:
+    if "keras" not in sys.modules:
+        _refuse_other_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
+    if "tensorflow" not in sys.modules:
         with _without_start_up_lines():
             import keras
             import tensorflow as tf
@@ -44,13 +44,17 @@ def load():
         import keras
         import tensorflow as tf
 
-    if keras.backend.backend() != "tensorflow":
-        raise ImportError(
-            f"skautoenc trains on Keras's TensorFlow backend, but Keras was loaded "
-            f"with {keras.backend.backend()!r} (KERAS_BACKEND={backend_before!r}). "
-            "Set KERAS_BACKEND=tensorflow before Keras is imported."
-        )
+    _refuse_other_backend(keras.backend.backend())
     return tf, keras
+
+
+def _refuse_other_backend(backend):
+    if backend != "tensorflow":
+        raise ImportError(
+            "skautoenc trains on Keras's TensorFlow backend, but Keras is set to "
+            f"{backend!r}. Set the environment variable KERAS_BACKEND=tensorflow "
+            "before Keras is imported."
+        )
 
 
 def _keep_to_granted_threads(tf):

@@ -2,7 +2,7 @@
 
 from sklearn.base import BaseEstimator
 
-from ._keras import load
+from ._keras import isolated, load
 
 
 class DenseNetwork(BaseEstimator):
@@ -149,13 +149,14 @@ def build_pair(network, n_features, n_components):
     ):
         if not model.built:
             model.build((None, n_in))
-        shapes = model.input_shape, model.compute_output_shape((None, n_in))
-        wanted = (None, n_in), (None, n_out)
-        if tuple(map(tuple, shapes)) != wanted:
+        takes, gives = tuple(model.input_shape), "?"
+        if takes == (None, n_in):
+            gives = tuple(model.compute_output_shape(takes))
+        if gives != (None, n_out):
             raise ValueError(
                 f"network: the {part} must map {n_in} values to {n_out} "
                 f"(n_features={n_features}, n_components={n_components}), but it maps "
-                f"shape {shapes[0]} to {shapes[1]}."
+                f"shape {takes} to {gives}."
             )
     return encoder, decoder
 
@@ -169,5 +170,6 @@ def _describe(value):
 def chain(encoder, decoder):
     """Return the autoencoder of a pair: one Keras model, sharing their weights."""
     _, keras = load()
-    inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")
-    return keras.Model(inputs, decoder(encoder(inputs)), name="autoencoder")
+    with isolated(0):
+        inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")
+        return keras.Model(inputs, decoder(encoder(inputs)), name="autoencoder")

@@ -1,0 +1,204 @@
+"""Fitted estimators are plain: pickled, copied, served without TensorFlow."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+
+import joblib
+import keras
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skautoenc import AutoencoderTransformer
+
+
+def run(code, **environment):
+    """Run Python code in a new process; return what it prints."""
+    out = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert out.returncode == 0, out.stderr
+    return out
+
+
+def through_pickle(estimator, tmp_path):
+    return pickle.loads(pickle.dumps(estimator))
+
+
+def through_joblib(estimator, tmp_path):
+    joblib.dump(estimator, tmp_path / "estimator.joblib")
+    return joblib.load(tmp_path / "estimator.joblib")
+
+
+def through_deepcopy(estimator, tmp_path):
+    return copy.deepcopy(estimator)
+
+
+@pytest.mark.parametrize("way", [through_pickle, through_joblib, through_deepcopy])
+def test_a_copy_gives_the_same_numbers(fitted, digits, way, tmp_path):
+    other = way(fitted, tmp_path)
+    np.testing.assert_array_equal(other.transform(digits), fitted.transform(digits))
+    np.testing.assert_array_equal(other.reconstruct(digits), fitted.reconstruct(digits))
+    assert other.history_ == fitted.history_
+
+
+@pytest.mark.parametrize("way", [through_pickle, through_joblib, through_deepcopy])
+def test_an_unfitted_copy_stays_unfitted(small, digits, way, tmp_path):
+    other = way(small, tmp_path)
+    assert other.get_params() == small.get_params()
+    with pytest.raises(NotFittedError):
+        other.transform(digits)
+    other.fit(digits)
+
+
+def test_a_pickle_is_little_more_than_the_weights(fitted):
+    weights = sum(w.nbytes for w in fitted.autoencoder_.get_weights())
+    assert len(pickle.dumps(fitted)) < weights + 8000
+
+
+def test_a_pickled_pipeline_serves_without_tensorflow(small, tmp_path):
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    pipeline = make_pipeline(MinMaxScaler(), small, LogisticRegression(max_iter=500))
+    pipeline.fit(X, y)
+    with open(tmp_path / "pipeline.pkl", "wb") as file:
+        pickle.dump(pipeline, file)
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "wanted.npy", pipeline.predict_proba(X))
+    run(
+        f"""
+import pickle, sys
+import numpy as np
+with open(r"{tmp_path}/pipeline.pkl", "rb") as file:
+    pipeline = pickle.load(file)
+X = np.load(r"{tmp_path}/X.npy")
+np.testing.assert_allclose(
+    pipeline.predict_proba(X), np.load(r"{tmp_path}/wanted.npy"), atol=1e-6
+)
+autoencoder = pipeline[1]
+autoencoder.inverse_transform(autoencoder.transform(X))
+autoencoder.score(X)
+assert not {{"tensorflow", "keras", "matplotlib"}} & set(sys.modules)
+"""
+    )
+
+
+def test_import_brings_neither_tensorflow_nor_matplotlib():
+    run(
+        """
+import sys
+import skautoenc
+skautoenc.AutoencoderTransformer()
+assert not {"tensorflow", "keras", "matplotlib", "scikeras"} & set(sys.modules)
+"""
+    )
+
+
+FIT = """
+import numpy as np
+from skautoenc import AutoencoderTransformer
+X = np.random.default_rng(0).random((40, 5))
+"""
+
+
+def test_tensorflow_comes_quietly():
+    out = run(FIT + "AutoencoderTransformer(epochs=2000, random_state=0).fit(X)")
+    assert out.stderr == ""
+    assert out.stdout == ""
+
+
+def test_tensorflow_keeps_to_the_threads_it_was_granted():
+    out = run(
+        FIT
+        + """
+AutoencoderTransformer(epochs=1).fit(X)
+import tensorflow as tf
+print(tf.config.threading.get_intra_op_parallelism_threads())
+""",
+        OMP_NUM_THREADS="1",
+    )
+    assert out.stdout == "1\n"
+
+
+def test_another_keras_backend_is_refused_with_the_remedy():
+    out = run(
+        FIT
+        + """
+import sys, types
+try:
+    AutoencoderTransformer(epochs=1).fit(X)
+except ImportError as error:
+    assert "KERAS_BACKEND=tensorflow" in str(error)
+else:
+    raise SystemExit("no error")
+""",
+        KERAS_BACKEND="numpy",
+    )
+    assert out.stdout == ""
+
+
+def test_keras_models_give_the_same_numbers(fitted, digits):
+    Z = fitted.transform(digits)
+    X = fitted.inverse_transform(Z)
+    assert isinstance(fitted.encoder_, keras.Model)
+    for model, given, wanted in (
+        (fitted.encoder_, digits, Z),
+        (fitted.decoder_, Z, X),
+        (fitted.autoencoder_, digits, X),
+    ):
+        np.testing.assert_allclose(
+            model.predict(given, verbose=0), wanted, rtol=1e-5, atol=1e-5
+        )
+
+
+def test_training_a_keras_model_on_leaves_the_estimator_alone(fitted, digits):
+    before = fitted.transform(digits)
+    encoder = fitted.encoder_
+    encoder.set_weights([0 * w for w in encoder.get_weights()])
+    np.testing.assert_array_equal(fitted.transform(digits), before)
+
+
+def test_models_are_missing_before_fit():
+    for name in ("encoder_", "decoder_", "autoencoder_"):
+        assert not hasattr(AutoencoderTransformer(), name)
+
+
+def convolutional(input_shape, n_components):
+    layers = keras.layers
+    (n_features,) = input_shape
+    encoder = keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Reshape((8, 8, 1)),
+            layers.Conv2D(4, 3, strides=2, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(n_components),
+        ]
+    )
+    decoder = keras.Sequential([keras.Input((n_components,)), layers.Dense(n_features)])
+    return encoder, decoder
+
+
+def test_networks_that_numpy_cannot_run_are_pickled_too(digits):
+    estimator = AutoencoderTransformer(
+        4, network=convolutional, epochs=2, random_state=0
+    ).fit(digits)
+    other = pickle.loads(pickle.dumps(estimator))
+    Z = estimator.transform(digits)
+    np.testing.assert_array_equal(other.transform(digits), Z)
+    np.testing.assert_allclose(
+        estimator.encoder_.predict(digits, verbose=0), Z, atol=1e-5
+    )
+    for n in (1, 2, 3, 299):
+        np.testing.assert_allclose(estimator.transform(digits[:n]), Z[:n], atol=1e-5)

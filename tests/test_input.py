@@ -1,0 +1,287 @@
+"""What X may be, and the errors where it may not."""
+
+import re
+import subprocess
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pandas
+import polars
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import NotFittedError
+
+from skautoenc import AutoencoderTransformer, DenseNetwork
+
+
+@pytest.fixture(scope="module")
+def codes(digits):
+    return tiny().fit(digits).transform(digits)
+
+
+def tiny(**params):
+    defaults = {
+        "n_components": 3,
+        "hidden_layer_sizes": (8,),
+        "batch_size": 64,
+        "epochs": 2,
+        "random_state": 0,
+    }
+    return AutoencoderTransformer(**{**defaults, **params})
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda X: X.astype(np.float64),
+        np.asfortranarray,
+        lambda X: np.repeat(X, 2, axis=0)[::2],
+        lambda X: X.tolist(),
+        pandas.DataFrame,
+        lambda X: polars.DataFrame(X, schema=[f"p{i}" for i in range(X.shape[1])]),
+    ],
+    ids=["float64", "fortran", "strided", "lists", "pandas", "polars"],
+)
+def test_containers_give_the_same_codes(digits, codes, convert):
+    estimator = tiny().fit(convert(digits))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        Z = estimator.transform(digits)
+    np.testing.assert_array_equal(Z, codes)
+    np.testing.assert_allclose(estimator.transform(convert(digits)), codes, atol=1e-5)
+    assert Z.dtype == np.float32
+
+
+@pytest.mark.parametrize("container", [sp.csr_matrix, sp.csc_matrix, sp.csr_array])
+def test_sparse_gives_the_codes_of_dense(digits, codes, container):
+    X = container(digits)
+    estimator = tiny().fit(X)
+    np.testing.assert_allclose(estimator.transform(X), codes, rtol=1e-4, atol=1e-5)
+    assert isinstance(estimator.transform(X), np.ndarray)
+    assert estimator.score(X) == pytest.approx(estimator.score(digits), abs=1e-5)
+    np.testing.assert_allclose(
+        estimator.reconstruct(X), estimator.reconstruct(digits), atol=1e-5
+    )
+
+
+def test_sparse_is_never_dense_as_a_whole():
+    # 40000 x 20000 would be 3.2 GB.
+    code = """
+import resource
+import numpy as np
+import scipy.sparse as sp
+from skautoenc import AutoencoderTransformer
+
+rng = np.random.default_rng(0)
+shape = 40000, 20000
+where = rng.integers(0, 40000, 10000), rng.integers(0, 20000, 10000)
+X = sp.csr_array((rng.random(10000), where), shape=shape)
+estimator = AutoencoderTransformer(
+    2, hidden_layer_sizes=(), batch_size=500, epochs=1, init="random"
+)
+estimator.fit(X)
+estimator.transform(X)
+estimator.score(X)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+    out = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert int(out.stdout) < 2e9
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, bool])
+def test_any_numeric_dtype(dtype):
+    X = np.random.default_rng(0).integers(0, 2, (50, 6)).astype(dtype)
+    a = tiny().fit_transform(X)
+    b = tiny().fit_transform(X.astype(np.float64))
+    np.testing.assert_array_equal(a, b)
+
+
+def test_memory_maps_are_read_not_written(digits, codes, tmp_path):
+    np.save(tmp_path / "X.npy", digits)
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    np.testing.assert_array_equal(tiny().fit(X).transform(X), codes)
+
+
+@pytest.mark.parametrize("n", [1, 2, 63, 64, 65])
+def test_few_rows(digits, n):
+    estimator = tiny().fit(digits[:n])
+    assert estimator.transform(digits[:1]).shape == (1, 3)
+    assert len(estimator.history_["loss"]) == 2
+
+
+def test_constant_columns_and_constant_data():
+    X = np.ones((20, 4))
+    estimator = tiny(epochs=300, learning_rate=0.01).fit(X)
+    np.testing.assert_allclose(estimator.reconstruct(X), X, atol=0.05)
+    assert estimator.score(X) == 0  # nothing to explain, and not reconstructed exactly
+
+
+def test_more_components_than_features():
+    X = np.random.default_rng(0).random((30, 3))
+    assert tiny(n_components=7).fit_transform(X).shape == (30, 7)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
+def test_values_that_are_not_finite_are_refused(digits, fitted, bad):
+    X = digits.astype(np.float64)
+    X[3, 5] = bad
+    message = "NaN" if np.isnan(bad) else "infinity|too large"
+    for call in (tiny().fit, fitted.transform, fitted.reconstruct, fitted.score):
+        with pytest.raises(ValueError, match=message):
+            call(X)
+    with pytest.raises(ValueError, match="Z contains"):
+        fitted.inverse_transform(np.full((2, 3), bad))
+
+
+def test_shapes_that_do_not_fit_are_refused(digits, fitted):
+    with pytest.raises(ValueError, match="64 features"):
+        fitted.transform(digits[:, :10])
+    with pytest.raises(ValueError, match="Z has 5 components.*n_components=3"):
+        fitted.inverse_transform(np.zeros((2, 5)))
+    with pytest.raises(ValueError, match="64 features"):
+        tiny().fit(digits, X_val=digits[:, :10])
+    with pytest.raises(ValueError, match="0 sample"):
+        tiny().fit(digits[:0])
+    with pytest.raises(ValueError, match="convert string to float"):
+        tiny().fit([["a", "b"], ["c", "d"]])
+    with pytest.raises(ValueError, match="sample_weight.shape"):
+        tiny().fit(digits, sample_weight=np.ones(3))
+    with pytest.raises(ValueError, match=re.escape("Negative values")):
+        tiny().fit(digits, sample_weight=-np.ones(len(digits)))
+
+
+def test_methods_before_fit_say_so(digits):
+    for name in (
+        "transform",
+        "inverse_transform",
+        "reconstruct",
+        "score",
+        "score_samples",
+        "reconstruction_error",
+    ):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            getattr(tiny(), name)(digits)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_components": 0}, "'n_components' parameter"),
+        ({"n_components": -1}, "'n_components' parameter"),
+        ({"n_components": 2.0}, "'n_components' parameter"),
+        ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes.*positive"),
+        ({"hidden_layer_sizes": (8.5,)}, "hidden_layer_sizes.*positive"),
+        ({"hidden_layer_sizes": 8}, "'hidden_layer_sizes' parameter"),
+        ({"activation": "rleu"}, "activation='rleu'.*Could not interpret"),
+        ({"code_activation": "x"}, "code_activation='x'.*Could not interpret"),
+        ({"output_activation": "x"}, "output_activation='x'.*Could not interpret"),
+        ({"kernel_regularizer": "l3"}, "kernel_regularizer='l3'"),
+        ({"activity_regularizer": "l3"}, "activity_regularizer='l3'"),
+        ({"loss": "msee"}, "loss='msee'.*Could not interpret"),
+        ({"loss": keras.losses.MeanSquaredError("sum")}, "reduction='sum'"),
+        ({"optimizer": "adamm"}, "optimizer='adamm'.*Could not interpret"),
+        ({"learning_rate": 0.0}, "'learning_rate' parameter"),
+        ({"batch_size": 0}, "'batch_size' parameter"),
+        ({"epochs": 0}, "'epochs' parameter"),
+        ({"early_stopping": "yes"}, "'early_stopping' parameter"),
+        ({"validation_fraction": 1.0}, "'validation_fraction' parameter"),
+        ({"n_iter_no_change": 0}, "'n_iter_no_change' parameter"),
+        ({"init": "zeros"}, "'init' parameter"),
+        ({"init": "pca"}, "init='pca' needs.*hidden_layer_sizes"),
+        ({"network": "conv"}, "'network' parameter"),
+        ({"warm_start": 3}, "'warm_start' parameter"),
+        ({"verbose": -1}, "'verbose' parameter"),
+        ({"random_state": "0"}, "'random_state' parameter"),
+    ],
+)
+def test_each_parameter_is_checked(digits, params, message):
+    with pytest.raises(ValueError, match=message):
+        tiny(**params).fit(digits)
+
+
+def test_a_batch_loss_is_refused(digits):
+    def whole(targets, outputs):
+        return keras.ops.mean(keras.ops.square(targets - outputs))
+
+    with pytest.raises(ValueError, match="one number for a whole batch"):
+        tiny(loss=whole).fit(digits)
+
+
+def test_callbacks_of_another_kind_are_refused(digits):
+    with pytest.raises(TypeError, match="Keras callbacks.*set_callbacks"):
+        tiny(callbacks=[print]).fit(digits)
+
+
+@pytest.mark.parametrize(
+    "loss", ["binary_crossentropy", keras.losses.BinaryCrossentropy()]
+)
+def test_cross_entropy_asks_for_data_in_the_unit_interval(digits, loss):
+    estimator = tiny(loss=loss, output_activation="sigmoid")
+    with pytest.raises(ValueError, match=r"ranges from 0 to 16.*MinMaxScaler"):
+        estimator.fit(digits * 16)
+    estimator.fit(digits)
+
+
+@pytest.mark.parametrize(
+    ("activation", "interval"), [("sigmoid", "[0, 1]"), ("tanh", "[-1, 1]")]
+)
+def test_an_output_out_of_reach_is_warned_of(digits, activation, interval):
+    estimator = tiny(output_activation=activation)
+    with pytest.warns(UserWarning, match=re.escape(f"values in {interval}, but X")):
+        estimator.fit(digits * 16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator.fit(digits)
+
+
+@pytest.mark.parametrize(
+    ("returned", "error", "message"),
+    [
+        (lambda e, d: e, TypeError, "returned an object of type Functional"),
+        (lambda e, d: (e, "d"), TypeError, r"returned \(Functional, str\)"),
+        (lambda e, d: (e, d, d), TypeError, "two Keras models"),
+        (lambda e, d: (d, e), ValueError, "the encoder must map 64 values to 3"),
+        (
+            lambda e, d: (e, DenseNetwork(())((64,), 5)[1]),
+            ValueError,
+            "the decoder must map 3 values to 64",
+        ),
+    ],
+)
+def test_a_network_function_must_give_a_fitting_pair(
+    digits, returned, error, message
+):
+    def network(input_shape, n_components):
+        return returned(*DenseNetwork(())(input_shape, n_components))
+
+    with pytest.raises(error, match=message):
+        tiny(network=network).fit(digits)
+
+
+def test_divergence_stops_at_once_and_leaves_nothing_behind(digits):
+    estimator = tiny(optimizer="sgd", learning_rate=1e6, epochs=1000)
+    with pytest.raises(ValueError, match=r"diverged.*epoch \d+\. Scale.*learning_rate"):
+        estimator.fit(digits)
+    assert [name for name in vars(estimator) if name.endswith("_")] == []
+    with pytest.raises(NotFittedError):
+        estimator.transform(digits)
+
+
+class Interrupts(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+
+def test_a_failed_refit_leaves_the_estimator_as_it_was(digits):
+    estimator = tiny().fit(digits)
+    Z = estimator.transform(digits)
+    estimator.set_params(callbacks=[Interrupts()])
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(pandas.DataFrame(digits[:, :10]).add_prefix("p"))
+    assert not hasattr(estimator, "feature_names_in_")
+    assert estimator.n_features_in_ == 64
+    np.testing.assert_array_equal(estimator.transform(digits), Z)

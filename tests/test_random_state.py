@@ -1,0 +1,114 @@
+"""Same `random_state`, same bits; and nobody else's random numbers are touched."""
+
+import hashlib
+import random
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+from sklearn.base import clone
+
+from skautoenc import AutoencoderTransformer
+
+
+def test_a_refit_and_a_clone_give_the_same_bits(small, digits):
+    Z = small.fit_transform(digits)
+    np.testing.assert_array_equal(small.fit_transform(digits), Z)
+    np.testing.assert_array_equal(clone(small).fit_transform(digits), Z)
+
+
+def test_another_process_gives_the_same_bits(tmp_path):
+    code = """
+import hashlib
+from sklearn.datasets import load_digits
+from skautoenc import AutoencoderTransformer
+X = load_digits().data[:300] / 16
+Z = AutoencoderTransformer(
+    3, hidden_layer_sizes=(8,), epochs=5, early_stopping=True, random_state=0
+).fit_transform(X)
+print(hashlib.sha256(Z.tobytes()).hexdigest())
+"""
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(outputs) == 1
+
+
+def test_other_states_give_other_codes(small, digits):
+    a = small.set_params(random_state=1).fit_transform(digits)
+    b = small.set_params(random_state=2).fit_transform(digits)
+    assert not np.allclose(a, b)
+
+
+def test_none_is_different_at_every_fit(small, digits):
+    small.set_params(random_state=None)
+    assert not np.allclose(small.fit_transform(digits), small.fit_transform(digits))
+
+
+def test_a_randomstate_instance_moves_on(small, digits):
+    def codes(random_state):
+        small.set_params(random_state=random_state)
+        return [small.fit(digits).transform(digits) for _ in range(2)]
+
+    first = codes(np.random.RandomState(3))
+    again = codes(np.random.RandomState(3))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(*first)
+
+
+def test_the_order_of_the_rows_does_not_matter(small, digits):
+    order = np.random.default_rng(0).permutation(len(digits))
+    small.set_params(early_stopping=True)
+    a = small.fit(digits).transform(digits)
+    b = small.fit(digits[order]).transform(digits)
+    np.testing.assert_array_equal(a, b)
+
+
+def global_states():
+    return (
+        hashlib.sha256(repr(random.getstate()).encode()).hexdigest(),
+        hashlib.sha256(np.random.get_state()[1].tobytes()).hexdigest(),
+    )
+
+
+def test_global_states_stay_as_they_were(small, digits):
+    def next_draws():
+        return (
+            tf.random.uniform((3,)).numpy().tolist(),
+            np.asarray(keras.random.uniform((3,))).tolist(),
+        )
+
+    keras.utils.set_random_seed(5)
+    wanted = next_draws()
+    keras.utils.set_random_seed(5)
+    before = global_states()
+    for random_state in (0, None):
+        small.set_params(random_state=random_state).fit(digits)
+    small.autoencoder_.predict(digits, verbose=0)
+    AutoencoderTransformer(
+        2,
+        network=lambda shape, k: noisy(shape, k),
+        epochs=1,
+        callbacks=[keras.callbacks.TerminateOnNaN()],  # runs on Model.fit
+    ).fit(digits)
+    assert global_states() == before
+    assert next_draws() == wanted
+
+
+def noisy(input_shape, n_components):
+    encoder = keras.Sequential(
+        [
+            keras.Input(input_shape),
+            keras.layers.GaussianNoise(0.1),
+            keras.layers.Dense(n_components),
+        ]
+    )
+    decoder = keras.Sequential(
+        [keras.Input((n_components,)), keras.layers.Dense(input_shape[0])]
+    )
+    return encoder, decoder
