@@ -40,7 +40,9 @@ def first_fit(ours_first):
 def digits_32_first(data, repeats):
     runs = []
     for i in range(repeats):
-        code = f"from benchmarks.training import *; print(json.dumps(first_fit({i % 2})))"
+        code = (
+            f"from benchmarks.training import *; print(json.dumps(first_fit({i % 2})))"
+        )
         out = subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True
         )
@@ -57,17 +59,11 @@ def digits_32_again(data, repeats):
     X, ours, rival = _digits(), [], []
     DIGITS_32.estimator(epochs=100, random_state=0).fit(X)
     DIGITS_32.plain_keras(X, epochs=2)
-    losses = {}
     for seed in range(1, repeats + 1):
         estimator = DIGITS_32.estimator(epochs=100, random_state=seed)
         ours.append(seconds(lambda: estimator.fit(X)))
-
-        def plain():
-            losses["rival"] = DIGITS_32.plain_keras(X, epochs=100)
-
-        rival.append(seconds(plain))
-        losses["ours"] = estimator.history_["loss"][-1]
-    return Result(ours, rival, losses=(losses["ours"], losses["rival"]))
+        rival.append(seconds(lambda: DIGITS_32.plain_keras(X, epochs=100)))
+    return Result(ours, rival, losses=_same_epochs_losses(DIGITS_32, X, 100, seeds=5))
 
 
 def _per_epoch(recipe, X, repeats, few, many, rival_few, rival_many):
@@ -99,18 +95,18 @@ def _same_epochs_losses(recipe, X, epochs, seeds=1):
 def digits_2_epoch(data, repeats):
     X = load_digits().data.astype("float32") / 16
     times = _per_epoch(DIGITS_2, X, repeats, 50, 100, 2, 7)
-    return Result(*times, losses=_same_epochs_losses(DIGITS_2, X, 100, seeds=3))
+    return Result(*times, losses=_same_epochs_losses(DIGITS_2, X, 50, seeds=5))
 
 
 @row("mnist-simple, 60000 rows: per epoch", "4x", needs_data=True)
 def mnist_simple_epoch(data, repeats):
     X = mnist(data)
     times = _per_epoch(MNIST_SIMPLE, X, repeats, 1, 4, 1, 3)
-    return Result(*times, losses=_same_epochs_losses(MNIST_SIMPLE, X, 15))
+    return Result(*times, losses=_same_epochs_losses(MNIST_SIMPLE, X, 5, seeds=3))
 
 
 @row("mnist-deep, 60000 rows: per epoch", "3x", needs_data=True)
 def mnist_deep_epoch(data, repeats):
     X = mnist(data)
     times = _per_epoch(MNIST_DEEP, X, repeats, 1, 4, 1, 3)
-    return Result(*times, losses=_same_epochs_losses(MNIST_DEEP, X, 15))
+    return Result(*times, losses=_same_epochs_losses(MNIST_DEEP, X, 5, seeds=5))

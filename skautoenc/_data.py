@@ -93,8 +93,8 @@ def check_loss_takes(loss, found):
     if found.minimum < -_TOLERANCE or found.maximum > 1 + _TOLERANCE:
         raise ValueError(
             f"loss={name!r} needs data in [0, 1], but X ranges from "
-            f"{found.minimum:.4g} to {found.maximum:.4g}. Scale X with MinMaxScaler, or "
-            "use loss='mean_squared_error'."
+            f"{found.minimum:.4g} to {found.maximum:.4g}. Scale X with MinMaxScaler, "
+            "or use loss='mean_squared_error'."
         )
 
 
@@ -108,8 +108,8 @@ def warn_if_out_of_reach(decoder, found):
     if found.minimum < low - _TOLERANCE or found.maximum > high + _TOLERANCE:
         warnings.warn(
             f"output_activation={name!r} gives values in [{low}, {high}], but X ranges "
-            f"from {found.minimum:.4g} to {found.maximum:.4g}: what lies outside cannot "
-            "be reconstructed. Scale X, or use output_activation='linear'.",
+            f"from {found.minimum:.4g} to {found.maximum:.4g}: what lies outside "
+            "cannot be reconstructed. Scale X, or use output_activation='linear'.",
             UserWarning,
             stacklevel=2,
         )

@@ -111,9 +111,7 @@ ACTIVATIONS = {
     "softmax": _softmax,
     "softplus": _softplus,
     "softsign": lambda x: x / (1 + np.abs(x)),
-    "sparse_plus": lambda x: np.where(
-        x < 1, np.square(np.maximum(x, -1) + 1) / 4, x
-    ),
+    "sparse_plus": lambda x: np.where(x < 1, np.square(np.maximum(x, -1) + 1) / 4, x),
     "sparse_sigmoid": lambda x: np.clip(0.5 * (x + 1), 0, 1),
     "sparsemax": _sparsemax,
     "squareplus": lambda x: 0.5 * (x + np.sqrt(np.square(x) + 4)),
@@ -259,7 +257,7 @@ class Forward:
     Parameters
     ----------
     spec : dict
-        Serialised Sequential or Functional model, as in ``json.loads(model.to_json())``.
+        Serialised Sequential or Functional model: ``json.loads(model.to_json())``.
     """
 
     def __init__(self, spec):

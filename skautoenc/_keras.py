@@ -1,4 +1,4 @@
-"""The one place that imports TensorFlow: late, quiet, with the threads it was granted."""
+"""The one place that imports TensorFlow: late, quiet, on the threads it was granted."""
 
 import contextlib
 import functools
@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 
+import joblib
 import numpy as np
 
 _START_UP_LINE = re.compile(
@@ -38,7 +39,8 @@ def load():
             import keras
             import tensorflow as tf
 
-            _keep_to_granted_threads(tf)
+            tf.config.threading.set_intra_op_parallelism_threads(granted_threads())
+            tf.config.threading.set_inter_op_parallelism_threads(granted_threads())
             tf.config.list_logical_devices()  # speaks up too, where there is no GPU
     else:
         import keras
@@ -57,12 +59,12 @@ def _refuse_other_backend(backend):
         )
 
 
-def _keep_to_granted_threads(tf):
-    """Give TensorFlow the threads that joblib, or the user, allows this process."""
+def granted_threads():
+    """Threads this process may use: what joblib or the user set, or every core."""
     granted = os.environ.get("OMP_NUM_THREADS", "")
     if granted.isdigit() and int(granted) > 0:
-        tf.config.threading.set_intra_op_parallelism_threads(int(granted))
-        tf.config.threading.set_inter_op_parallelism_threads(int(granted))
+        return int(granted)
+    return joblib.cpu_count()
 
 
 @contextlib.contextmanager

@@ -26,9 +26,7 @@ def assert_numpy_equals_keras(model, X=None):
     # 1e-5 of what float32 resolves at the size of the values.
     scale = max(1.0, np.abs(wanted).max())
     np.testing.assert_allclose(network(X), wanted, rtol=1e-5, atol=1e-5 * scale)
-    np.testing.assert_allclose(
-        network(X[:7]), wanted[:7], rtol=1e-5, atol=1e-5 * scale
-    )
+    np.testing.assert_allclose(network(X[:7]), wanted[:7], rtol=1e-5, atol=1e-5 * scale)
     np.testing.assert_array_equal(X, before)
 
 

@@ -252,9 +252,7 @@ def test_an_output_out_of_reach_is_warned_of(digits, activation, interval):
         ),
     ],
 )
-def test_a_network_function_must_give_a_fitting_pair(
-    digits, returned, error, message
-):
+def test_a_network_function_must_give_a_fitting_pair(digits, returned, error, message):
     def network(input_shape, n_components):
         return returned(*DenseNetwork(())(input_shape, n_components))
 

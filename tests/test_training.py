@@ -110,7 +110,9 @@ def test_weights_of_rows_enter_the_loss_as_in_keras(digits):
         keras.optimizers.Adam(0.01, global_clipnorm=0.1),
         keras.optimizers.AdamW(0.01, weight_decay=0.1),
         keras.optimizers.Adafactor(0.01),
-        keras.optimizers.Nadam(keras.optimizers.schedules.ExponentialDecay(0.01, 9, 0.5)),
+        keras.optimizers.Nadam(
+            keras.optimizers.schedules.ExponentialDecay(0.01, 9, 0.5)
+        ),
     ],
     ids=lambda optimizer: optimizer.name,
 )
@@ -158,9 +160,7 @@ def normalised(input_shape, n_components):
 
 
 def test_moving_statistics_and_constraints_as_in_keras(digits):
-    assert_same(
-        curves(digits[:256], normalised, loss="mse", batch_size=64, epochs=5)
-    )
+    assert_same(curves(digits[:256], normalised, loss="mse", batch_size=64, epochs=5))
 
 
 def with_dropout(input_shape, n_components):
@@ -298,6 +298,13 @@ def test_a_callback_sets_the_learning_rate(small, digits):
     slowed = small.set_params(callbacks=[schedule]).fit(digits).history_["loss"]
     assert slowed[0] == pytest.approx(plain[0], rel=1e-5)
     assert slowed[-1] > plain[-1]
+
+
+def test_callbacks_let_go_of_the_model(small, digits):
+    callbacks = [StopsAfterTwo(), CountsBatches()]
+    for callback in callbacks:
+        small.set_params(callbacks=[callback]).fit(digits)
+        assert callback.model is None
 
 
 def test_a_callback_saves_the_model_of_an_epoch(small, digits, tmp_path):

@@ -15,8 +15,10 @@ CHUNK_BYTES = 32 * 2**20
 
 _programs = ProgramCache(max_size=16)
 
-# Optimizers whose update of a number depends on that number's history alone: for them
-# all weights are one vector, and one update kernel serves instead of one per variable.
+# Optimizers whose update of a number depends on that number's history alone. For them
+# small variables share one vector, and so one update kernel: half the time to compile,
+# and less to dispatch. Larger ones would cost more to copy than that saves.
+SMALL = 2**14
 _ELEMENTWISE = {
     "Adadelta",
     "Adagrad",
@@ -29,6 +31,49 @@ _ELEMENTWISE = {
     "RMSprop",
     "SGD",
 }
+
+
+class Layout:
+    """Where each weight lies: in a vector that some share, or by itself.
+
+    Parameters
+    ----------
+    shapes : list of tuple of int
+    shared : list of bool
+    """
+
+    def __init__(self, shapes, shared):
+        self._shapes, self._shared = shapes, shared
+        pairs = zip(shapes, shared, strict=True)
+        self.sizes = [int(np.prod(shape)) for shape, is_in in pairs if is_in]
+
+    def pack(self, weights):
+        """The vector, where there is one, and after it the weights by themselves."""
+        pairs = list(zip(weights, self._shared, strict=True))
+        vector = [weight.ravel() for weight, is_in in pairs if is_in]
+        alone = [weight for weight, is_in in pairs if not is_in]
+        return [np.concatenate(vector), *alone] if vector else alone
+
+    def unpack(self, packed):
+        """All weights, from what `pack` gives."""
+        if not self.sizes:
+            return packed
+        parts = np.split(packed[0], np.cumsum(self.sizes)[:-1])
+        return self._place(parts, packed[1:], np.reshape)
+
+    def unpack_tensors(self, packed):
+        """The same in TensorFlow, where a split has a cheap gradient."""
+        tf, _ = load()
+        if not self.sizes:
+            return packed
+        return self._place(tf.split(packed[0], self.sizes), packed[1:], tf.reshape)
+
+    def _place(self, parts, alone, reshape):
+        parts, alone = iter(parts), iter(alone)
+        return [
+            reshape(next(parts), shape) if is_in else next(alone)
+            for shape, is_in in zip(self._shapes, self._shared, strict=True)
+        ]
 
 
 class Program:
@@ -66,13 +111,14 @@ class Program:
         ]
         self._xla = xla
         weights = model.trainable_variables
-        self._flat = _elementwise(optimizer, weights)
-        if self._flat:
-            self._shapes = [tuple(v.shape) for v in weights]
-            self._sizes = [int(np.prod(shape)) for shape in self._shapes]
-            self._trained = [keras.Variable(np.zeros(sum(self._sizes), np.float32))]
-        else:
-            self._trained = weights
+        shared = _share_a_vector(optimizer, weights)
+        self._layout = Layout([tuple(v.shape) for v in weights], shared)
+        self._trained = [
+            v for v, is_in in zip(weights, shared, strict=True) if not is_in
+        ]
+        if any(shared):
+            vector = np.zeros(sum(self._layout.sizes), np.float32)
+            self._trained.insert(0, keras.Variable(vector))
         optimizer.build(self._trained)
         self._new_optimizer_state = [v.numpy() for v in optimizer.variables]
         self._train = self._compile(self._train_step)
@@ -81,9 +127,7 @@ class Program:
     def load(self, model, learning_rate, optimizer_state=None):
         """Start from the weights of `model`, which has this program's structure."""
         values = [v.numpy() for v in model.trainable_variables]
-        if self._flat:
-            values = [np.concatenate([value.ravel() for value in values])]
-        _assign(self._trained, values)
+        _assign(self._trained, self._layout.pack(values))
         _assign(
             self._model.non_trainable_variables,
             [v.numpy() for v in model.non_trainable_variables],
@@ -95,22 +139,14 @@ class Program:
     def unload(self, model):
         """Write the weights as they now are into `model`."""
         values = [v.numpy() for v in self._trained]
-        if self._flat:
-            cuts = np.cumsum(self._sizes)[:-1]
-            values = [
-                part.reshape(shape)
-                for part, shape in zip(
-                    np.split(values[0], cuts), self._shapes, strict=True
-                )
-            ]
-        _assign(model.trainable_variables, values)
+        _assign(model.trainable_variables, self._layout.unpack(values))
         _assign(
             model.non_trainable_variables,
             [v.numpy() for v in self._model.non_trainable_variables],
         )
 
     def finish(self, model):
-        """Write the final weights, averaged where the optimizer does so, into `model`."""
+        """Write the final weights, averaged if the optimizer does so, into `model`."""
         self.optimizer.finalize_variable_values(self._trained)
         self.unload(model)
 
@@ -174,14 +210,8 @@ class Program:
         tf, _ = load()
         self._counts = tf.cast(weights > 0, tf.float32)
         self._n_rows = tf.reduce_sum(self._counts)
-        if self._flat:
-            parts = tf.split(trained[0], self._sizes)
-            trained = [
-                tf.reshape(part, shape)
-                for part, shape in zip(parts, self._shapes, strict=True)
-            ]
         outputs, updates, penalties = self._model.stateless_call(
-            trained,
+            self._layout.unpack_tensors(trained),
             [v.value for v in self._model.non_trainable_variables],
             rows,
             training=training,
@@ -229,13 +259,20 @@ def _assign(variables, values):
         variable.assign(value)
 
 
-def _elementwise(optimizer, weights):
-    return (
+def _share_a_vector(optimizer, weights):
+    """Which of the weights are updated as part of one vector, a bool for each."""
+    elementwise = (
         type(optimizer).__name__ in _ELEMENTWISE
         and type(optimizer).__module__.startswith("keras.")
         and optimizer.clipnorm is None
-        and all(v.constraint is None and v.dtype == "float32" for v in weights)
     )
+    return [
+        elementwise
+        and v.constraint is None
+        and v.dtype == "float32"
+        and int(np.prod(v.shape)) < SMALL
+        for v in weights
+    ]
 
 
 def _pays_for_xla(model, n_steps, batch_size):

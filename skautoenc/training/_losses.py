@@ -29,7 +29,7 @@ def get_loss(loss):
 
 
 def row_losses(loss):
-    """Return ``(targets, outputs) -> losses of shape (batch_size,)`` of a Keras loss."""
+    """Return a loss as ``(targets, outputs) -> losses of shape (batch_size,)``."""
     tf, keras = load()
     function = loss.call if isinstance(loss, keras.losses.Loss) else loss
 

@@ -1,14 +1,19 @@
 """Which rows an epoch visits, and how they get into the buffer that programs read."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from .._keras import load
+from .._keras import granted_threads, load
 
 # A row counts double, threefold, ... in an epoch up to this often; beyond, its loss
 # is weighted, so that an epoch never grows without bound.
 MAX_VISITS = 10
+
+# Gathering less than this takes no longer than starting threads does.
+PARALLEL_BYTES = 2**22
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Rows:
         if not isinstance(self.X, np.ndarray):
             self.X[self.index].toarray(out=target)
         else:
-            np.take(self.X, self.index, axis=0, out=target, mode="clip")
+            _take(self.X, self.index, target)
 
 
 class Chunk:
@@ -92,8 +97,8 @@ class Chunk:
         """Load `rows` batch by batch; the last one may be short.
 
         A visit's weight is divided by the length of its batch, as Keras's mean over
-        a batch does. A short batch is filled up with its own first row, which
-        weighs nothing.
+        a batch does. A short batch is filled up with its own rows over again, which
+        then weigh nothing.
 
         Returns
         -------
@@ -106,12 +111,30 @@ class Chunk:
         last = (n_steps - 1) * size
         self._weights[last:n] *= size / (n - last)
         self._weights[n : n_steps * size] = 0
-        self._rows[n : n_steps * size] = self._rows[last]
+        self._rows[n : n_steps * size] = np.resize(
+            self._rows[last:n], (n_steps * size - n, *self._rows.shape[1:])
+        )
         return n_steps
 
     @property
     def n_rows(self):
         return len(self._rows)
+
+
+def _take(X, index, out):
+    """Gather rows, on several threads where that is worth starting them."""
+    n_threads = granted_threads() if out.nbytes > PARALLEL_BYTES else 1
+    if n_threads == 1:
+        np.take(X, index, axis=0, out=out, mode="clip")
+        return
+    cuts = np.linspace(0, len(index), n_threads + 1).astype(int)
+    with ThreadPoolExecutor(n_threads) as pool:
+        jobs = [
+            pool.submit(np.take, X, index[i:j], axis=0, out=out[i:j], mode="clip")
+            for i, j in pairwise(cuts)
+        ]
+    for job in jobs:
+        job.result()
 
 
 def _aligned_empty(shape):

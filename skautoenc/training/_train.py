@@ -85,19 +85,23 @@ def train(
         beyond = tf.distribute.has_strategy() or any(map(listens_to_batches, callbacks))
         engine = "model_fit" if beyond else "compiled"
     monitor = Monitor(epochs, patience, verbose, listener)
-    _ENGINES[engine](
-        model,
-        rows,
-        loss=loss,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        epochs=epochs,
-        validation=validation,
-        callbacks=callbacks,
-        monitor=monitor,
-        rng=rng,
-    )
+    try:
+        _ENGINES[engine](
+            model,
+            rows,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation=validation,
+            callbacks=callbacks,
+            monitor=monitor,
+            rng=rng,
+        )
+    finally:
+        for callback in callbacks:
+            callback.set_model(None)  # or it would be copied with the estimator
     if monitor.best_weights is not None:
         model.set_weights(monitor.best_weights)
     return monitor.history

@@ -1,0 +1,26 @@
+"""Sphinx settings. Build with ``python -m sphinx docs docs/_build``."""
+
+import skautoenc
+
+project = "skautoenc"
+author = "the skautoenc developers"
+copyright = "2026, the skautoenc developers"
+release = version = skautoenc.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
+]
+html_theme = "pydata_sphinx_theme"
+exclude_patterns = ["_build"]
+numpydoc_show_class_members = False
+autosummary_generate = True
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": "plot_",
+    "ignore_pattern": r"__\w+__",
+}

@@ -1,0 +1,47 @@
+"""Run examples without a screen and save their pictures.
+
+python -m examples                 all of them
+python -m examples plot_digits_32  the named ones
+"""
+
+import argparse
+import os
+import runpy
+import warnings
+from pathlib import Path
+
+os.environ["MPLBACKEND"] = "Agg"
+HERE = Path(__file__).parent
+
+
+def main():
+    names = sorted(path.stem for path in HERE.glob("plot_*.py"))
+    parser = argparse.ArgumentParser(
+        prog="python -m examples",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
+    parser.add_argument("--out", type=Path, default=Path("pictures"))
+    args = parser.parse_args()
+    unknown = set(args.names) - set(names)
+    if unknown:
+        parser.error(f"no example named {', '.join(sorted(unknown))}")
+    args.out.mkdir(exist_ok=True)
+
+    import matplotlib.pyplot as plt
+
+    # The examples end with plt.show(), which has nothing to do here.
+    warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
+    for name in args.names or names:
+        print(f"== {name}", flush=True)
+        runpy.run_path(str(HERE / f"{name}.py"), run_name="__main__")
+        for i, number in enumerate(plt.get_fignums(), start=1):
+            path = args.out / f"{name}_{i}.png"
+            plt.figure(number).savefig(path, dpi=120)
+            print(f"picture: {path}", flush=True)
+        plt.close("all")
+
+
+if __name__ == "__main__":
+    main()
