@@ -49,7 +49,7 @@ def pipeline():
             (
                 "ae",
                 AutoencoderTransformer(
-                    8, hidden_layer_sizes=(16,), epochs=20, random_state=0
+                    8, hidden_layer_sizes=(16,), epochs=60, random_state=0
                 ),
             ),
             ("classify", LogisticRegression(max_iter=2000)),
