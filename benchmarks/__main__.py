@@ -37,6 +37,16 @@ def _processor():
     return platform.processor()
 
 
+HEADING = """# Measured figures
+
+Written by `python -m benchmarks --data FOLDER --out docs/benchmarks`, which runs both
+sides of a row in one process, by turns, and shows medians; the spread is that of the
+ratio. The rival of a training row is plain Keras: the same model, `compile` and `fit`
+with `verbose=0`. `FOLDER` holds `mnist.npz` as Keras distributes it.
+
+"""
+
+
 def markdown(records, about):
     head = ["what", "ours", "rival", "unit", "rival / ours", "spread", "asked for"]
     head += ["loss, ours", "loss, rival"]
@@ -82,7 +92,7 @@ def main():
     table = markdown(records, about)
     print("\n" + table)
     if args.out:
-        args.out.with_suffix(".md").write_text(table)
+        args.out.with_suffix(".md").write_text(HEADING + table)
         args.out.with_suffix(".json").write_text(
             json.dumps({"machine": about, "rows": records}, indent=1) + "\n"
         )

@@ -406,9 +406,9 @@ class _EpochTasks:
         self._epoch = self._task.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
-    def epoch_ended(self, read_weights):
+    def epoch_ended(self, update_model):
         def as_if_stopped():
-            read_weights()
+            update_model()
             return self._fitted()
 
         return self._epoch.call_on_fit_task_end(

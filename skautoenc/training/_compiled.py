@@ -145,10 +145,18 @@ class Program:
             [v.numpy() for v in self._model.non_trainable_variables],
         )
 
-    def finish(self, model):
-        """Write the final weights, averaged if the optimizer does so, into `model`."""
+    def state(self):
+        """A copy of the weights as they now are, for `finish`."""
+        return [v.numpy() for v in self._weights()]
+
+    def finish(self, best_state=None):
+        """End with the best weights, or the last, averaged if the optimizer does so."""
         self.optimizer.finalize_variable_values(self._trained)
-        self.unload(model)
+        if best_state is not None:
+            _assign(self._weights(), best_state)
+
+    def _weights(self):
+        return [*self._trained, *self._model.non_trainable_variables]
 
     def optimizer_state(self):
         """The optimizer's variables, as a list of ndarray."""
@@ -343,10 +351,6 @@ def train_compiled(
         callbacks = Callbacks(callbacks, epochs)
         callbacks.train_begins(model, program.optimizer)
 
-        def read_weights():
-            program.unload(model)
-            return model.get_weights()
-
         for epoch in range(epochs):
             monitor.epoch_begins()
             callbacks.epoch_begins(epoch)
@@ -357,14 +361,17 @@ def train_compiled(
                 logs["val_loss"] = _over_chunks(
                     program.validate, chunk, validation, order
                 )
-            stop = monitor.epoch_ended(logs, read_weights)
+            stop = monitor.epoch_ended(
+                logs, program.state, lambda: program.unload(model)
+            )
             if callbacks:
                 program.unload(model)
                 stop |= callbacks.epoch_ended(epoch, logs)
                 program.load(model, None, program.optimizer_state())
             if stop:
                 break
-        program.finish(model)
+        program.finish(monitor.best_state)
+        program.unload(model)
         callbacks.train_ended(logs)
 
 

@@ -48,7 +48,8 @@ def train_with_model_fit(
             monitor.epoch_begins()
 
         def on_epoch_end(self, epoch, logs=None):
-            if monitor.epoch_ended(logs, self.model.get_weights):
+            # The model itself is trained: it needs no update.
+            if monitor.epoch_ended(logs, model.get_weights, lambda: None):
                 self.model.stop_training = True
 
     if learning_rate is not None:
@@ -64,3 +65,5 @@ def train_with_model_fit(
             callbacks=[Report(), *callbacks],
             verbose=0,
         )
+    if monitor.best_state is not None:
+        model.set_weights(monitor.best_state)

@@ -20,19 +20,19 @@ class Monitor:
         Print a line every this many epochs.
 
     listener : object or None, default=None
-        Told of every epoch: ``epoch_begins()`` and ``epoch_ended(read_weights)``,
+        Told of every epoch: ``epoch_begins()`` and ``epoch_ended(update_model)``,
         which stops the training by returning True.
 
     Attributes
     ----------
     history : dict of str to list of float
-    best_weights : list of ndarray or None
-        None unless `patience` is set.
+    best_state : object
+        What `read_state` gave after the best epoch; None unless `patience` is set.
     """
 
     def __init__(self, epochs, patience=None, verbose=0, listener=None):
         self.history = {}
-        self.best_weights = None
+        self.best_state = None
         self._epochs, self._patience = epochs, patience
         self._verbose, self._listener = verbose, listener
         self._best, self._waited, self._epoch = math.inf, 0, 0
@@ -42,14 +42,17 @@ class Monitor:
         if self._listener is not None:
             self._listener.epoch_begins()
 
-    def epoch_ended(self, logs, read_weights):
+    def epoch_ended(self, logs, read_state, update_model):
         """Take in the losses of an epoch.
 
         Parameters
         ----------
         logs : dict of str to float
-        read_weights : callable
-            Returns the weights as they now are.
+        read_state : callable
+            Returns a copy of the weights, in whatever form the engine has them.
+
+        update_model : callable
+            Writes the weights into the model that is trained.
 
         Returns
         -------
@@ -69,21 +72,21 @@ class Monitor:
                     "smaller learning_rate."
                 )
             self.history.setdefault(name, []).append(value)
-        stop = self._out_of_patience(logs, read_weights)
+        stop = self._out_of_patience(logs, read_state)
         if self._listener is not None:
-            stop |= bool(self._listener.epoch_ended(read_weights))
+            stop |= bool(self._listener.epoch_ended(update_model))
         last = stop or self._epoch == self._epochs
         if self._verbose and (last or self._epoch % self._verbose == 0):
             self._print(logs)
         return stop
 
-    def _out_of_patience(self, logs, read_weights):
+    def _out_of_patience(self, logs, read_state):
         if self._patience is None:
             return False
         watched = logs.get("val_loss", logs["loss"])
         if watched < self._best:
             self._best, self._waited = watched, 0
-            self.best_weights = read_weights()
+            self.best_state = read_state()
         else:
             self._waited += 1
         return self._waited >= self._patience

@@ -102,8 +102,6 @@ def train(
     finally:
         for callback in callbacks:
             callback.set_model(None)  # or it would be copied with the estimator
-    if monitor.best_weights is not None:
-        model.set_weights(monitor.best_weights)
     return monitor.history
 
 
