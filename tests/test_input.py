@@ -66,6 +66,7 @@ def test_sparse_gives_the_codes_of_dense(digits, codes, container):
     )
 
 
+@pytest.mark.slow
 def test_sparse_is_never_dense_as_a_whole():
     # 40000 x 20000 would be 3.2 GB.
     code = """

@@ -113,6 +113,7 @@ def test_grid_search(labelled, with_y):
     assert search.best_params_["learning_rate"] == 0.01
 
 
+@pytest.mark.slow
 def test_grid_search_in_two_processes_gives_the_bits_of_one():
     code = """
 import numpy as np
