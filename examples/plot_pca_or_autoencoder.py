@@ -59,19 +59,24 @@ for size, linear, curved in zip(sizes, *errors.values(), strict=True):
 import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(6, 3.8), layout="constrained")
-for (name, values), marker, color in zip(
-    errors.items(), "so", ("#888888", "#0b5fa5"), strict=True
-):
-    ax.plot(sizes, values, marker=marker, color=color, label=name)
+styles = {
+    "PCA": {"marker": "s", "markersize": 9, "color": "#999999"},
+    "autoencoder": {"marker": "o", "markersize": 5, "color": "#0b5fa5"},
+}
+for name, values in errors.items():
+    ax.plot(sizes, values, label=name, **styles[name])
 ax.set_xscale("log", base=2)
 ax.set_yscale("log")
 ax.set_xticks(sizes, [str(size) for size in sizes])
+ticks = [0.003, 0.01, 0.03, 0.06]
+ax.set_yticks(ticks, [str(tick) for tick in ticks])
+ax.set_yticks([], minor=True)
 ax.set(
-    xlabel="numbers in the code",
-    ylabel="mean squared error, held-out digits",
+    xlabel="size of the code (n_components)",
+    ylabel="held-out mean squared error, pixels in [0, 1]",
     title="Digits: PCA and autoencoder",
 )
-ax.grid(which="both", alpha=0.3)
+ax.grid(alpha=0.3)
 ax.legend()
 plt.show()
 

@@ -17,9 +17,11 @@ class AutoencoderTransformer(BaseAutoencoder):
         Width of the code.
 
     network : {"dense"}, DenseNetwork or callable, default="dense"
-        ``"dense"`` builds fully connected layers from the five parameters below. A
+        ``"dense"`` builds fully connected layers from the six parameters below. A
         callable ``(input_shape, n_components) -> (encoder, decoder)`` returns two
-        Keras models of its own making; the five parameters are then not used.
+        Keras models of its own making, Sequential or functional; the six parameters
+        are then not used. Functions and layers of your own must be registered with
+        ``keras.saving.register_keras_serializable``, here and below.
 
     hidden_layer_sizes : sequence of int, default=(128, 64)
         Units of the encoder's hidden layers, mirrored in the decoder. ``()`` is the
@@ -35,7 +37,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         Activation of the reconstruction. ``"sigmoid"`` suits data in [0, 1].
 
     kernel_regularizer : str, keras.Regularizer or None, default=None
-        Penalty on every kernel, such as ``"l2"``.
+        Penalty on every kernel, such as ``keras.regularizers.L2(1e-4)``. The names
+        ``"l1"`` and ``"l2"`` mean a strength of 0.01, which is a lot.
 
     activity_regularizer : str, keras.Regularizer or None, default=None
         Penalty on the code; ``"l1"`` gives a sparse autoencoder.

@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._data import check_loss_takes, survey, warn_if_out_of_reach
+from ._data import check_loss_takes, survey, warn_of_output
 from ._fitted import FittedNetwork, row_blocks
 from ._keras import isolated, load
 from ._pca_start import pca_is_exact, start_at_pca
@@ -79,11 +79,14 @@ class BaseAutoencoder(
         sample_weight : array-like of shape (n_samples,), default=None
             How often each row counts. Whole weights up to 10 are exactly as if the
             row stood in X so often; what is left of a fraction, or above 10, weights
-            the row's loss.
+            the row's loss. Weights well below 1 act like a smaller learning rate:
+            scale them to a mean of 1.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Rows whose loss is measured after every epoch (``history_["val_loss"]``).
-            With ``early_stopping=True`` they take the place of the split.
+            With ``early_stopping=True`` they take the place of the split. In a
+            pipeline they are not scaled by the steps before, unless it has
+            ``transform_input=["X_val"]`` and metadata routing is enabled.
 
         Returns
         -------
@@ -105,11 +108,14 @@ class BaseAutoencoder(
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
-        if X_val is not None:
-            X_val = self._validate(X_val)
         self._check_names()
+        loss = get_loss(self.loss)
         found = survey(X, sample_weight)
-        check_loss_takes(get_loss(self.loss), found)
+        check_loss_takes(loss, found)
+        if X_val is not None:
+            X_val = self._validate_x_val(X_val)
+            of_val = survey(X_val, np.ones(X_val.shape[0]))
+            check_loss_takes(loss, of_val, "X_val")
 
         rng = _generator(self.random_state)
         with isolated(_seed(rng)):
@@ -117,10 +123,10 @@ class BaseAutoencoder(
                 self._network(), X.shape[1], self.n_components
             )
         model = chain(encoder, decoder)
-        warn_if_out_of_reach(decoder, found)
+        warn_of_output(decoder, loss, found)
 
         rows = Rows.weighted(X, found.order, sample_weight)
-        rows, validation = self._split(rows, X_val, rng)
+        rows, validation = self._split(rows, found.kind, X_val, rng)
         self._initialise(encoder, decoder, rows, rng)
 
         def fitted():
@@ -293,6 +299,12 @@ class BaseAutoencoder(
                 self, X, accept_sparse="csr", dtype=np.float32, order=order, reset=reset
             )
 
+    def _validate_x_val(self, X_val):
+        try:
+            return self._validate(X_val)
+        except ValueError as error:
+            raise ValueError(f"X_val: {error}") from None
+
     def _squared_errors(self, X):
         for rows in row_blocks(X.shape[0], X.shape[1]):
             block = X[rows]
@@ -316,21 +328,23 @@ class BaseAutoencoder(
                 f"layer of the encoder; got {sizes!r}."
             )
         known = {"activation": keras.activations, "regularizer": keras.regularizers}
+        if self.network != "dense":
+            known = {}
         for name, value in self.get_params(deep=False).items():
             kind = name.rpartition("_")[-1]
             if kind not in known:
                 continue
             try:
                 known[kind].get(value)
-            except ValueError as error:
+            except (AttributeError, TypeError, ValueError) as error:
                 raise ValueError(
                     f"{name}={value!r} is not one that Keras knows. {error}"
                 ) from None
         for callback in self.callbacks or ():
             if not isinstance(callback, keras.callbacks.Callback):
                 raise TypeError(
-                    "callbacks takes Keras callbacks; got an object of type "
-                    f"{type(callback).__name__}. scikit-learn's go to set_callbacks."
+                    f"callbacks takes instances of Keras callbacks; got {callback!r}. "
+                    "scikit-learn's go to set_callbacks."
                 )
 
     def _network(self):
@@ -345,22 +359,26 @@ class BaseAutoencoder(
             activity_regularizer=self.activity_regularizer,
         )
 
-    def _split(self, rows, X_val, rng):
-        """Return the rows to train on and those to validate on, or None."""
+    def _split(self, rows, kind, X_val, rng):
+        """Return the rows to train on and those to validate on, or None.
+
+        Equal rows go to the same side, or what was trained on would be validated on.
+        """
         if X_val is not None:
             return rows, Rows.all(X_val)
         if not self.early_stopping:
             return rows, None
-        n_val = int(np.ceil(self.validation_fraction * len(rows)))
-        if n_val >= len(rows):
+        kinds = np.unique(kind[rows.index])
+        n_val = int(np.ceil(self.validation_fraction * len(kinds)))
+        if n_val >= len(kinds):
             raise ValueError(
-                f"early_stopping=True sets validation_fraction="
-                f"{self.validation_fraction} of the rows aside, which leaves none to "
-                f"train on with n_samples={len(rows)}. Give X_val, or set "
-                "early_stopping=False."
+                "early_stopping=True sets validation_fraction="
+                f"{self.validation_fraction} of the distinct rows aside, which leaves "
+                f"none to train on: n_samples={len(rows)}, {len(kinds)} distinct. "
+                "Give X_val, or set early_stopping=False."
             )
-        order = rng.permutation(len(rows))
-        return rows.take(order[n_val:]), rows.take(order[:n_val])
+        aside = np.isin(kind[rows.index], rng.permutation(kinds)[:n_val])
+        return rows.take(~aside), rows.take(aside)
 
     def _initialise(self, encoder, decoder, rows, rng):
         """Give the models the weights that training starts from."""

@@ -24,6 +24,10 @@ _REACH = {
     "squareplus": _POSITIVE,
     "tanh": _SYMMETRIC,
 }
+# Frames from a warning here to the line that called fit: this module's function, _fit,
+# fit, and scikit-learn's wrapper around it.
+_CALLER_OF_FIT = 5
+
 # Rounding to float32 after scaling may overstep a range by this much.
 _TOLERANCE = 1e-6
 
@@ -38,6 +42,9 @@ class Survey:
         An order of the rows that follows from their values alone. Training starts
         from it, so that a fit does not depend on how the rows happened to lie.
 
+    kind : ndarray of shape (n_samples,)
+        Number of each row's value; equal rows have the same.
+
     mean : ndarray of shape (n_features,)
         Weighted mean of each feature.
 
@@ -46,6 +53,7 @@ class Survey:
     """
 
     order: np.ndarray
+    kind: np.ndarray
     mean: np.ndarray
     minimum: float
     maximum: float
@@ -64,22 +72,28 @@ def survey(X, sample_weight):
     Survey
     """
     n_samples, n_features = X.shape
-    # Distinct rows differ in their projection on a random direction.
-    direction = np.random.default_rng(0).standard_normal(n_features)
+    # Distinct rows differ in their projection on a random direction. The second column
+    # makes this a matrix product, which rounds a row alike wherever it stands.
+    directions = np.random.default_rng(0).standard_normal((n_features, 2))
     place = np.empty(n_samples)
     total = np.zeros(n_features)
     minimum, maximum = np.inf, -np.inf
     for rows in row_blocks(n_samples, 2 * n_features):
         block = X[rows].astype(np.float64)
-        place[rows] = block @ direction
+        place[rows] = (block @ directions)[:, 0]
         total += sample_weight[rows] @ block
         minimum, maximum = min(minimum, block.min()), max(maximum, block.max())
+    _, kind = np.unique(place, return_inverse=True)
     return Survey(
-        np.argsort(place, kind="stable"), total / sample_weight.sum(), minimum, maximum
+        np.argsort(place, kind="stable"),
+        kind,
+        total / sample_weight.sum(),
+        minimum,
+        maximum,
     )
 
 
-def check_loss_takes(loss, found):
+def check_loss_takes(loss, found, name="X"):
     """Raise if `loss`, a Keras loss, is not defined on the data surveyed.
 
     Raises
@@ -87,29 +101,44 @@ def check_loss_takes(loss, found):
     ValueError
         If a binary cross-entropy meets data outside [0, 1].
     """
-    name = getattr(loss, "__name__", getattr(loss, "name", ""))
-    if not name.startswith("binary_"):
+    if not _is_binary(loss):
         return
     if found.minimum < -_TOLERANCE or found.maximum > 1 + _TOLERANCE:
         raise ValueError(
-            f"loss={name!r} needs data in [0, 1], but X ranges from "
-            f"{found.minimum:.4g} to {found.maximum:.4g}. Scale X with MinMaxScaler, "
-            "or use loss='mean_squared_error'."
+            f"loss={_name(loss)!r} needs data in [0, 1], but {name} ranges from "
+            f"{found.minimum:.4g} to {found.maximum:.4g}. Scale it with "
+            "MinMaxScaler(clip=True), or use loss='mean_squared_error'."
         )
 
 
-def warn_if_out_of_reach(decoder, found):
-    """Warn if the decoder's last activation cannot give the values of the data."""
+def _name(loss):
+    return getattr(loss, "__name__", getattr(loss, "name", ""))
+
+
+def _is_binary(loss):
+    return _name(loss).startswith("binary_")
+
+
+def warn_of_output(decoder, loss, found):
+    """Warn if the decoder's last activation does not suit the data or the loss."""
     activation = getattr(decoder.layers[-1], "activation", None)
     name = getattr(activation, "__name__", None)
-    if name not in _REACH or not activation.__module__.startswith("keras."):
+    if name is None or not activation.__module__.startswith("keras."):
         return
-    low, high = _REACH[name]
+    low, high = _REACH.get(name, (-np.inf, np.inf))
+    takes_logits = getattr(loss, "from_logits", False)
+    if _is_binary(loss) and not takes_logits and (low < 0 or high > 1):
+        warnings.warn(
+            f"loss={_name(loss)!r} takes outputs in [0, 1], which "
+            f"output_activation={name!r} oversteps. Use output_activation='sigmoid'.",
+            UserWarning,
+            stacklevel=_CALLER_OF_FIT,
+        )
     if found.minimum < low - _TOLERANCE or found.maximum > high + _TOLERANCE:
         warnings.warn(
             f"output_activation={name!r} gives values in [{low}, {high}], but X ranges "
             f"from {found.minimum:.4g} to {found.maximum:.4g}: what lies outside "
             "cannot be reconstructed. Scale X, or use output_activation='linear'.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=_CALLER_OF_FIT,
         )

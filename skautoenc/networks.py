@@ -1,5 +1,7 @@
 """Shapes in, Keras encoder and decoder out."""
 
+import json
+
 from sklearn.base import BaseEstimator
 
 from ._keras import isolated, load
@@ -132,7 +134,14 @@ def build_pair(network, n_features, n_components):
         If a model's input or output has another shape than the data or the code.
     """
     _, keras = load()
-    pair = network((n_features,), n_components)
+    try:
+        pair = network((n_features,), n_components)
+    except Exception as error:
+        error.add_note(
+            f"Raised by network={network!r}, which is called as "
+            f"network(({n_features},), {n_components})."
+        )
+        raise
     if not (
         isinstance(pair, tuple | list)
         and len(pair) == 2
@@ -147,8 +156,14 @@ def build_pair(network, n_features, n_components):
         ("encoder", encoder, n_features, n_components),
         ("decoder", decoder, n_components, n_features),
     ):
-        if not model.built:
+        if isinstance(model, keras.Sequential) and not model.built:
             model.build((None, n_in))
+        if not getattr(model, "inputs", None):
+            raise ValueError(
+                f"network: the {part} is of the class {type(model).__name__}; it must "
+                "be a Sequential or a functional Keras model."
+            )
+        _check_can_be_rebuilt(part, model)
         takes, gives = tuple(model.input_shape), "?"
         if takes == (None, n_in):
             gives = tuple(model.compute_output_shape(takes))
@@ -159,6 +174,38 @@ def build_pair(network, n_features, n_components):
                 f"shape {takes} to {gives}."
             )
     return encoder, decoder
+
+
+def _check_can_be_rebuilt(part, model):
+    """Raise where Keras could not build the model again from its config.
+
+    Tried only where the config names something that is not Keras's own.
+    """
+    _, keras = load()
+    try:
+        config = model.to_json()
+        if _names_something_custom(json.loads(config)):
+            with isolated(0):
+                keras.models.model_from_json(config)
+    except (KeyError, NotImplementedError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"network: the {part} holds functions or layers that Keras cannot build "
+            "again from their config, so that they could not be kept after training. "
+            "Decorate them with @keras.saving.register_keras_serializable(), and give "
+            f"a layer get_config. Keras says: {str(error)[:300]}"
+        ) from None
+
+
+def _names_something_custom(spec):
+    if isinstance(spec, dict):
+        if spec.get("class_name") in ("function", "__lambda__", "Lambda"):
+            return True
+        if "registered_name" in spec:
+            module = spec.get("module") or ""
+            if module.split(".")[0] not in ("keras", "builtins"):
+                return True
+        spec = list(spec.values())
+    return isinstance(spec, list) and any(map(_names_something_custom, spec))
 
 
 def _describe(value):

@@ -116,6 +116,18 @@ def test_early_stopping_sets_rows_aside(small, digits):
     assert set(small.history_) == {"loss", "val_loss"}
 
 
+def test_equal_rows_are_not_on_both_sides_of_the_split(small, digits):
+    small.set_params(early_stopping=True, validation_fraction=0.3, epochs=2)
+    weighted = small.fit(digits[:50], sample_weight=np.full(50, 4.0)).history_
+    plain = small.fit(digits[:50]).history_
+    # The same rows are set aside, whatever they weigh.
+    assert weighted["val_loss"][0] == pytest.approx(plain["val_loss"][0], rel=0.2)
+    aside = digits[:50]
+    small.set_params(epochs=400, learning_rate=0.01, n_iter_no_change=400)
+    history = small.fit(np.repeat(aside, 4, axis=0)).history_
+    assert min(history["val_loss"]) > 2 * history["loss"][-1]
+
+
 def test_x_val_is_measured_and_not_trained_on(small, digits):
     plain = small.fit(digits[:200]).transform(digits)
     small.fit(digits[:200], X_val=digits[200:])

@@ -227,6 +227,22 @@ def test_cross_entropy_asks_for_data_in_the_unit_interval(digits, loss):
     estimator.fit(digits)
 
 
+def test_validation_rows_are_checked_like_the_others(digits):
+    estimator = tiny(loss="binary_crossentropy", output_activation="sigmoid")
+    with pytest.raises(ValueError, match=r"X_val ranges from 0 to 16"):
+        estimator.fit(digits, X_val=digits * 16)
+    with pytest.raises(ValueError, match=r"X_val: .*NaN"):
+        estimator.fit(digits, X_val=np.full((2, 64), np.nan))
+
+
+def test_cross_entropy_warns_of_outputs_beyond_the_unit_interval(digits):
+    with pytest.warns(UserWarning, match="Use output_activation='sigmoid'") as record:
+        tiny(loss="binary_crossentropy").fit(digits)
+    assert record[0].filename == __file__
+    logits = keras.losses.BinaryCrossentropy(from_logits=True)
+    tiny(loss=logits).fit(digits)
+
+
 @pytest.mark.parametrize(
     ("activation", "interval"), [("sigmoid", "[0, 1]"), ("tanh", "[-1, 1]")]
 )
@@ -259,6 +275,75 @@ def test_a_network_function_must_give_a_fitting_pair(digits, returned, error, me
 
     with pytest.raises(error, match=message):
         tiny(network=network).fit(digits)
+
+
+class Unregistered(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs
+
+
+def own_layer(input_shape, n_components):
+    encoder, decoder = DenseNetwork(())(input_shape, n_components)
+    inputs = keras.Input((n_components,))
+    return encoder, keras.Model(inputs, decoder(Unregistered()(inputs)))
+
+
+def halved(x):
+    return x / 2
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"network": own_layer}, {"activation": halved}, {"kernel_regularizer": halved}],
+)
+def test_what_keras_could_not_build_again_is_refused_before_training(digits, params):
+    with pytest.raises(ValueError, match="register_keras_serializable"):
+        tiny(**params).fit(digits)
+
+
+@keras.saving.register_keras_serializable("tests")
+def doubled(x):
+    return 2 * x
+
+
+def test_registered_functions_are_kept(digits):
+    estimator = tiny(activation=doubled).fit(digits)
+    np.testing.assert_allclose(
+        estimator.encoder_.predict(digits, verbose=0),
+        estimator.transform(digits),
+        atol=1e-5,
+    )
+
+
+def test_a_subclassed_model_is_refused(digits):
+    class Own(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    with pytest.raises(ValueError, match="encoder is of the class Own"):
+        tiny(network=lambda shape, k: (Own(), Own())).fit(digits)
+
+
+def test_errors_of_a_users_function_say_which_it_was(digits):
+    with pytest.raises(TypeError) as caught:
+        tiny(network=lambda shape: None).fit(digits)
+    assert "network((64,), 3)" in caught.value.__notes__[0]
+    with pytest.raises(TypeError) as caught:
+        tiny(loss=lambda targets: targets).fit(digits)
+    assert "loss=" in caught.value.__notes__[0]
+
+
+def test_numbers_of_any_kind_as_learning_rate(digits):
+    for rate in (1, np.float32(0.01)):
+        tiny(optimizer="sgd", learning_rate=rate).fit(digits)
+    with pytest.raises(ValueError, match="learning_rate must be a number"):
+        tiny(learning_rate=keras.layers.Dense(2)).fit(digits)
+
+
+def test_a_batch_longer_than_the_data_costs_no_more(digits, codes):
+    few = tiny(batch_size=512).fit(digits).transform(digits)
+    many = tiny(batch_size=10**7).fit(digits).transform(digits)
+    np.testing.assert_array_equal(few, many)
 
 
 def test_divergence_stops_at_once_and_leaves_nothing_behind(digits):

@@ -203,20 +203,19 @@ def test_functions_of_one_name_do_not_share_a_program(small, digits):
     assert b[0] > 50 * a[0]
 
 
-def test_networks_of_one_config_and_other_functions_do_not_share_a_program(digits):
-    def network(slope):
-        def bent(x):
-            return slope * x
-
-        def build(input_shape, n_components):
-            return DenseNetwork((8,), activation=bent)(input_shape, n_components)
-
-        return build
-
+def test_layers_of_one_config_and_other_classes_do_not_share_a_program(digits):
     def loss(slope):
-        estimator = AutoencoderTransformer(
-            3, network=network(slope), epochs=1, random_state=0
-        )
+        @keras.saving.register_keras_serializable("tests")
+        class Bent(keras.layers.Layer):
+            def call(self, inputs):
+                return slope * inputs
+
+        def network(input_shape, n_components):
+            encoder, decoder = DenseNetwork((8,))(input_shape, n_components)
+            inputs = keras.Input((n_components,))
+            return encoder, keras.Model(inputs, decoder(Bent()(inputs)))
+
+        estimator = AutoencoderTransformer(3, network=network, epochs=1, random_state=0)
         return estimator.fit(digits).history_["loss"][0]
 
     assert loss(1.0) != loss(0.0)

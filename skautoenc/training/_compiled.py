@@ -192,7 +192,7 @@ class Program:
         function = tf.function(
             run, self._specs, autograph=False, jit_compile=self._xla or None
         )
-        # Traced here, where Keras's global state is watched over.
+        # Traced at once, while Keras's global state is watched over.
         with isolated(0), self._without_padding():
             return function.get_concrete_function()
 
@@ -322,6 +322,8 @@ def train_compiled(
 ):
     """Train `model` with one compiled call per chunk; see `train` for the contract."""
     row_shape = model.input_shape[1:]
+    # No longer than the data ask for, and alike for folds of about the same length.
+    batch_size = min(batch_size, 1 << (len(rows) - 1).bit_length())
     n_steps = epochs * -(-len(rows) // batch_size)
     steps = _chunk_steps(len(rows), batch_size, row_shape)
     xla = _pays_for_xla(model, n_steps, batch_size)
@@ -336,14 +338,15 @@ def train_compiled(
     )
 
     def build():
-        return Program(
-            model,
-            row_losses(loss),
-            optimizer,
-            steps=steps,
-            batch_size=batch_size,
-            xla=xla,
-        )
+        with isolated(0):
+            return Program(
+                model,
+                row_losses(loss),
+                optimizer,
+                steps=steps,
+                batch_size=batch_size,
+                xla=xla,
+            )
 
     with _programs.borrow(key, build) as program:
         program.load(model, learning_rate)

@@ -34,7 +34,14 @@ def row_losses(loss):
     function = loss.call if isinstance(loss, keras.losses.Loss) else loss
 
     def rows(targets, outputs):
-        values = function(targets, outputs)
+        try:
+            values = tf.convert_to_tensor(function(targets, outputs))
+        except Exception as error:
+            error.add_note(
+                f"Raised by loss={loss!r}, which is called with tensors (targets, "
+                "outputs) of one batch and must give one loss for each row."
+            )
+            raise
         if len(values.shape) == 0:
             raise ValueError(
                 f"loss={loss!r} gives one number for a whole batch; it must give one "

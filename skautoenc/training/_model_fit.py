@@ -29,7 +29,7 @@ def train_with_model_fit(
         return X, X, taken.weight
 
     def shuffled():
-        while True:  # Keras reads ahead, beyond the last epoch
+        for _ in range(epochs):
             order = rng.permutation(len(rows))
             for start in range(0, len(rows), batch_size):
                 yield batch(rows, order[start : start + batch_size])

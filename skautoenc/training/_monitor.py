@@ -69,7 +69,8 @@ class Monitor:
                 raise ValueError(
                     f"Training diverged: {name} is {value} in epoch {self._epoch}. "
                     "Scale the features (MinMaxScaler or StandardScaler), or use a "
-                    "smaller learning_rate."
+                    "smaller learning_rate; a loss that takes outputs of one sign "
+                    "needs an output_activation to match."
                 )
             self.history.setdefault(name, []).append(value)
         stop = self._out_of_patience(logs, read_state)
@@ -96,6 +97,7 @@ class Monitor:
         losses = "  ".join(f"{name} {value:.5f}" for name, value in logs.items())
         seconds = time.perf_counter() - self._started
         print(
-            f"Epoch {self._epoch:{width}d}/{self._epochs}  {losses}  {seconds:.1f} s",
+            f"Epoch {self._epoch:{width}d}/{self._epochs}  {losses}  "
+            f"{seconds:.1f} s in all",
             flush=True,
         )

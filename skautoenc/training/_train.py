@@ -1,5 +1,7 @@
 """The one way into training."""
 
+from numbers import Real
+
 from .._keras import isolated, load
 from ._callbacks import listens_to_batches
 from ._compiled import train_compiled
@@ -114,7 +116,8 @@ def get_optimizer(optimizer, learning_rate):
     Raises
     ------
     ValueError
-        If Keras knows no such optimizer.
+        If Keras knows no such optimizer, or the learning rate is neither a number nor
+        a schedule.
     """
     _, keras = load()
     try:
@@ -124,11 +127,17 @@ def get_optimizer(optimizer, learning_rate):
             f"optimizer={optimizer!r} is not an optimizer that Keras knows. {error}"
         ) from None
     config = found.get_config()
-    if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        config["learning_rate"] = keras.saving.serialize_keras_object(learning_rate)
-        learning_rate = None
-    elif learning_rate is None and isinstance(config["learning_rate"], float):
+    if learning_rate is None:
         learning_rate = config["learning_rate"]
-    elif learning_rate is not None:
-        config["learning_rate"] = learning_rate
-    return type(found).from_config(config), learning_rate
+    if isinstance(learning_rate, Real):
+        config["learning_rate"] = learning_rate = float(learning_rate)
+        return type(found).from_config(config), learning_rate
+    if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        learning_rate = keras.saving.serialize_keras_object(learning_rate)
+    elif not isinstance(learning_rate, dict):
+        raise ValueError(
+            "learning_rate must be a number or a keras.optimizers.schedules object; "
+            f"got {learning_rate!r}."
+        )
+    config["learning_rate"] = learning_rate
+    return type(found).from_config(config), None
