@@ -2,7 +2,7 @@
 
 python -m benchmarks                     the rows that need no data folder
 python -m benchmarks --data FOLDER       all rows; FOLDER holds mnist.npz
-python -m benchmarks --only one_row      single rows
+python -m benchmarks --only one_row      single rows, by the names that it prints
 """
 
 import argparse
@@ -68,6 +68,17 @@ def _cell(value):
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def merged(path, records):
+    """Rows written before, with those run now in their places."""
+    rows = {}
+    if path.exists():
+        rows = {
+            record["row"]: record for record in json.loads(path.read_text())["rows"]
+        }
+    rows.update({record["row"]: record for record in records})
+    return [rows[name] for name in ROWS if name in rows]
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -77,7 +88,9 @@ def main():
     parser.add_argument("--data", type=Path, help="folder with mnist.npz")
     parser.add_argument("--only", nargs="+", choices=sorted(ROWS), metavar="ROW")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="write OUT.md and OUT.json")
+    parser.add_argument(
+        "--out", type=Path, help="write OUT.md and OUT.json; rows not run are kept"
+    )
     args = parser.parse_args()
 
     records = []
@@ -92,6 +105,8 @@ def main():
     table = markdown(records, about)
     print("\n" + table)
     if args.out:
+        records = merged(args.out.with_suffix(".json"), records)
+        table = markdown(records, about)
         args.out.with_suffix(".md").write_text(HEADING + table)
         args.out.with_suffix(".json").write_text(
             json.dumps({"machine": about, "rows": records}, indent=1) + "\n"

@@ -109,4 +109,4 @@ def mnist_simple_epoch(data, repeats):
 def mnist_deep_epoch(data, repeats):
     X = mnist(data)
     times = _per_epoch(MNIST_DEEP, X, repeats, 1, 4, 1, 3)
-    return Result(*times, losses=_same_epochs_losses(MNIST_DEEP, X, 5, seeds=5))
+    return Result(*times, losses=_same_epochs_losses(MNIST_DEEP, X, 3, seeds=10))
