@@ -221,6 +221,24 @@ def test_layers_of_one_config_and_other_classes_do_not_share_a_program(digits):
     assert loss(1.0) != loss(0.0)
 
 
+def test_penalties_of_one_config_and_other_classes_do_not_share_a_program(digits):
+    def loss(strength):
+        @keras.saving.register_keras_serializable("tests")
+        class Penalty(keras.regularizers.Regularizer):
+            def __call__(self, x):
+                return strength * keras.ops.sum(keras.ops.square(x))
+
+            def get_config(self):
+                return {}
+
+        estimator = AutoencoderTransformer(
+            3, kernel_regularizer=Penalty(), epochs=1, random_state=0
+        )
+        return estimator.fit(digits).history_["loss"][0]
+
+    assert loss(1.0) > 2 * loss(0.0)
+
+
 def test_the_cache_of_programs_is_bounded(digits):
     for size in range(3, 23):
         AutoencoderTransformer(2, hidden_layer_sizes=(size,), epochs=1).fit(digits[:20])

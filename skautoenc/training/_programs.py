@@ -72,4 +72,10 @@ def model_fingerprint(model):
         for value in vars(layer).values()
         if inspect.isfunction(value) and not value.__module__.startswith("keras.")
     )
-    return model.to_json(), tuple(map(type, layers)), functions
+    classes = tuple(
+        type(value)
+        for layer in layers
+        for value in (layer, *vars(layer).values())
+        if hasattr(type(value), "get_config")
+    )
+    return model.to_json(), classes, functions
