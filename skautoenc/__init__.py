@@ -1,8 +1,16 @@
 """Autoencoders with the manners of scikit-learn's PCA."""
 
 from ._autoencoder import AutoencoderTransformer
-from .networks import DenseNetwork
+from ._denoising import DenoisingAutoencoder
+from ._variational import VariationalAutoencoder
+from .networks import ConvNetwork, DenseNetwork
 
 __version__ = "0.1.0"
 
-__all__ = ["AutoencoderTransformer", "DenseNetwork"]
+__all__ = [
+    "AutoencoderTransformer",
+    "ConvNetwork",
+    "DenoisingAutoencoder",
+    "DenseNetwork",
+    "VariationalAutoencoder",
+]

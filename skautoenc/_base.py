@@ -19,12 +19,14 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._data import check_loss_takes, survey, warn_of_output
-from ._fitted import FittedNetwork, row_blocks
+from ._data import check_loss_takes, flatten_rows, survey, warn_of_output
+from ._fitted import FittedNetwork, config_of, row_blocks
 from ._keras import isolated, load
+from ._objective import chain
+from ._pair import build_pair, given_shape, plain
 from ._pca_start import pca_is_exact, start_at_pca
-from .networks import DenseNetwork, build_pair, chain
-from .training import Rows, get_loss, train
+from .networks import DenseNetwork
+from .training import Rows, draw_seed, get_loss, train
 
 
 class BaseAutoencoder(
@@ -33,17 +35,18 @@ class BaseAutoencoder(
     CallbackSupportMixin,
     BaseEstimator,
 ):
-    """What all autoencoders share; a sibling adds parameters and a training scheme."""
+    """What all autoencoders share; a sibling adds parameters and its objective."""
 
     _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "network": [StrOptions({"dense"}), callable],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "network": [StrOptions({"dense"}), callable, tuple, list],
         "hidden_layer_sizes": ["array-like"],
         "activation": [str, callable],
         "code_activation": [str, callable],
         "output_activation": [str, callable],
         "kernel_regularizer": [str, callable, dict, None],
         "activity_regularizer": [str, callable, dict, None],
+        "tied_weights": ["boolean"],
         "init": [StrOptions({"auto", "pca", "random"})],
         "loss": [str, callable],
         "optimizer": [str, HasMethods("apply_gradients")],
@@ -63,6 +66,116 @@ class BaseAutoencoder(
         "random_state": ["random_state"],
     }
 
+    # Whether the decoder gets just what the encoder gives.
+    _codes_are_exact = True
+
+    def __init__(
+        self,
+        n_components,
+        *,
+        network,
+        hidden_layer_sizes,
+        activation,
+        code_activation,
+        output_activation,
+        kernel_regularizer,
+        activity_regularizer,
+        tied_weights,
+        init,
+        loss,
+        optimizer,
+        learning_rate,
+        batch_size,
+        epochs,
+        early_stopping,
+        validation_fraction,
+        n_iter_no_change,
+        callbacks,
+        warm_start,
+        verbose,
+        random_state,
+    ):
+        self.n_components = n_components
+        self.network = network
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.code_activation = code_activation
+        self.output_activation = output_activation
+        self.kernel_regularizer = kernel_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.tied_weights = tied_weights
+        self.init = init
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @classmethod
+    def from_keras(cls, encoder, decoder, **params):
+        """Return a fitted estimator around models that were trained elsewhere.
+
+        Nothing is trained. `score` measures around the mean of the rows it is given,
+        as the mean of the training data is not known.
+
+        Parameters
+        ----------
+        encoder, decoder : keras.Model
+            Trained models, from rows to codes and back. They are copied. Where the
+            encoder takes images, `inverse_transform` and `sample` give images.
+
+        **params : dict
+            Parameters of the estimator, other than `n_components` and `network`.
+
+        Returns
+        -------
+        estimator : object
+
+        Raises
+        ------
+        TypeError
+            If one of the two is not a Keras model.
+        ValueError
+            If the models do not fit together, are not built, or cannot be built again
+            from their config.
+
+        Examples
+        --------
+        >>> import keras
+        >>> import numpy as np
+        >>> from skautoenc import AutoencoderTransformer
+        >>> encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+        >>> decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8)])
+        >>> autoencoder = AutoencoderTransformer.from_keras(encoder, decoder)
+        >>> autoencoder.transform(np.ones((5, 8))).shape
+        (5, 2)
+        """
+        row_shape = given_shape("encoder", encoder)
+        given_shape("decoder", decoder)
+        with isolated(0):
+            parts = build_pair((encoder, decoder), row_shape, None)
+        encoder_, decoder_ = map(FittedNetwork.from_keras, parts)
+        n_components = parts[0].output_shape[1]
+        estimator = cls(n_components, network=(encoder, decoder), **params)
+        estimator._validate_params()
+        vars(estimator).update(
+            _encoder=encoder_,
+            _decoder=decoder_,
+            _n_features_out=n_components,
+            _row_shape=row_shape if len(row_shape) > 1 else None,
+            n_features_in_=int(np.prod(row_shape)),
+            history_={},
+            n_iter_=0,
+        )
+        return estimator
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, sample_weight=None, X_val=None):
         """Train the autoencoder to reproduce X.
@@ -70,8 +183,10 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. Trained on as float32; CSR and CSC matrices are never made
-            dense whole.
+            Training data, or images of shape (n_samples, height, width) or
+            (n_samples, height, width, channels), which count as rows of their
+            pixels. Trained on as float32; CSR and CSC matrices are never made dense
+            whole.
 
         y : Ignored
             Present for API consistency by convention.
@@ -98,47 +213,49 @@ class BaseAutoencoder(
             If the input or a parameter is not valid, or if training diverges. The
             estimator is then as it was before the call.
         """
-        with _features_kept_on_failure(self):
+        with features_kept_on_failure(self):
             vars(self).update(self._fit(X, y, sample_weight, X_val))
         return self
 
-    def _fit(self, X, y, sample_weight, X_val):
+    def _fit(self, X, y, sample_weight, X_val, X_clean=None):
         """Return the fitted attributes."""
+        given = X
         X = self._validate(X, reset=True, order="C")
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
         self._check_names()
         loss = get_loss(self.loss)
-        found = survey(X, sample_weight)
-        check_loss_takes(loss, found)
-        if X_val is not None:
-            X_val = self._validate_x_val(X_val)
-            of_val = survey(X_val, np.ones(X_val.shape[0]))
-            check_loss_takes(loss, of_val, "X_val")
+        found = of_targets = survey(X, sample_weight)
+        if X_clean is not None:
+            X_clean = self._validate_beside("X_clean", X_clean, "X", X)
+            of_targets = survey(X_clean, sample_weight)
+        check_loss_takes(loss, of_targets, "X" if X_clean is None else "X_clean")
+        validation = self._validation(X_val, X_clean is not None, loss)
+        corrupt = self._corruption(of_targets, in_pairs=X_clean is not None)
 
-        rng = _generator(self.random_state)
-        with isolated(_seed(rng)):
+        rng = generator(self.random_state)
+        with isolated(draw_seed(rng)):
             encoder, decoder = build_pair(
-                self._network(), X.shape[1], self.n_components
+                self._network(), self._row_shape or X.shape[1:], self.n_components
             )
-        model = chain(encoder, decoder)
-        warn_of_output(decoder, loss, found)
+            model, parts, penalties = self._objective(encoder, decoder)
+        warn_of_output(decoder, loss, of_targets)
 
-        rows = Rows.weighted(X, found.order, sample_weight)
-        rows, validation = self._split(rows, found.kind, X_val, rng)
-        self._initialise(encoder, decoder, rows, rng)
+        rows = Rows.weighted(X, found.order, sample_weight, X_clean)
+        if validation is None and self.early_stopping:
+            rows, validation = self._split(rows, found.kind, rng)
+        self._initialise(parts, rows, rng)
 
         def fitted():
             return {
-                "_encoder": FittedNetwork.from_keras(encoder),
-                "_decoder": FittedNetwork.from_keras(decoder),
-                "_n_features_out": self.n_components,
-                "mean_": found.mean,
+                **{name: FittedNetwork.from_keras(p) for name, p in parts.items()},
+                "_n_features_out": encoder.output_shape[1],
+                "mean_": of_targets.mean,
             }
 
         task = self._init_callback_context(max_subtasks=self.epochs)
-        task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        task.call_on_fit_task_begin(estimator=self, X=given, y=y)
         history = train(
             model,
             rows,
@@ -148,10 +265,12 @@ class BaseAutoencoder(
             batch_size=self.batch_size,
             epochs=self.epochs,
             validation=validation,
+            corrupt=corrupt,
+            penalties=penalties,
             patience=self.n_iter_no_change if self.early_stopping else None,
             callbacks=self.callbacks or (),
             verbose=self.verbose,
-            listener=_EpochTasks(self, task, X, y, fitted),
+            listener=_EpochTasks(self, task, given, y, fitted),
             rng=rng,
         )
         attributes = {
@@ -160,9 +279,13 @@ class BaseAutoencoder(
             "n_iter_": len(history["loss"]),
         }
         task.call_on_fit_task_end(
-            estimator=self, X=X, y=y, reconstruction_attributes=lambda: attributes
+            estimator=self, X=given, y=y, reconstruction_attributes=lambda: attributes
         )
         return attributes
+
+    def _corruption(self, found, in_pairs):
+        """What is done to rows before the encoder sees them: nothing."""
+        return
 
     def transform(self, X):
         """Encode X.
@@ -170,6 +293,7 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Or images, as in `fit`.
 
         Returns
         -------
@@ -188,6 +312,7 @@ class BaseAutoencoder(
         Returns
         -------
         ndarray of shape (n_samples, n_features), float32
+            Images, where `fit` was given images.
         """
         check_is_fitted(self)
         with np.errstate(over="ignore"):
@@ -197,7 +322,7 @@ class BaseAutoencoder(
                 f"Z has {Z.shape[1]} components, but {type(self).__name__} was fitted "
                 f"with n_components={self._n_features_out}."
             )
-        return self._decoder(Z)
+        return self._shaped(self._decoder(Z))
 
     def reconstruct(self, X):
         """Encode and decode X.
@@ -208,10 +333,12 @@ class BaseAutoencoder(
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features), float32
+        ndarray of the shape of X, float32
         """
         check_is_fitted(self)
-        return self._decoder(self._encoder(self._validate(X)))
+        shape = getattr(X, "shape", ())
+        X = self._decoder(self._encoder(self._validate(X)))
+        return X.reshape(shape) if len(shape) > 2 else X
 
     def reconstruction_error(self, X, *, per_feature=False):
         """Squared error between X and its reconstruction.
@@ -268,10 +395,13 @@ class BaseAutoencoder(
         """
         check_is_fitted(self)
         X = self._validate(X)
+        mean = getattr(self, "mean_", None)
+        if mean is None:
+            mean = np.asarray(X.mean(axis=0, dtype=np.float64))
         errors = squares = 0.0
         for rows, error in self._squared_errors(X):
             errors += error.sum(dtype=np.float64)
-            squares += np.square(_dense(X[rows]) - self.mean_).sum()
+            squares += np.square(_dense(X[rows]) - mean).sum()
         if squares == 0:
             return float(errors == 0)
         return float(1 - errors / squares)
@@ -293,17 +423,57 @@ class BaseAutoencoder(
         """Encoder and decoder as one Keras model, a new copy at each access."""
         return chain(self.encoder_, self.decoder_)
 
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {**state, "network": plain(state["network"])}
+
     def _validate(self, X, *, reset=False, order=None):
+        X, row_shape = flatten_rows(X)
+        if reset:
+            self._row_shape = row_shape
+        elif not _fit_together(row_shape, self._row_shape):
+            raise ValueError(
+                f"X has rows of shape {row_shape}, but {type(self).__name__} was "
+                f"fitted on rows of shape {self._row_shape}."
+            )
         with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
             return validate_data(
                 self, X, accept_sparse="csr", dtype=np.float32, order=order, reset=reset
             )
 
-    def _validate_x_val(self, X_val):
+    def _validate_beside(self, name, X, other_name, other=None):
+        """Validate an array with the columns of X, and with the rows of another."""
         try:
-            return self._validate(X_val)
+            X = self._validate(X, order="C")
         except ValueError as error:
-            raise ValueError(f"X_val: {error}") from None
+            raise ValueError(f"{name}: {error}") from None
+        if other is not None and X.shape[0] != other.shape[0]:
+            raise ValueError(
+                f"{name} has {X.shape[0]} rows, but {other_name} has {other.shape[0]}; "
+                "they must belong together row by row."
+            )
+        return X
+
+    def _validation(self, X_val, in_pairs, loss):
+        """The rows given to validate on, or None."""
+        if X_val is None:
+            return None
+        if not in_pairs:
+            X_val = targets = self._validate_beside("X_val", X_val, "X_val")
+        elif isinstance(X_val, tuple) and len(X_val) == 2:
+            noisy, clean = X_val
+            X_val = self._validate_beside("X_val[0]", noisy, "X_val[0]")
+            targets = self._validate_beside("X_val[1]", clean, "X_val[0]", X_val)
+        else:
+            raise ValueError(
+                "With X_clean, X_val must be a pair too: (noisy rows, clean rows)."
+            )
+        check_loss_takes(loss, survey(targets, np.ones(X_val.shape[0])), "X_val")
+        return Rows.all(X_val, targets if in_pairs else None)
+
+    def _shaped(self, X):
+        """Rows as flat as `fit` was given them."""
+        return X if self._row_shape is None else X.reshape(-1, *self._row_shape)
 
     def _squared_errors(self, X):
         for rows in row_blocks(X.shape[0], X.shape[1]):
@@ -357,17 +527,14 @@ class BaseAutoencoder(
             output_activation=self.output_activation,
             kernel_regularizer=self.kernel_regularizer,
             activity_regularizer=self.activity_regularizer,
+            tied_weights=self.tied_weights,
         )
 
-    def _split(self, rows, kind, X_val, rng):
-        """Return the rows to train on and those to validate on, or None.
+    def _split(self, rows, kind, rng):
+        """Return the rows to train on and those to validate on.
 
         Equal rows go to the same side, or what was trained on would be validated on.
         """
-        if X_val is not None:
-            return rows, Rows.all(X_val)
-        if not self.early_stopping:
-            return rows, None
         kinds = np.unique(kind[rows.index])
         n_val = int(np.ceil(self.validation_fraction * len(kinds)))
         if n_val >= len(kinds):
@@ -380,21 +547,24 @@ class BaseAutoencoder(
         aside = np.isin(kind[rows.index], rng.permutation(kinds)[:n_val])
         return rows.take(~aside), rows.take(aside)
 
-    def _initialise(self, encoder, decoder, rows, rng):
+    def _initialise(self, parts, rows, rng):
         """Give the models the weights that training starts from."""
-        seed = _seed(rng)
+        seed = draw_seed(rng)
         if self.warm_start and hasattr(self, "_encoder"):
-            for part, model in (("_encoder", encoder), ("_decoder", decoder)):
-                fitted = getattr(self, part)
-                if fitted.config != model.to_json():
+            for name, model in parts.items():
+                fitted = getattr(self, name, None)
+                if fitted is None:
+                    continue  # around models trained elsewhere
+                if fitted.config != config_of(model):
                     raise ValueError(
                         "warm_start=True continues from the fitted weights, but the "
                         f"network or the number of features has changed since: the "
-                        f"{part[1:]} is another. Set warm_start=False to start anew."
+                        f"{name[1:]} is another. Set warm_start=False to start anew."
                     )
                 model.set_weights(fitted.weights)
             return
-        exact = pca_is_exact(encoder, decoder, len(rows))
+        encoder, decoder = parts["_encoder"], parts["_decoder"]
+        exact = self._codes_are_exact and pca_is_exact(encoder, decoder, len(rows))
         if self.init == "pca" and not exact:
             raise ValueError(
                 "init='pca' needs a network that can be PCA: one linear layer to the "
@@ -409,6 +579,7 @@ class BaseAutoencoder(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
@@ -437,9 +608,9 @@ class _EpochTasks:
 
 
 @contextlib.contextmanager
-def _features_kept_on_failure(estimator):
+def features_kept_on_failure(estimator):
     """Put back what validation writes to the estimator before training succeeded."""
-    names = ("n_features_in_", "feature_names_in_")
+    names = ("n_features_in_", "feature_names_in_", "_row_shape")
     before = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
     try:
         yield
@@ -450,15 +621,18 @@ def _features_kept_on_failure(estimator):
         raise
 
 
-def _generator(random_state):
+def generator(random_state):
     """A NumPy Generator from scikit-learn's `random_state`, global state untouched."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**31, size=4))
     return np.random.default_rng(random_state)
 
 
-def _seed(rng):
-    return int(rng.integers(2**32))
+def _fit_together(row_shape, fitted_shape):
+    """Whether rows have one shape, but for axes of length 1, or come flat."""
+    if row_shape is None or fitted_shape is None:
+        return True
+    return [n for n in row_shape if n > 1] == [n for n in fitted_shape if n > 1]
 
 
 def _dense(X):

@@ -32,6 +32,26 @@ _CALLER_OF_FIT = 5
 _TOLERANCE = 1e-6
 
 
+def flatten_rows(X):
+    """Return X as a table, and the shape of its rows where they are arrays themselves.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, ...), sparse matrix or DataFrame
+
+    Returns
+    -------
+    X : array-like of shape (n_samples, n_features)
+    row_shape : tuple of int or None
+    """
+    if isinstance(X, list | tuple):
+        X = np.asarray(X)
+    if getattr(X, "ndim", 2) < 3:
+        return X, None
+    row_shape = tuple(X.shape[1:])
+    return X.reshape((X.shape[0], int(np.prod(row_shape)))), row_shape
+
+
 @dataclass(frozen=True)
 class Survey:
     """Summary of a data matrix.

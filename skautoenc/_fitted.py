@@ -6,7 +6,8 @@ import threading
 import numpy as np
 
 from ._forward import plan_forward
-from ._keras import isolated, load
+from ._fusion import upsampling_fused
+from ._keras import isolated, load, own_layers
 
 # Rows evaluated at once: few enough for activations to stay in the processor's cache,
 # enough for the matrix products to run at full speed.
@@ -17,6 +18,16 @@ def row_blocks(n_samples, width):
     """Cut rows into slices of about 8 MiB of float32, at least 64 rows each."""
     rows = max(64, _BLOCK_BYTES // (4 * max(width, 1)))
     return [slice(i, i + rows) for i in range(0, n_samples, rows)]
+
+
+def config_of(model):
+    """A Keras model's structure as JSON, without how it was compiled."""
+
+    def without_compile_config(spec):
+        spec.pop("compile_config", None)
+        return spec
+
+    return json.dumps(json.loads(model.to_json(), object_hook=without_compile_config))
 
 
 class FittedNetwork:
@@ -38,8 +49,8 @@ class FittedNetwork:
 
     @classmethod
     def from_keras(cls, model):
-        """Read config and weights out of a Keras model."""
-        return cls(model.to_json(), model.get_weights())
+        """Read config and weights out of a Keras model; how it was compiled is left."""
+        return cls(config_of(model), model.get_weights())
 
     def _prepare(self):
         spec = json.loads(self.config)
@@ -81,27 +92,39 @@ class FittedNetwork:
         return out
 
     def _call_keras(self, X):
-        """Evaluate in TensorFlow, a power of two of rows at once."""
+        """Evaluate in TensorFlow, by one program for any number of rows."""
         tf, _ = load()
         with self._compiling:
             if self._compiled is None:
                 model = self.to_keras()
-                self._compiled = tf.function(
+                function = tf.function(
                     lambda x: model(x, training=False), autograph=False
                 )
+                spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+                with isolated(0), upsampling_fused(model):
+                    self._compiled = function.get_concrete_function(spec)
         out = []
         for rows in row_blocks(X.shape[0], X.shape[1]):
             block = X[rows] if isinstance(X, np.ndarray) else X[rows].toarray()
-            n = len(block)
-            padded = np.zeros((1 << (n - 1).bit_length(), *block.shape[1:]), np.float32)
-            padded[:n] = block
-            out.append(self._compiled(tf.convert_to_tensor(padded)).numpy()[:n])
-        return np.concatenate(out)
+            out.append(self._compiled(tf.convert_to_tensor(block)).numpy())
+        return out[0] if len(out) == 1 else np.concatenate(out)
 
     def to_keras(self):
         """Build a new Keras model with this config and these weights."""
-        _, keras = load()
         with isolated(0):
+            return self.build()
+
+    def build(self):
+        """The same, with random layers seeded from Keras's state as it is."""
+        _, keras = load()
+        own_layers()
+        try:
             model = keras.models.model_from_json(self.config)
+        except (TypeError, ValueError) as error:
+            error.add_note(
+                "Import the module that registers the network's own layers and "
+                "functions (keras.saving.register_keras_serializable) first."
+            )
+            raise
         model.set_weights(self.weights)
         return model

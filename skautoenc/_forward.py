@@ -155,6 +155,11 @@ def _dense(config):
     return _Layer(dense, 2 if config["use_bias"] else 1)
 
 
+def _transposed_dense(config):
+    dense = _dense({**config, "use_bias": True})
+    return _Layer(lambda x, kernel, bias: dense.function(x, kernel.T, bias), 2)
+
+
 def _over_last_axis(config):
     if config["axis"] not in (-1, 1, [-1], [1]):
         raise _Unsupported("normalisation over another axis")
@@ -210,6 +215,9 @@ def _total(*inputs):
 
 _LAYERS = {
     "Dense": _dense,
+    "TransposedDense": _transposed_dense,
+    "Flatten": lambda c: _Layer(lambda x: x.reshape(len(x), -1)),
+    "Reshape": lambda c: _Layer(lambda x: x.reshape(len(x), *c["target_shape"])),
     "Activation": lambda c: _elementwise(_activation(c["activation"])),
     "ReLU": lambda c: _elementwise(
         lambda x: _relu(x, c["negative_slope"], c["max_value"], c["threshold"])
@@ -313,7 +321,7 @@ def plan_forward(spec, n_weights):
 def _layer_of(spec):
     """Return the `_Layer` that evaluates one serialised Keras layer."""
     name, config = spec["class_name"], spec["config"]
-    if spec.get("registered_name") not in (None, name):
+    if spec.get("registered_name") not in (None, name, f"skautoenc>{name}"):
         raise _Unsupported(name)  # a user's class that bears a Keras name
     if name in ("Sequential", "Functional"):
         inner = Forward(spec)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib
 import os
 import random
 import re
@@ -9,8 +10,9 @@ import sys
 import tempfile
 import threading
 
-import joblib
 import numpy as np
+
+from ._threads import granted_threads
 
 _START_UP_LINE = re.compile(
     rb"WARNING: All log messages before absl|I\d{4} |\d{4}-\d\d-\d\d [\d:.]+: I |"
@@ -50,6 +52,17 @@ def load():
     return tf, keras
 
 
+def own_layers():
+    """Import our Keras layers, and so register them with Keras.
+
+    Returns
+    -------
+    skautoenc.layers : module
+    """
+    load()
+    return importlib.import_module("skautoenc.layers")
+
+
 def _refuse_other_backend(backend):
     if backend != "tensorflow":
         raise ImportError(
@@ -57,14 +70,6 @@ def _refuse_other_backend(backend):
             f"{backend!r}. Set the environment variable KERAS_BACKEND=tensorflow "
             "before Keras is imported."
         )
-
-
-def granted_threads():
-    """Threads this process may use: what joblib or the user set, or every core."""
-    granted = os.environ.get("OMP_NUM_THREADS", "")
-    if granted.isdigit() and int(granted) > 0:
-        return int(granted)
-    return joblib.cpu_count()
 
 
 @contextlib.contextmanager

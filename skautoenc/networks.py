@@ -1,10 +1,11 @@
 """Shapes in, Keras encoder and decoder out."""
 
-import json
+from numbers import Integral
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
-from ._keras import isolated, load
+from ._keras import load, own_layers
 
 
 class DenseNetwork(BaseEstimator):
@@ -34,6 +35,15 @@ class DenseNetwork(BaseEstimator):
     activity_regularizer : str, keras.Regularizer or None, default=None
         Penalty on the code; ``"l1"`` gives a sparse autoencoder.
 
+    tied_weights : bool, default=False
+        Let the decoder use the encoder's kernels, transposed, with biases of its own:
+        half the weights, and a code that keeps its scale.
+
+    References
+    ----------
+    P. Vincent et al., "Stacked Denoising Autoencoders", Journal of Machine Learning
+    Research 11 (2010), for tied weights.
+
     Examples
     --------
     >>> from skautoenc import DenseNetwork
@@ -51,8 +61,163 @@ class DenseNetwork(BaseEstimator):
         output_activation="linear",
         kernel_regularizer=None,
         activity_regularizer=None,
+        tied_weights=False,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.code_activation = code_activation
+        self.output_activation = output_activation
+        self.kernel_regularizer = kernel_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.tied_weights = tied_weights
+
+    def __call__(self, input_shape, n_components):
+        """Build the encoder and the decoder.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one row.
+
+        n_components : int
+            Width of the code.
+
+        Returns
+        -------
+        encoder, decoder : keras.Model
+            From and to ``prod(input_shape)`` values.
+
+        Raises
+        ------
+        ValueError
+            If there is no `n_components`.
+        """
+        if n_components is None:
+            raise ValueError(
+                "n_components=None is for networks whose code has a width of its own, "
+                "such as the feature map of a ConvNetwork. A dense network needs a "
+                "number."
+            )
+        n_features = int(np.prod(input_shape))
+        sizes = [int(size) for size in self.hidden_layer_sizes]
+        encoder = self._stack(
+            "encoder",
+            [n_features, *sizes, n_components],
+            activation=self.code_activation,
+            activity_regularizer=self.activity_regularizer,
+            name="code",
+        )
+        decoder = self._stack(
+            "decoder",
+            [n_components, *sizes[::-1], n_features],
+            tied_to=encoder.layers[:0:-1] if self.tied_weights else None,
+            activation=self.output_activation,
+            name="reconstruction",
+        )
+        return encoder, decoder
+
+    def _stack(self, part, widths, tied_to=None, **last):
+        """A model of dense layers, from the first width to the last."""
+        _, keras = load()
+        inputs = h = keras.Input((widths[0],), name=f"{part}_input")
+        hidden = [
+            {"activation": self.activation, "name": f"{part}_{i}"}
+            for i in range(1, len(widths) - 1)
+        ]
+        for i, settings in enumerate([*hidden, last]):
+            if tied_to is None:
+                settings["kernel_regularizer"] = self.kernel_regularizer
+                layer = keras.layers.Dense(widths[i + 1], **settings)
+            else:
+                layer = own_layers().TransposedDense(
+                    widths[i + 1], source=tied_to[i], **settings
+                )
+            h = layer(h)
+        return keras.Model(inputs, h, name=part)
+
+
+class ConvNetwork(BaseEstimator):
+    """Convolutional encoder and its mirror image as decoder, for images and signals.
+
+    Each layer of the encoder convolves and halves the image, rounding up; each of the
+    decoder convolves and doubles it, cut to the size that it had on the way in.
+
+    Calling it with ``(input_shape, n_components)`` builds the pair of Keras models,
+    which is the contract of every `network` that an estimator takes.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        ``(height, width, channels)`` for images, grey ones have 1 channel;
+        ``(length,)`` or ``(length, channels)`` for signals, which get 1-D
+        convolutions. Its product is the number of features, whether rows come flat
+        or as arrays.
+
+    filters : sequence of int, default=(32, 16)
+        Filters of the encoder's layers; the decoder has them in reverse.
+
+    kernel_size : int or sequence of int, default=3
+        Of every convolution, or one for each axis of the image.
+
+    downsampling : {"max_pool", "average_pool", "stride"} or a sequence, \
+            default="max_pool"
+        How a layer of the encoder halves the image: by pooling 2x2 pixels, or by a
+        stride of 2. A sequence says it for each layer.
+
+    upsampling : {"nearest", "transpose"}, default="nearest"
+        How a layer of the decoder doubles it: by repeating pixels after a
+        convolution, or by a transposed convolution.
+
+    activation : str or callable, default="relu"
+        Activation of the hidden layers: any that Keras knows. It is applied after
+        pooling, which for an activation that never falls is the same, and cheaper.
+
+    code_activation : str or callable, default="linear"
+        Activation of the code.
+
+    output_activation : str or callable, default="linear"
+        Activation of the reconstruction.
+
+    kernel_regularizer : str, keras.Regularizer or None, default=None
+        Penalty on every kernel.
+
+    activity_regularizer : str, keras.Regularizer or None, default=None
+        Penalty on the code.
+
+    References
+    ----------
+    J. Masci et al., "Stacked Convolutional Auto-Encoders for Hierarchical Feature
+    Extraction", ICANN (2011); A. Odena et al., "Deconvolution and Checkerboard
+    Artifacts", Distill (2016), for ``upsampling="nearest"``.
+
+    Examples
+    --------
+    >>> from skautoenc import ConvNetwork
+    >>> network = ConvNetwork((28, 28, 1), filters=(16, 8, 8))
+    >>> encoder, decoder = network((784,), n_components=None)
+    >>> encoder.output_shape, decoder.output_shape
+    ((None, 4, 4, 8), (None, 28, 28, 1))
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        filters=(32, 16),
+        kernel_size=3,
+        *,
+        downsampling="max_pool",
+        upsampling="nearest",
+        activation="relu",
+        code_activation="linear",
+        output_activation="linear",
+        kernel_regularizer=None,
+        activity_regularizer=None,
+    ):
+        self.image_shape = image_shape
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.downsampling = downsampling
+        self.upsampling = upsampling
         self.activation = activation
         self.code_activation = code_activation
         self.output_activation = output_activation
@@ -65,158 +230,160 @@ class DenseNetwork(BaseEstimator):
         Parameters
         ----------
         input_shape : tuple of int
-            Shape of one row: ``(n_features,)``.
+            Shape of one row; its product must be that of `image_shape`.
 
-        n_components : int
-            Width of the code.
+        n_components : int or None
+            Width of the code: a dense layer on top of the last feature map. None
+            takes the feature map itself.
 
         Returns
         -------
         encoder, decoder : keras.Model
+            From and to images.
+
+        Raises
+        ------
+        ValueError
+            If `image_shape` does not fit the rows, or has not enough pixels to be
+            halved by every layer, or if a parameter has no meaning.
         """
-        (n_features,) = input_shape
-        sizes = tuple(self.hidden_layer_sizes)
-        encoder = self._stack(
-            "encoder",
-            n_features,
-            sizes,
-            n_components,
-            activation=self.code_activation,
-            activity_regularizer=self.activity_regularizer,
-            name="code",
-        )
-        decoder = self._stack(
-            "decoder",
-            n_components,
-            sizes[::-1],
-            n_features,
-            activation=self.output_activation,
-            name="reconstruction",
-        )
+        image, filters, halvings = self._checked(input_shape)
+        sizes = [image[:-1]]
+        for _ in filters:
+            sizes.append(tuple(-(-size // 2) for size in sizes[-1]))
+        encoder = self._encoder(image, filters, halvings, n_components)
+        decoder = self._decoder(sizes[::-1], image[-1], filters[::-1], n_components)
         return encoder, decoder
 
-    def _stack(self, part, n_in, sizes, n_out, **last):
+    def _encoder(self, image, filters, halvings, n_components):
         _, keras = load()
-        regularizer = self.kernel_regularizer
-        inputs = h = keras.Input((n_in,), name=f"{part}_input")
-        for i, units in enumerate(sizes, start=1):
+        inputs = h = keras.Input(image, name="encoder_input")
+        for i, (n_filters, halving) in enumerate(
+            zip(filters, halvings, strict=True), start=1
+        ):
+            strides = 2 if halving == "stride" else 1
+            h = self._convolution(n_filters, strides=strides, name=f"encoder_{i}")(h)
+            if halving != "stride":
+                h = self._layer(_POOLING[halving])(2, padding="same")(h)
+            if n_components is None and i == len(filters):
+                break
+            h = keras.layers.Activation(self.activation)(h)
+        code = {"activity_regularizer": self.activity_regularizer, "name": "code"}
+        if n_components is None:
+            h = keras.layers.Activation(self.code_activation, **code)(h)
+        else:
             h = keras.layers.Dense(
-                int(units),
+                n_components,
+                activation=self.code_activation,
+                kernel_regularizer=self.kernel_regularizer,
+                **code,
+            )(keras.layers.Flatten()(h))
+        return keras.Model(inputs, h, name="encoder")
+
+    def _decoder(self, sizes, channels, filters, n_components):
+        _, keras = load()
+        smallest = (*sizes[0], filters[0])
+        if n_components is None:
+            inputs = h = keras.Input(smallest, name="decoder_input")
+        else:
+            inputs = keras.Input((n_components,), name="decoder_input")
+            h = keras.layers.Dense(
+                int(np.prod(smallest)),
                 activation=self.activation,
-                kernel_regularizer=regularizer,
-                name=f"{part}_{i}",
-            )(h)
-        outputs = keras.layers.Dense(
-            int(n_out), kernel_regularizer=regularizer, **last
+                kernel_regularizer=self.kernel_regularizer,
+                name="decoder_dense",
+            )(inputs)
+            h = keras.layers.Reshape(smallest)(h)
+        for i, n_filters in enumerate(filters, start=1):
+            settings = {"activation": self.activation, "name": f"decoder_{i}"}
+            if self.upsampling == "transpose":
+                h = self._convolution(
+                    n_filters, "Conv{}DTranspose", strides=2, **settings
+                )(h)
+            else:
+                h = self._convolution(n_filters, **settings)(h)
+                h = self._layer("UpSampling{}D")(2)(h)
+            over = [2 * a - b for a, b in zip(sizes[i - 1], sizes[i], strict=True)]
+            if any(over):
+                cuts = tuple((0, cut) for cut in over)
+                h = self._layer("Cropping{}D")(cuts if len(cuts) > 1 else cuts[0])(h)
+        h = self._convolution(
+            channels, activation=self.output_activation, name="reconstruction"
         )(h)
-        return keras.Model(inputs, outputs, name=part)
+        return keras.Model(inputs, h, name="decoder")
 
-
-def build_pair(network, n_features, n_components):
-    """Call a network function and check that its two models fit the data.
-
-    Parameters
-    ----------
-    network : callable
-        ``(input_shape, n_components) -> (encoder, decoder)``.
-
-    n_features, n_components : int
-
-    Returns
-    -------
-    encoder, decoder : keras.Model
-
-    Raises
-    ------
-    TypeError
-        If the function does not return a pair of Keras models.
-    ValueError
-        If a model's input or output has another shape than the data or the code.
-    """
-    _, keras = load()
-    try:
-        pair = network((n_features,), n_components)
-    except Exception as error:
-        error.add_note(
-            f"Raised by network={network!r}, which is called as "
-            f"network(({n_features},), {n_components})."
+    def _convolution(self, n_filters, kind="Conv{}D", **settings):
+        return self._layer(kind)(
+            n_filters,
+            self.kernel_size,
+            padding="same",
+            kernel_regularizer=self.kernel_regularizer,
+            **settings,
         )
-        raise
-    if not (
-        isinstance(pair, tuple | list)
-        and len(pair) == 2
-        and all(isinstance(model, keras.Model) for model in pair)
-    ):
-        raise TypeError(
-            "network must return two Keras models, (encoder, decoder), but "
-            f"{network!r} returned {_describe(pair)}."
-        )
-    encoder, decoder = pair
-    for part, model, n_in, n_out in (
-        ("encoder", encoder, n_features, n_components),
-        ("decoder", decoder, n_components, n_features),
-    ):
-        if isinstance(model, keras.Sequential) and not model.built:
-            model.build((None, n_in))
-        if not getattr(model, "inputs", None):
+
+    def _layer(self, kind):
+        """Keras's layer of this kind for as many axes as the image has."""
+        _, keras = load()
+        n_axes = 2 if len(self.image_shape) == 3 else 1
+        return getattr(keras.layers, kind.format(n_axes))
+
+    def _checked(self, input_shape):
+        """The image's shape with channels, filters, and a way to halve for each."""
+        image = self.image_shape
+        if not (isinstance(image, tuple | list) and _are_counts(image, at_most=3)):
             raise ValueError(
-                f"network: the {part} is of the class {type(model).__name__}; it must "
-                "be a Sequential or a functional Keras model."
+                "image_shape must be (height, width, channels) for images, (length,) "
+                f"or (length, channels) for signals; got {image!r}."
             )
-        _check_can_be_rebuilt(part, model)
-        takes, gives = tuple(model.input_shape), "?"
-        if takes == (None, n_in):
-            gives = tuple(model.compute_output_shape(takes))
-        if gives != (None, n_out):
+        image = tuple(map(int, image))
+        if np.prod(image) != np.prod(input_shape):
             raise ValueError(
-                f"network: the {part} must map {n_in} values to {n_out} "
-                f"(n_features={n_features}, n_components={n_components}), but it maps "
-                f"shape {takes} to {gives}."
+                f"image_shape={image} has {np.prod(image)} values, but a row of X has "
+                f"{np.prod(input_shape)}."
             )
-    return encoder, decoder
+        if not _are_counts(self.filters):
+            raise ValueError(
+                "filters must hold positive whole numbers, one per layer of the "
+                f"encoder; got {self.filters!r}."
+            )
+        kernel_size = np.atleast_1d(self.kernel_size).tolist()
+        if not _are_counts(kernel_size, at_most=len(image)):
+            raise ValueError(
+                "kernel_size must be a positive whole number, or one for each axis of "
+                f"the image; got {self.kernel_size!r}."
+            )
+        halvings = self.downsampling
+        if isinstance(halvings, str):
+            halvings = [halvings] * len(self.filters)
+        unknown = set(halvings) - {*_POOLING, "stride"}
+        if unknown or len(halvings) != len(self.filters):
+            raise ValueError(
+                f"downsampling must be one of {[*_POOLING, 'stride']}, or one for each "
+                f"of the {len(self.filters)} layers; got {self.downsampling!r}."
+            )
+        if self.upsampling not in ("nearest", "transpose"):
+            raise ValueError(
+                f"upsampling must be 'nearest' or 'transpose'; got {self.upsampling!r}."
+            )
+        image = (*image, 1) if len(image) == 1 else image
+        halved = min(image[:-1])
+        for n_before in range(len(self.filters)):
+            if halved == 1:
+                raise ValueError(
+                    f"filters={self.filters!r} has {len(self.filters)} layers that "
+                    f"halve the image, but after {n_before} of them nothing is left "
+                    f"to halve of image_shape={self.image_shape!r}. Use fewer."
+                )
+            halved = -(-halved // 2)
+        return image, [int(n) for n in self.filters], list(halvings)
 
 
-def _check_can_be_rebuilt(part, model):
-    """Raise where Keras could not build the model again from its config.
-
-    Tried only where the config names something that is not Keras's own.
-    """
-    _, keras = load()
-    try:
-        config = model.to_json()
-        if _names_something_custom(json.loads(config)):
-            with isolated(0):
-                keras.models.model_from_json(config)
-    except (KeyError, NotImplementedError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"network: the {part} holds functions or layers that Keras cannot build "
-            "again from their config, so that they could not be kept after training. "
-            "Decorate them with @keras.saving.register_keras_serializable(), and give "
-            f"a layer get_config. Keras says: {str(error)[:300]}"
-        ) from None
+_POOLING = {"max_pool": "MaxPooling{}D", "average_pool": "AveragePooling{}D"}
 
 
-def _names_something_custom(spec):
-    if isinstance(spec, dict):
-        if spec.get("class_name") in ("function", "__lambda__", "Lambda"):
-            return True
-        if "registered_name" in spec:
-            module = spec.get("module") or ""
-            if module.split(".")[0] not in ("keras", "builtins"):
-                return True
-        spec = list(spec.values())
-    return isinstance(spec, list) and any(map(_names_something_custom, spec))
-
-
-def _describe(value):
-    if isinstance(value, tuple | list):
-        return f"({', '.join(type(item).__name__ for item in value)})"
-    return f"an object of type {type(value).__name__}"
-
-
-def chain(encoder, decoder):
-    """Return the autoencoder of a pair: one Keras model, sharing their weights."""
-    _, keras = load()
-    with isolated(0):
-        inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")
-        return keras.Model(inputs, decoder(encoder(inputs)), name="autoencoder")
+def _are_counts(values, at_most=None):
+    return (
+        0 < len(values) <= (at_most or len(values))
+        and all(isinstance(value, Integral) for value in values)
+        and min(values) > 0
+    )

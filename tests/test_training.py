@@ -8,7 +8,7 @@ import pytest
 
 from skautoenc import AutoencoderTransformer, DenseNetwork
 from skautoenc._keras import isolated
-from skautoenc.networks import chain
+from skautoenc._objective import chain
 from skautoenc.training import Rows, train
 from skautoenc.training._compiled import _programs
 

@@ -4,6 +4,7 @@ import contextlib
 
 import numpy as np
 
+from .._fusion import upsampling_fused
 from .._keras import isolated, load
 from ._callbacks import Callbacks
 from ._losses import row_losses
@@ -85,7 +86,8 @@ class Program:
     Parameters
     ----------
     model : keras.Model
-        Maps rows to reconstructions. Its structure is used, not its weights.
+        Maps rows to reconstructions. Its structure is used, not its weights. See
+        `train` for a second input and for outputs after the first.
 
     loss : callable
         ``(targets, outputs) -> losses of shape (batch_size,)``.
@@ -104,10 +106,16 @@ class Program:
         tf, keras = load()
         self._model, self._loss = model, loss
         self.optimizer = optimizer
+
+        def spec(row_shape):
+            return tf.TensorSpec((steps, batch_size, *row_shape), tf.float32)
+
         self._specs = [
-            tf.TensorSpec((steps, batch_size, *model.input_shape[1:]), tf.float32),
-            tf.TensorSpec((steps, batch_size), tf.float32),
+            tuple(spec(tensor.shape[1:]) for tensor in model.inputs),
+            spec(model.outputs[0].shape[1:]),
+            spec(()),
             tf.TensorSpec((), tf.int32),
+            tf.TensorSpec((len(model.outputs) - 1,), tf.float32),
         ]
         self._xla = xla
         weights = model.trainable_variables
@@ -162,71 +170,98 @@ class Program:
         """The optimizer's variables, as a list of ndarray."""
         return [v.numpy() for v in self.optimizer.variables]
 
-    def train(self, chunk, n_steps):
-        """Take `n_steps` steps; return the sum over their rows of the batch loss."""
-        return self._run(self._train, chunk, n_steps)
+    def train(self, chunk, n_steps, factors):
+        """Take `n_steps` steps, with each penalty's factor.
 
-    def validate(self, chunk, n_steps):
-        """The same sum without training."""
+        Returns
+        -------
+        ndarray of shape (1,) or (2 + n_penalties,)
+            The batch loss and, where there are penalties, the loss of the
+            reconstruction alone and each penalty, summed over rows.
+        """
+        return self._run(self._train, chunk, n_steps, factors)
+
+    def validate(self, chunk, n_steps, factors):
+        """The same sums without training."""
         if self._validate is None:
             self._validate = self._compile(self._validate_step)
-        return self._run(self._validate, chunk, n_steps)
+        return self._run(self._validate, chunk, n_steps, factors)
 
     @staticmethod
-    def _run(function, chunk, n_steps):
+    def _run(function, chunk, n_steps, factors):
         tf, _ = load()
-        return float(function(chunk.inputs, chunk.weights, tf.constant(n_steps)))
+        sums = function(
+            *chunk.tensors, tf.constant(n_steps), tf.constant(factors, tf.float32)
+        )
+        return sums.numpy()
 
     def _compile(self, step):
         tf, _ = load()
+        n_penalties = len(self._model.outputs) - 1
+        n_sums = 2 + n_penalties if n_penalties else 1
 
-        def run(inputs, weights, n_steps):
-            def body(i, total):
-                return i + 1, total + tf.cast(step(inputs[i], weights[i]), tf.float64)
+        def run(inputs, targets, weights, n_steps, factors):
+            def body(i, sums):
+                batch = [tensor[i] for tensor in inputs], targets[i], weights[i]
+                return i + 1, sums + tf.cast(step(*batch, factors), tf.float64)
 
-            start = tf.constant(0), tf.constant(0, tf.float64)
+            start = tf.constant(0), tf.zeros(n_sums, tf.float64)
             return tf.while_loop(
-                lambda i, total: i < n_steps, body, start, parallel_iterations=1
+                lambda i, sums: i < n_steps, body, start, parallel_iterations=1
             )[1]
 
         function = tf.function(
             run, self._specs, autograph=False, jit_compile=self._xla or None
         )
         # Traced at once, while Keras's global state is watched over.
-        with isolated(0), self._without_padding():
+        with (
+            isolated(0),
+            self._without_padding(),
+            upsampling_fused(self._model),
+        ):
             return function.get_concrete_function()
 
-    def _train_step(self, rows, weights):
+    def _train_step(self, inputs, targets, weights, factors):
         tf, _ = load()
         trained = [v.value for v in self._trained]
         with tf.GradientTape() as tape:
-            loss, updates = self._objective(trained, rows, weights, training=True)
-        self.optimizer.apply(tape.gradient(loss, trained), self._trained)
+            means, updates = self._objective(
+                trained, inputs, targets, weights, factors, training=True
+            )
+        self.optimizer.apply(tape.gradient(means[0], trained), self._trained)
         for variable, value in zip(
             self._model.non_trainable_variables, updates, strict=True
         ):
             variable.value.assign(value)
-        return loss * self._n_rows
+        return tf.stack(means) * self._n_rows
 
-    def _validate_step(self, rows, weights):
+    def _validate_step(self, inputs, targets, weights, factors):
+        tf, _ = load()
         trained = [v.value for v in self._trained]
-        loss, _ = self._objective(trained, rows, weights, training=False)
-        return loss * self._n_rows
+        means, _ = self._objective(
+            trained, inputs, targets, weights, factors, training=False
+        )
+        return tf.stack(means) * self._n_rows
 
-    def _objective(self, trained, rows, weights, training):
-        """Weighted mean loss of a batch, penalties added, as Keras has it."""
+    def _objective(self, trained, inputs, targets, weights, factors, training):
+        """Weighted mean loss of a batch, all penalties added, and its parts."""
         tf, _ = load()
         self._counts = tf.cast(weights > 0, tf.float32)
         self._n_rows = tf.reduce_sum(self._counts)
-        outputs, updates, penalties = self._model.stateless_call(
+        outputs, updates, regularization = self._model.stateless_call(
             self._layout.unpack_tensors(trained),
             [v.value for v in self._model.non_trainable_variables],
-            rows,
+            inputs if len(inputs) > 1 else inputs[0],
             training=training,
             return_losses=True,
         )
-        loss = tf.reduce_sum(self._loss(rows, outputs) * weights)
-        return tf.add_n([loss, *penalties]), updates
+        reconstruction, *penalties = tf.nest.flatten(outputs)
+        by_row = [self._loss(targets, reconstruction)]
+        by_row += [tf.reshape(penalty, [-1]) for penalty in penalties]
+        parts = [tf.reduce_sum(values * weights) for values in by_row]
+        loss = [parts[0], *regularization]
+        loss += [factors[i] * part for i, part in enumerate(parts[1:])]
+        return [tf.add_n(loss), *(parts if penalties else [])], updates
 
     @contextlib.contextmanager
     def _without_padding(self):
@@ -295,7 +330,8 @@ def _pays_for_xla(model, n_steps, batch_size):
         "Conv" in type(layer).__name__ for layer in model._flatten_layers()
     ):
         return False
-    touched = batch_size * int(np.prod(model.input_shape[1:])) + model.count_params()
+    row = int(np.prod(model.inputs[0].shape[1:]))
+    touched = batch_size * row + model.count_params()
     return n_steps * (150e-6 + 10e-9 * touched) > 0.2
 
 
@@ -316,12 +352,16 @@ def train_compiled(
     batch_size,
     epochs,
     validation,
+    corrupt,
+    penalties,
     callbacks,
     monitor,
+    draws,
+    validation_seed,
     rng,
 ):
     """Train `model` with one compiled call per chunk; see `train` for the contract."""
-    row_shape = model.input_shape[1:]
+    row_shape, *noise_shape = (tensor.shape[1:] for tensor in model.inputs)
     # No longer than the data ask for, and alike for folds of about the same length.
     batch_size = min(batch_size, 1 << (len(rows) - 1).bit_length())
     n_steps = epochs * -(-len(rows) // batch_size)
@@ -330,6 +370,9 @@ def train_compiled(
     config = {**optimizer.get_config(), "learning_rate": None}
     if learning_rate is None:
         config = optimizer.get_config()
+    names = ["loss"]
+    if penalties:
+        names += ["reconstruction_loss", *(f"{name}_loss" for name in penalties)]
     key = (
         model_fingerprint(model),
         fingerprint(loss),
@@ -350,20 +393,35 @@ def train_compiled(
 
     with _programs.borrow(key, build) as program:
         program.load(model, learning_rate)
-        chunk = Chunk(steps, batch_size, row_shape)
+        chunk = Chunk(
+            steps,
+            batch_size,
+            row_shape,
+            own_targets=corrupt is not None or rows.targets is not None,
+            noise_shape=noise_shape[0] if noise_shape else None,
+        )
         callbacks = Callbacks(callbacks, epochs)
         callbacks.train_begins(model, program.optimizer)
+
+        def means(run, rows, order, rng):
+            """Losses by name, the mean over all rows, a chunk at a time."""
+            sums = 0
+            for start in range(0, len(rows), chunk.n_rows):
+                part = rows.take(order[start : start + chunk.n_rows])
+                n_steps = chunk.fill(part, corrupt, rng)
+                sums = sums + run(chunk, n_steps, list(penalties.values()))
+            return dict(zip(names, (sums / len(rows)).tolist(), strict=True))
 
         for epoch in range(epochs):
             monitor.epoch_begins()
             callbacks.epoch_begins(epoch)
             order = rng.permutation(len(rows))
-            logs = {"loss": _over_chunks(program.train, chunk, rows, order)}
+            logs = means(program.train, rows, order, draws)
             if validation is not None:
                 order = np.arange(len(validation))
-                logs["val_loss"] = _over_chunks(
-                    program.validate, chunk, validation, order
-                )
+                again = np.random.default_rng(validation_seed)
+                on_validation = means(program.validate, validation, order, again)
+                logs |= {f"val_{name}": on_validation[name] for name in names}
             stop = monitor.epoch_ended(
                 logs, program.state, lambda: program.unload(model)
             )
@@ -376,12 +434,3 @@ def train_compiled(
         program.finish(monitor.best_state)
         program.unload(model)
         callbacks.train_ended(logs)
-
-
-def _over_chunks(run, chunk, rows, order):
-    """Mean of the batch losses over all rows, a chunk at a time."""
-    total = 0.0
-    for start in range(0, len(rows), chunk.n_rows):
-        part = rows.take(order[start : start + chunk.n_rows])
-        total += run(chunk, chunk.fill(part))
-    return total / len(rows)

@@ -15,24 +15,43 @@ def train_with_model_fit(
     batch_size,
     epochs,
     validation,
+    corrupt,
+    penalties,
     callbacks,
     monitor,
+    draws,
+    validation_seed,
     rng,
 ):
     """Train `model` with ``Model.fit``; see `train` for the contract."""
     _, keras = load()
 
-    def batch(rows, positions):
+    def batch(rows, positions, rng):
         taken = rows.take(positions)
-        X = np.empty((len(taken), *taken.X.shape[1:]), np.float32)
-        taken.copy_to(X)
-        return X, X, taken.weight
+        shape = (len(taken), *model.inputs[0].shape[1:])
+        targets = np.empty(shape, np.float32)
+        own_targets = corrupt is not None or rows.targets is not None
+        X = np.empty_like(targets) if own_targets else targets
+        taken.copy_to(X, targets, corrupt, rng)
+        noise = [
+            rng.standard_normal((len(taken), *tensor.shape[1:]), np.float32)
+            for tensor in model.inputs[1:]
+        ]
+        if not (noise or penalties):
+            return X, targets, taken.weight
+        unused = np.zeros((len(taken), 1), np.float32)
+        n_outputs = 1 + len(penalties)
+        return (
+            (X, *noise),
+            (targets, *[unused] * len(penalties)),
+            (taken.weight,) * n_outputs,
+        )
 
     def shuffled():
         for _ in range(epochs):
             order = rng.permutation(len(rows))
             for start in range(0, len(rows), batch_size):
-                yield batch(rows, order[start : start + batch_size])
+                yield batch(rows, order[start : start + batch_size], draws)
 
     class InOrder(keras.utils.PyDataset):
         def __len__(self):
@@ -41,7 +60,11 @@ def train_with_model_fit(
         def __getitem__(self, step):
             start = step * batch_size
             stop = min(start + batch_size, len(validation))
-            return batch(validation, np.arange(start, stop))
+            again = np.random.default_rng([validation_seed, step])
+            return batch(validation, np.arange(start, stop), again)
+
+    def penalty(targets, outputs):
+        return keras.ops.reshape(outputs, (-1,))
 
     class Report(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -55,7 +78,11 @@ def train_with_model_fit(
     if learning_rate is not None:
         optimizer.learning_rate = learning_rate
     with isolated(0):
-        model.compile(optimizer=optimizer, loss=loss)
+        model.compile(
+            optimizer=optimizer,
+            loss=[loss, *[penalty] * len(penalties)] if penalties else loss,
+            loss_weights=[1.0, *penalties.values()] if penalties else None,
+        )
         model.fit(
             shuffled(),
             steps_per_epoch=-(-len(rows) // batch_size),

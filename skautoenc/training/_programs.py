@@ -78,4 +78,6 @@ def model_fingerprint(model):
         for value in (layer, *vars(layer).values())
         if hasattr(type(value), "get_config")
     )
-    return model.to_json(), classes, functions
+    # Layers that share a weight say so in no config.
+    shapes = tuple(tuple(v.shape) for v in model.trainable_variables)
+    return model.to_json(), shapes, classes, functions

@@ -1,12 +1,11 @@
 """Which rows an epoch visits, and how they get into the buffer that programs read."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from .._keras import granted_threads, load
+from .._keras import load
+from .._threads import granted_threads, run_in_threads
 
 # A row counts double, threefold, ... in an epoch up to this often; beyond, its loss
 # is weighted, so that an epoch never grows without bound.
@@ -14,6 +13,11 @@ MAX_VISITS = 10
 
 # Gathering less than this takes no longer than starting threads does.
 PARALLEL_BYTES = 2**22
+
+
+def draw_seed(rng):
+    """A seed for another generator, or for Keras."""
+    return int(rng.integers(2**32))
 
 
 @dataclass(frozen=True)
@@ -29,19 +33,23 @@ class Rows:
 
     weight : ndarray of shape (len(index),), float32
         Weight of each visit's loss.
+
+    targets : {ndarray, CSR matrix} of the shape of `X` or None, default=None
+        What the rows of `X` are to become, row by row; None for themselves.
     """
 
     X: object
     index: np.ndarray
     weight: np.ndarray
+    targets: object = None
 
     @classmethod
-    def all(cls, X):
+    def all(cls, X, targets=None):
         """Every row once."""
-        return cls(X, np.arange(X.shape[0]), np.ones(X.shape[0], np.float32))
+        return cls(X, np.arange(X.shape[0]), np.ones(X.shape[0], np.float32), targets)
 
     @classmethod
-    def weighted(cls, X, order, sample_weight):
+    def weighted(cls, X, order, sample_weight, targets=None):
         """Each row as often as its weight says.
 
         A whole weight w is w visits, exactly as if the row stood in X w times, and 0
@@ -52,28 +60,41 @@ class Rows:
         visits = np.clip(np.floor(sample_weight), 1, MAX_VISITS).astype(np.intp)
         visits[sample_weight == 0] = 0
         each = sample_weight / np.maximum(visits, 1)
-        return cls(
-            X, np.repeat(order, visits), np.repeat(each, visits).astype(np.float32)
-        )
+        index, weight = np.repeat(order, visits), np.repeat(each, visits)
+        return cls(X, index, weight.astype(np.float32), targets)
 
     def __len__(self):
         return len(self.index)
 
     def take(self, positions):
         """The rows at these positions, as another `Rows`."""
-        return Rows(self.X, self.index[positions], self.weight[positions])
+        return Rows(self.X, self.index[positions], self.weight[positions], self.targets)
 
-    def copy_to(self, out):
-        """Write the rows into the first ``len(self)`` rows of `out`."""
-        target = out[: len(self)]
-        if not isinstance(self.X, np.ndarray):
-            self.X[self.index].toarray(out=target)
+    def copy_to(self, inputs, targets, corrupt=None, rng=None):
+        """Write the rows, and what they are to become, into two buffers.
+
+        Parameters
+        ----------
+        inputs, targets : ndarray of shape (len(self), n_features), float32
+            The same array where the rows are to become themselves.
+
+        corrupt : callable or None, default=None
+            ``(X, rng) -> X``, applied to the inputs.
+
+        rng : numpy.random.Generator or None, default=None
+            What `corrupt` draws from.
+        """
+        if self.targets is not None:
+            _gather(self.targets, self.index, targets)
+            _gather(self.X, self.index, inputs)
         else:
-            _take(self.X, self.index, target)
+            _gather(self.X, self.index, targets)
+        if corrupt is not None:
+            inputs[:] = corrupt(targets if self.targets is None else inputs, rng)
 
 
 class Chunk:
-    """A float32 buffer of whole batches, seen by TensorFlow without a copy.
+    """Float32 buffers of whole batches, seen by TensorFlow without a copy.
 
     Parameters
     ----------
@@ -82,18 +103,41 @@ class Chunk:
 
     row_shape : tuple of int
         Shape of one row.
+
+    own_targets : bool, default=False
+        Whether targets are other numbers than the inputs.
+
+    noise_shape : tuple of int or None, default=None
+        Shape of the normal numbers drawn for each row, where the model takes some.
+
+    Attributes
+    ----------
+    tensors : tuple of (inputs, targets, weights)
+        `inputs` is a tuple: the rows, and the noise where there is some.
     """
 
-    def __init__(self, steps, batch_size, row_shape):
-        self._rows = _aligned_empty((steps * batch_size, *row_shape))
-        self._weights = _aligned_empty((steps * batch_size,))
+    def __init__(
+        self, steps, batch_size, row_shape, *, own_targets=False, noise_shape=None
+    ):
+        n = steps * batch_size
         self.batch_size = batch_size
-        self.inputs, self.weights = (
-            _shared_tensor(a.reshape(steps, batch_size, *a.shape[1:]))
-            for a in (self._rows, self._weights)
+        self._inputs = self._targets = _aligned_empty((n, *row_shape))
+        if own_targets:
+            self._targets = _aligned_empty((n, *row_shape))
+        self._noise = None if noise_shape is None else _aligned_empty((n, *noise_shape))
+        self._weights = _aligned_empty((n,))
+
+        def tensor(array):
+            return _shared_tensor(array.reshape(steps, batch_size, *array.shape[1:]))
+
+        inputs = [a for a in (self._inputs, self._noise) if a is not None]
+        self.tensors = (
+            tuple(map(tensor, inputs)),
+            tensor(self._targets),
+            tensor(self._weights),
         )
 
-    def fill(self, rows):
+    def fill(self, rows, corrupt, rng):
         """Load `rows` batch by batch; the last one may be short.
 
         A visit's weight is divided by the length of its batch, as Keras's mean over
@@ -106,35 +150,34 @@ class Chunk:
         """
         n, size = len(rows), self.batch_size
         n_steps = -(-n // size)
-        rows.copy_to(self._rows)
+        end, last = n_steps * size, (n_steps - 1) * size
+        rows.copy_to(self._inputs[:n], self._targets[:n], corrupt, rng)
+        for buffer in (self._inputs, self._targets):
+            buffer[n:end] = np.resize(buffer[last:n], (end - n, *buffer.shape[1:]))
+        if self._noise is not None:
+            rng.standard_normal(dtype=np.float32, out=self._noise[:end])
         np.divide(rows.weight, size, out=self._weights[:n])
-        last = (n_steps - 1) * size
         self._weights[last:n] *= size / (n - last)
-        self._weights[n : n_steps * size] = 0
-        self._rows[n : n_steps * size] = np.resize(
-            self._rows[last:n], (n_steps * size - n, *self._rows.shape[1:])
-        )
+        self._weights[n:end] = 0
         return n_steps
 
     @property
     def n_rows(self):
-        return len(self._rows)
+        return len(self._weights)
 
 
-def _take(X, index, out):
-    """Gather rows, on several threads where that is worth starting them."""
-    n_threads = granted_threads() if out.nbytes > PARALLEL_BYTES else 1
-    if n_threads == 1:
-        np.take(X, index, axis=0, out=out, mode="clip")
+def _gather(X, index, out):
+    """Copy rows, on several threads where that is worth starting them."""
+    if not isinstance(X, np.ndarray):
+        X[index].toarray(out=out)
         return
+    n_threads = granted_threads() if out.nbytes > PARALLEL_BYTES else 1
     cuts = np.linspace(0, len(index), n_threads + 1).astype(int)
-    with ThreadPoolExecutor(n_threads) as pool:
-        jobs = [
-            pool.submit(np.take, X, index[i:j], axis=0, out=out[i:j], mode="clip")
-            for i, j in pairwise(cuts)
-        ]
-    for job in jobs:
-        job.result()
+    run_in_threads(
+        lambda i, j: np.take(X, index[i:j], axis=0, out=out[i:j], mode="clip"),
+        cuts[:-1],
+        cuts[1:],
+    )
 
 
 def _aligned_empty(shape):

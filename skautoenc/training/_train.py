@@ -2,12 +2,15 @@
 
 from numbers import Real
 
+import numpy as np
+
 from .._keras import isolated, load
 from ._callbacks import listens_to_batches
 from ._compiled import train_compiled
 from ._losses import get_loss
 from ._model_fit import train_with_model_fit
 from ._monitor import Monitor
+from ._rows import draw_seed
 
 
 def train(
@@ -20,6 +23,8 @@ def train(
     batch_size=32,
     epochs=1,
     validation=None,
+    corrupt=None,
+    penalties=None,
     patience=None,
     callbacks=(),
     verbose=0,
@@ -32,8 +37,10 @@ def train(
     Parameters
     ----------
     model : keras.Model
-        Built; maps rows to reconstructions. Trained in place, and not to be used for
-        anything else: the compiled engine may keep it as a template for later fits.
+        Functional; maps rows to reconstructions. A second input takes normal numbers,
+        drawn anew for each visit. Outputs after the first are penalties, one number a
+        row. Trained in place, and not to be used for anything else: the compiled
+        engine may keep it as a template for later fits.
 
     rows : Rows
         What an epoch visits.
@@ -50,7 +57,15 @@ def train(
     batch_size, epochs : int
 
     validation : Rows or None, default=None
-        Gives a ``val_loss`` after every epoch.
+        Gives a ``val_loss`` after every epoch. What is drawn for its rows is the same
+        in every epoch, so that epochs can be compared.
+
+    corrupt : callable or None, default=None
+        ``(X, rng) -> X``, applied to the rows before the model sees them.
+
+    penalties : dict of str to float or None, default=None
+        Name and factor in the loss of each output after the first. The history then
+        has ``reconstruction_loss`` and ``<name>_loss`` as well.
 
     patience : int or None, default=None
         Stop after so many epochs without improvement, and restore the best weights.
@@ -64,7 +79,7 @@ def train(
         See `Monitor`.
 
     rng : numpy.random.Generator
-        Shuffles the rows.
+        Shuffles the rows, and seeds what is drawn for them.
 
     engine : {"compiled", "model_fit"} or None, default=None
         None takes the compiled one wherever it can do the work: not inside a
@@ -97,8 +112,12 @@ def train(
             batch_size=batch_size,
             epochs=epochs,
             validation=validation,
+            corrupt=corrupt,
+            penalties=penalties or {},
             callbacks=callbacks,
             monitor=monitor,
+            draws=np.random.default_rng(draw_seed(rng)),
+            validation_seed=draw_seed(rng),
             rng=rng,
         )
     finally:

@@ -1,0 +1,307 @@
+"""DenoisingAutoencoder."""
+
+import functools
+from numbers import Real
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from . import noise as corruptions
+from ._base import BaseAutoencoder, features_kept_on_failure
+from ._docs import documented
+from ._objective import deterministic
+
+# The function of each kind of noise, and the highest level that has a meaning.
+_NOISES = {
+    "gaussian": (corruptions.gaussian, np.inf),
+    "masking": (corruptions.masking, 1.0),
+    "salt_and_pepper": (corruptions.salt_and_pepper, 1.0),
+}
+
+
+def _gives_codes(estimator):
+    if estimator.output == "code":
+        return True
+    raise AttributeError(
+        "With output='reconstruction', transform gives rows of X, which nothing maps "
+        "back. inverse_transform exists with output='code'."
+    )
+
+
+@documented
+class DenoisingAutoencoder(BaseAutoencoder):
+    """Autoencoder that learns to undo a corruption of its input.
+
+    Every epoch corrupts the rows anew, and trains the network to give back the clean
+    ones. Where there are real pairs of noisy and clean rows, ``fit(X_noisy,
+    X_clean=X_clean)`` learns from those. `reconstruct` then denoises, and so does
+    `transform` with ``output="reconstruction"``, as a step of a pipeline.
+
+    Parameters
+    ----------
+    <parameters>
+
+    contractive : float, default=0.0
+        Strength of the penalty on the squared Frobenius norm of the code's Jacobian.
+
+    noise : {"gaussian", "masking", "salt_and_pepper"} or callable, default="gaussian"
+        Corruption of the training rows: normal noise added, values set to 0, or to
+        the lowest and highest value of the training data. A callable
+        ``(X, rng) -> X`` gets some of the rows, float32, and a NumPy Generator. Not
+        used with `X_clean`. Rows given to `transform` are never corrupted.
+
+    noise_level : float, default=0.25
+        Standard deviation of the normal noise in units of X, or share of the values
+        that are set. Not used with a callable.
+
+    clip : bool or tuple of (float, float), default=False
+        Bounds that corrupted rows are cut to; True takes the range of the training
+        data.
+
+    output : {"code", "reconstruction"}, default="code"
+        What `transform` gives: the codes, or the cleaned rows with the names of the
+        input's features. There is no `inverse_transform` with the latter.
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    AutoencoderTransformer : The same without a corruption.
+    sklearn.decomposition.KernelPCA : Denoises by its ``inverse_transform``.
+
+    References
+    ----------
+    P. Vincent et al., "Extracting and Composing Robust Features with Denoising
+    Autoencoders", ICML (2008).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skautoenc import DenoisingAutoencoder
+    >>> X = load_digits().data / 16
+    >>> noisy = X + np.random.default_rng(0).normal(scale=0.25, size=X.shape)
+    >>> denoiser = DenoisingAutoencoder(32, epochs=30, random_state=0).fit(X)
+    >>> cleaned = denoiser.reconstruct(noisy)
+    >>> bool(np.mean((cleaned - X) ** 2) < 0.4 * np.mean((noisy - X) ** 2))
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAutoencoder._parameter_constraints,
+        "contractive": [Interval(Real, 0, None, closed="left")],
+        "noise": [StrOptions(set(_NOISES)), callable],
+        "noise_level": [Interval(Real, 0, None, closed="left")],
+        "clip": ["boolean", tuple, list],
+        "output": [StrOptions({"code", "reconstruction"})],
+    }
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        network="dense",
+        hidden_layer_sizes=(128, 64),
+        activation="relu",
+        code_activation="linear",
+        output_activation="linear",
+        kernel_regularizer=None,
+        activity_regularizer=None,
+        tied_weights=False,
+        init="auto",
+        loss="mean_squared_error",
+        optimizer="adam",
+        learning_rate=None,
+        batch_size=32,
+        epochs=100,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        callbacks=None,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+        contractive=0.0,
+        noise="gaussian",
+        noise_level=0.25,
+        clip=False,
+        output="code",
+    ):
+        super().__init__(
+            n_components,
+            network=network,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            code_activation=code_activation,
+            output_activation=output_activation,
+            kernel_regularizer=kernel_regularizer,
+            activity_regularizer=activity_regularizer,
+            tied_weights=tied_weights,
+            init=init,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            epochs=epochs,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.contractive = contractive
+        self.noise = noise
+        self.noise_level = noise_level
+        self.clip = clip
+        self.output = output
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, X_clean=None, sample_weight=None, X_val=None):
+        """Train the autoencoder to give back clean rows from noisy ones.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Clean rows, which are corrupted in training; with `X_clean`, noisy ones.
+            Or images of shape (n_samples, height, width) or (n_samples, height,
+            width, channels).
+
+        y : Ignored
+            Present for API consistency by convention.
+
+        X_clean : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                default=None
+            What each row of X should have been. In a pipeline it comes through
+            metadata routing: ``set_fit_request(X_clean=True)``.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each row counts, as in `AutoencoderTransformer`.
+
+        X_val : array-like of shape (n_val, n_features) or tuple of two, default=None
+            Rows whose loss is measured after every epoch, corrupted alike every time.
+            With `X_clean` a pair, (noisy rows, clean rows).
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the input or a parameter is not valid, or if training diverges. The
+            estimator is then as it was before the call.
+        """
+        with features_kept_on_failure(self):
+            vars(self).update(self._fit(X, y, sample_weight, X_val, X_clean))
+        return self
+
+    def transform(self, X):
+        """Encode X, or clean it with ``output="reconstruction"``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Or images, as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components) or of the shape of X, float32
+        """
+        return self.reconstruct(X) if self._cleans() else super().transform(X)
+
+    @available_if(_gives_codes)
+    def inverse_transform(self, Z):
+        """Decode codes back to the features.
+
+        Exists with ``output="code"`` alone.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_components)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), float32
+            Images, where `fit` was given images.
+        """
+        return super().inverse_transform(Z)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of what `transform` gives.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the features, where X had none of its own.
+
+        Returns
+        -------
+        ndarray of str objects
+        """
+        if not self._cleans():
+            return super().get_feature_names_out(input_features)
+        check_is_fitted(self)
+        return _check_feature_names_in(self, input_features)
+
+    def _cleans(self):
+        return self.output == "reconstruction"
+
+    def _objective(self, encoder, decoder):
+        return deterministic(encoder, decoder, self.contractive)
+
+    def _corruption(self, found, in_pairs):
+        if in_pairs:
+            return None
+        corrupt = self.noise
+        if isinstance(self.noise, str):
+            function, highest = _NOISES[self.noise]
+            if self.noise_level > highest:
+                raise ValueError(
+                    f"noise_level={self.noise_level} must be in [0, 1] with "
+                    f"noise={self.noise!r}: it is the share of the values that are set."
+                )
+            bounds = {}
+            if self.noise == "salt_and_pepper":
+                bounds = {"low": found.minimum, "high": found.maximum}
+            level = self.noise_level
+
+            def corrupt(X, rng):
+                return function(X, level, rng, **bounds)
+
+        return functools.partial(_corrupted, corrupt, self._bounds(found))
+
+    def _bounds(self, found):
+        """What corrupted rows are cut to, or None."""
+        if isinstance(self.clip, tuple | list):
+            low_high = tuple(self.clip)
+            if not (
+                len(low_high) == 2
+                and all(isinstance(bound, Real) for bound in low_high)
+                and low_high[0] < low_high[1]
+            ):
+                raise ValueError(
+                    "clip must be True, False or two numbers, (low, high) with low < "
+                    f"high; got {self.clip!r}."
+                )
+            return low_high
+        return (found.minimum, found.maximum) if self.clip else None
+
+
+def _corrupted(corrupt, bounds, X, rng):
+    """Corrupt rows, check what comes back, and cut it to its bounds."""
+    noisy = np.asarray(corrupt(X.copy(), rng), dtype=np.float32)
+    if noisy.shape != X.shape:
+        raise ValueError(
+            f"noise={corrupt!r} was given rows of shape {X.shape} and returned "
+            f"{noisy.shape}. It must return as many rows with as many features."
+        )
+    if not np.isfinite(noisy).all():
+        raise ValueError(f"noise={corrupt!r} returned values that are not finite.")
+    return noisy if bounds is None else np.clip(noisy, *bounds, out=noisy)

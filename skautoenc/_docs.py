@@ -1,0 +1,110 @@
+"""Documentation that the estimators share."""
+
+PARAMETERS = """n_components : int or None, default=2
+        Width of the code. None takes that of the network, such as the feature map of
+        a :class:`ConvNetwork`.
+
+    network : {"dense"}, DenseNetwork, ConvNetwork, callable or tuple, default="dense"
+        ``"dense"`` builds fully connected layers from the seven parameters below,
+        which are not used otherwise. A network object or a callable
+        ``(input_shape, n_components) -> (encoder, decoder)`` builds two Keras models.
+        Models that exist already are given as ``(encoder, decoder)``, or as
+        ``(model, "name of its code layer")``; they are copied, and training starts
+        from their weights. A model may work on images: rows are reshaped for it.
+        Functions and layers of your own must be registered with
+        ``keras.saving.register_keras_serializable``, here and below.
+
+    hidden_layer_sizes : sequence of int, default=(128, 64)
+        Units of the encoder's hidden layers, mirrored in the decoder. ``()`` is the
+        single-layer autoencoder.
+
+    activation : str or callable, default="relu"
+        Activation of the hidden layers: any that Keras knows.
+
+    code_activation : str or callable, default="linear"
+        Activation of the code.
+
+    output_activation : str or callable, default="linear"
+        Activation of the reconstruction. ``"sigmoid"`` suits data in [0, 1].
+
+    kernel_regularizer : str, keras.Regularizer or None, default=None
+        Penalty on every kernel, such as ``keras.regularizers.L2(1e-4)``. The names
+        ``"l1"`` and ``"l2"`` mean a strength of 0.01, which is a lot.
+
+    activity_regularizer : str, keras.Regularizer or None, default=None
+        Penalty on the code; ``"l1"`` gives a sparse autoencoder.
+
+    tied_weights : bool, default=False
+        Let the decoder use the encoder's kernels, transposed.
+
+    init : {"auto", "pca", "random"}, default="auto"
+        Weights that training starts from. ``"pca"`` starts as exactly PCA, which asks
+        for linear layers and ``hidden_layer_sizes=()``; ``"auto"`` does so wherever
+        it can, and draws the weights elsewhere; ``"random"`` always draws them.
+
+    loss : str, keras.losses.Loss or callable, default="mean_squared_error"
+        Any Keras loss. A callable ``(targets, outputs)`` gives one loss per row.
+
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+        Any Keras optimizer. An instance is copied, never changed.
+
+    learning_rate : float, keras LearningRateSchedule or None, default=None
+        None keeps the optimizer's own, 0.001 for Adam.
+
+    batch_size : int, default=32
+        Rows in a training step.
+
+    epochs : int, default=100
+        Passes over the data, at most.
+
+    early_stopping : bool, default=False
+        Set a share of the rows aside, stop when their loss no longer falls, and keep
+        the weights with which it was lowest.
+
+    validation_fraction : float, default=0.1
+        The share set aside by `early_stopping`.
+
+    n_iter_no_change : int, default=10
+        Epochs without a lower validation loss before `early_stopping` stops.
+
+    callbacks : list of keras.callbacks.Callback or None, default=None
+        Called as ``Model.fit`` calls them. One that listens to single batches makes
+        training run on ``Model.fit``, which is slower. scikit-learn's own callbacks
+        go to `set_callbacks`.
+
+    warm_start : bool, default=False
+        Start from the weights of the previous fit instead of new ones.
+
+    verbose : int, default=0
+        Print a line every so many epochs.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws initial weights, validation split and order of the rows. An int gives
+        the same bits at every fit on the same machine."""
+
+ATTRIBUTES = """encoder_, decoder_, autoencoder_ : keras.Model
+        The trained models, built anew at each access.
+
+    history_ : dict of str to list of float
+        ``loss``, and ``val_loss`` where there is validation, after every epoch.
+
+    n_iter_ : int
+        Epochs run.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean of the training data, against which `score` measures.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X had string names."""
+
+
+def documented(cls):
+    """Fill the shared parameters and attributes into a class's docstring."""
+    if cls.__doc__ is not None:  # as it is under python -OO
+        cls.__doc__ = cls.__doc__.replace("<parameters>", PARAMETERS).replace(
+            "<attributes>", ATTRIBUTES
+        )
+    return cls

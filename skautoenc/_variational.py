@@ -1,0 +1,159 @@
+"""VariationalAutoencoder."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_scalar
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import BaseAutoencoder, generator
+from ._docs import documented
+from ._objective import variational
+
+
+@documented
+class VariationalAutoencoder(BaseAutoencoder):
+    """Autoencoder whose codes follow a standard normal distribution.
+
+    The encoder gives a normal distribution for each row, and the decoder learns from
+    codes drawn from it; the divergence of these distributions from the standard
+    normal one is part of the loss. So codes lie close together, and `sample` decodes
+    new rows.
+
+    Parameters
+    ----------
+    <parameters>
+
+    beta : float, default=1.0
+        Weight of the divergence: 0 is an autoencoder with noise in its code, above 1
+        lets components that carry little fall silent.
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    AutoencoderTransformer : Reconstructs better, and has no `sample`.
+
+    Notes
+    -----
+    The loss is ``reconstruction_loss + beta * kl_loss``, and ``history_`` has all
+    three. Both parts are means over rows and features: ``kl_loss`` is the
+    Kullback-Leibler divergence in nats, divided by the number of features. With
+    ``loss="binary_crossentropy"`` and ``beta=1`` the loss is the negative evidence
+    lower bound per feature; with the mean squared error it is so for normal noise of
+    variance 1/2, and a `beta` well below 1 suits data that are less noisy than that.
+
+    `transform` gives the means, which are the same at every call. The log variance is
+    one linear layer beside the encoder's last one.
+
+    References
+    ----------
+    D. P. Kingma, M. Welling, "Auto-Encoding Variational Bayes", ICLR (2014).
+
+    I. Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a Constrained
+    Variational Framework", ICLR (2017), for `beta`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skautoenc import VariationalAutoencoder
+    >>> X = load_digits().data / 16
+    >>> vae = VariationalAutoencoder(
+    ...     output_activation="sigmoid",
+    ...     loss="binary_crossentropy",
+    ...     epochs=20,
+    ...     random_state=0,
+    ... ).fit(X)
+    >>> vae.sample(5, random_state=0).shape
+    (5, 64)
+    >>> sorted(vae.history_)
+    ['kl_loss', 'loss', 'reconstruction_loss']
+    """
+
+    _parameter_constraints: dict = {
+        **BaseAutoencoder._parameter_constraints,
+        "init": [StrOptions({"auto", "random"})],
+        "beta": [Interval(Real, 0, None, closed="left")],
+    }
+
+    # The decoder gets codes drawn around what the encoder gives: never exactly PCA.
+    _codes_are_exact = False
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        network="dense",
+        hidden_layer_sizes=(128, 64),
+        activation="relu",
+        code_activation="linear",
+        output_activation="linear",
+        kernel_regularizer=None,
+        activity_regularizer=None,
+        tied_weights=False,
+        init="auto",
+        loss="mean_squared_error",
+        optimizer="adam",
+        learning_rate=None,
+        batch_size=32,
+        epochs=100,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        callbacks=None,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+        beta=1.0,
+    ):
+        super().__init__(
+            n_components,
+            network=network,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            code_activation=code_activation,
+            output_activation=output_activation,
+            kernel_regularizer=kernel_regularizer,
+            activity_regularizer=activity_regularizer,
+            tied_weights=tied_weights,
+            init=init,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            epochs=epochs,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.beta = beta
+
+    def sample(self, n_samples=1, random_state=None):
+        """Decode codes drawn from the standard normal distribution.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+
+        random_state : int, RandomState instance or None, default=None
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), float32
+            Images, where `fit` was given images.
+        """
+        check_is_fitted(self)
+        check_scalar(n_samples, "n_samples", Integral, min_val=1)
+        shape = (n_samples, self._n_features_out)
+        codes = generator(random_state).standard_normal(shape, dtype=np.float32)
+        return self.inverse_transform(codes)
+
+    def _objective(self, encoder, decoder):
+        return variational(encoder, decoder, self.beta)

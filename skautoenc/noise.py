@@ -1,0 +1,126 @@
+"""Corruptions of training data: NumPy functions of (X, level, rng).
+
+They draw for fixed blocks of rows, each from a generator of its own, so that several
+threads give the bits of one.
+"""
+
+import functools
+
+import numpy as np
+
+from ._fitted import row_blocks
+from ._threads import run_in_threads
+
+
+def _by_blocks(corrupt_block):
+    """Let a function of (X, level, rng, out) corrupt whole arrays, on all threads."""
+
+    @functools.wraps(corrupt_block)
+    def corrupt(X, level, rng, **bounds):
+        out = np.empty_like(X)
+        blocks = row_blocks(len(X), 8 * X.shape[1])
+        seeds = rng.integers(2**63, size=len(blocks))
+
+        def block(rows, seed):
+            draws = np.random.Generator(np.random.SFC64(seed))
+            corrupt_block(X[rows], level, draws, out[rows], **bounds)
+
+        run_in_threads(block, blocks, seeds)
+        return out
+
+    del corrupt.__wrapped__  # the signature is the one above
+    return corrupt
+
+
+@_by_blocks
+def gaussian(X, level, rng, out):
+    """Add normal noise of standard deviation `level`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32
+    level : float
+        In units of X; at least 0.
+
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features), float32
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skautoenc.noise import gaussian
+    >>> X = np.zeros((10_000, 10), np.float32)
+    >>> round(float(gaussian(X, 0.5, np.random.default_rng(0)).std()), 2)
+    0.5
+    """
+    rng.standard_normal(out=out, dtype=np.float32)
+    out *= np.float32(level)
+    out += X
+
+
+@_by_blocks
+def masking(X, level, rng, out):
+    """Set each value to 0 with probability `level`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32
+    level : float
+        In [0, 1].
+
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features), float32
+
+    References
+    ----------
+    P. Vincent et al., "Extracting and Composing Robust Features with Denoising
+    Autoencoders", ICML (2008).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skautoenc.noise import masking
+    >>> X = np.ones((1000, 10), np.float32)
+    >>> round(float(masking(X, 0.3, np.random.default_rng(0)).mean()), 1)
+    0.7
+    """
+    np.multiply(X, rng.random(X.shape, np.float32) >= np.float32(level), out=out)
+
+
+@_by_blocks
+def salt_and_pepper(X, level, rng, out, low=0.0, high=1.0):
+    """Set each value to `low` or `high` with probability ``level / 2`` each.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32
+    level : float
+        In [0, 1].
+
+    rng : numpy.random.Generator
+    low, high : float, default=0, 1
+        Pepper and salt.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features), float32
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skautoenc.noise import salt_and_pepper
+    >>> X = np.full((1000, 10), 0.5, np.float32)
+    >>> noisy = salt_and_pepper(X, 0.2, np.random.default_rng(0))
+    >>> [round(float(np.mean(noisy == value)), 1) for value in (0, 0.5, 1)]
+    [0.1, 0.8, 0.1]
+    """
+    draw = rng.random(X.shape, np.float32)
+    out[:] = X
+    out[draw < level / 2] = low
+    out[draw >= 1 - level / 2] = high
