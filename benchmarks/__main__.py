@@ -1,7 +1,8 @@
 """Run benchmark rows; print a Markdown table, and write it with a JSON twin.
 
 python -m benchmarks                     the rows that need no data folder
-python -m benchmarks --data FOLDER       all rows; FOLDER holds mnist.npz
+python -m benchmarks --data FOLDER       all short rows; FOLDER holds mnist.npz
+python -m benchmarks --data FOLDER --long    the whole recipes too: an hour or two
 python -m benchmarks --only one_row      single rows, by the names that it prints
 """
 
@@ -13,7 +14,7 @@ import os
 import platform
 from pathlib import Path
 
-from . import encoding, memory, training  # noqa: F401  (they register their rows)
+from . import encoding, memory, quality, training  # noqa: F401  (they register their rows)
 from ._rows import ROWS
 
 PACKAGES = ("skautoenc", "tensorflow", "keras", "scikit-learn", "numpy")
@@ -87,6 +88,7 @@ def main():
     )
     parser.add_argument("--data", type=Path, help="folder with mnist.npz")
     parser.add_argument("--only", nargs="+", choices=sorted(ROWS), metavar="ROW")
+    parser.add_argument("--long", action="store_true", help="whole recipes as well")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
         "--out", type=Path, help="write OUT.md and OUT.json; rows not run are kept"
@@ -94,7 +96,8 @@ def main():
     args = parser.parse_args()
 
     records = []
-    for name in args.only or ROWS:
+    rows = [name for name in ROWS if args.long or not ROWS[name].takes_long]
+    for name in args.only or rows:
         if ROWS[name].needs_data and args.data is None:
             print(f"{name}: left out, needs --data", flush=True)
             continue

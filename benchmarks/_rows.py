@@ -50,7 +50,7 @@ class Result:
         return record
 
 
-def row(title, bar, needs_data=False):
+def row(title, bar, needs_data=False, takes_long=False):
     """Register a function ``(data, repeats) -> Result`` as a row of the table."""
 
     def register(function):
@@ -59,7 +59,7 @@ def row(title, bar, needs_data=False):
             result.title, result.bar = title, bar
             return result
 
-        run.needs_data = needs_data
+        run.needs_data, run.takes_long = needs_data, takes_long
         ROWS[function.__name__] = run
         return function
 
@@ -89,9 +89,9 @@ def per_call(function, calls):
     return seconds(many) / calls
 
 
-def mnist(data):
+def mnist(data, part="train"):
     with np.load(data / "mnist.npz", allow_pickle=False) as arrays:
-        X = arrays["x_train"].reshape(-1, 784)
+        X = arrays[f"x_{part}"].reshape(-1, 784)
     return np.divide(X, 255, dtype=np.float32)
 
 

@@ -2,48 +2,235 @@
 
 from dataclasses import dataclass
 
-from skautoenc import AutoencoderTransformer
+from skautoenc import (
+    AutoencoderTransformer,
+    ConvNetwork,
+    DenoisingAutoencoder,
+    VariationalAutoencoder,
+)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A dense autoencoder and how it is trained."""
+    """An autoencoder and how it is trained, on both sides.
 
-    n_components: int
-    hidden_layer_sizes: tuple
-    activation: str
-    code_activation: str
-    output_activation: str
-    loss: str
-    batch_size: int
+    Attributes
+    ----------
+    kind : class
+        The estimator.
+
+    params : dict
+        Its parameters, but for loss, optimizer and batch size.
+
+    keras_model : callable
+        ``(n_features) -> keras.Model``, as a user of plain Keras would write it.
+
+    loss, optimizer : str
+    batch_size : int
+    keras_shape : tuple of int or None
+        Shape of the rows that `keras_model` takes, where they are not flat.
+    """
+
+    kind: type
+    params: dict
+    keras_model: callable
+    loss: str = "binary_crossentropy"
+    optimizer: str = "adam"
+    batch_size: int = 256
+    keras_shape: tuple | None = None
 
     def estimator(self, **params):
-        return AutoencoderTransformer(**{**vars(self), **params})
+        return self.kind(
+            **self.params,
+            loss=self.loss,
+            optimizer=self.optimizer,
+            batch_size=self.batch_size,
+            **params,
+        )
 
-    def keras_model(self, n_features):
+    def plain_keras(self, X, epochs, inputs=None, validation=None):
+        """Build, compile and fit; return the history.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Targets, and inputs unless they are given.
+
+        epochs : int
+        inputs : ndarray of the shape of `X` or None, default=None
+        validation : tuple of (inputs, targets) or None, default=None
+        """
+        model = self.keras_model(X.shape[1])
+        model.compile(optimizer=self.optimizer, loss=self.loss)
+        inputs, X, *pair = (
+            a if self.keras_shape is None else a.reshape(-1, *self.keras_shape)
+            for a in (X if inputs is None else inputs, X, *(validation or ()))
+        )
+        return model.fit(
+            inputs,
+            X,
+            epochs=epochs,
+            batch_size=self.batch_size,
+            validation_data=tuple(pair) or None,
+            verbose=0,
+        ).history
+
+
+def dense(n_components, sizes, activation, code_activation, output_activation):
+    """Parameters of a dense estimator, and the same network in plain Keras."""
+    params = {
+        "n_components": n_components,
+        "hidden_layer_sizes": sizes,
+        "activation": activation,
+        "code_activation": code_activation,
+        "output_activation": output_activation,
+    }
+
+    def keras_model(n_features, *first):
         import keras
 
-        dense = keras.layers.Dense
-        layers = [keras.Input((n_features,))]
-        layers += [dense(size, self.activation) for size in self.hidden_layer_sizes]
-        layers += [dense(self.n_components, self.code_activation)]
-        mirrored = self.hidden_layer_sizes[::-1]
-        layers += [dense(size, self.activation) for size in mirrored]
-        layers += [dense(n_features, self.output_activation)]
-        return keras.Sequential(layers)
+        layer = keras.layers.Dense
+        return keras.Sequential(
+            [
+                keras.Input((n_features,)),
+                *first,
+                *[layer(size, activation) for size in sizes],
+                layer(n_components, code_activation),
+                *[layer(size, activation) for size in sizes[::-1]],
+                layer(n_features, output_activation),
+            ]
+        )
 
-    def plain_keras(self, X, epochs, optimizer="adam"):
-        """Build, compile and fit; return the last epoch's loss."""
-        model = self.keras_model(X.shape[1])
-        model.compile(optimizer=optimizer, loss=self.loss)
-        history = model.fit(
-            X, X, epochs=epochs, batch_size=self.batch_size, verbose=0
-        ).history
-        return history["loss"][-1]
+    return params, keras_model
 
 
-_BINARY = ("relu", "relu", "sigmoid", "binary_crossentropy", 256)
-DIGITS_32 = Recipe(32, (), *_BINARY)
-DIGITS_2 = Recipe(2, (32,), "sigmoid", "sigmoid", "sigmoid", "mean_squared_error", 8)
-MNIST_SIMPLE = Recipe(32, (), *_BINARY)
-MNIST_DEEP = Recipe(32, (128, 64), *_BINARY)
+def _conv(filters):
+    import keras
+
+    return keras.layers.Conv2D(filters, 3, activation="relu", padding="same")
+
+
+def conv_model(n_features):
+    import keras
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            _conv(16),
+            layers.MaxPooling2D(2, padding="same"),
+            _conv(8),
+            layers.MaxPooling2D(2, padding="same"),
+            layers.Conv2D(8, 3, strides=2, activation="relu", padding="same"),
+            _conv(8),
+            layers.UpSampling2D(2),
+            layers.Cropping2D(((0, 1), (0, 1))),
+            _conv(8),
+            layers.UpSampling2D(2),
+            _conv(16),
+            layers.UpSampling2D(2),
+            layers.Conv2D(1, 3, activation="sigmoid", padding="same"),
+        ]
+    )
+
+
+def denoise_model(n_features):
+    import keras
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            _conv(32),
+            layers.MaxPooling2D(2, padding="same"),
+            _conv(32),
+            layers.MaxPooling2D(2, padding="same"),
+            _conv(32),
+            layers.UpSampling2D(2),
+            _conv(32),
+            layers.UpSampling2D(2),
+            layers.Conv2D(1, 3, activation="sigmoid", padding="same"),
+        ]
+    )
+
+
+def variational_model(n_features):
+    """As in Keras's own example, with a sampling layer that adds the divergence."""
+    import keras
+
+    class Sampling(keras.layers.Layer):
+        def call(self, inputs):
+            mean, log_variance = inputs
+            divergence = keras.ops.sum(
+                keras.ops.square(mean) + keras.ops.exp(log_variance) - 1 - log_variance,
+                axis=1,
+            )
+            self.add_loss(0.5 * keras.ops.mean(divergence) / n_features)
+            noise = keras.random.normal(keras.ops.shape(mean))
+            return mean + keras.ops.exp(0.5 * log_variance) * noise
+
+    layer = keras.layers.Dense
+    inputs = keras.Input((n_features,))
+    h = layer(64, "relu")(layer(128, "relu")(inputs))
+    code = Sampling()([layer(2)(h), layer(2)(h)])
+    h = layer(128, "relu")(layer(64, "relu")(code))
+    return keras.Model(inputs, layer(n_features, "sigmoid")(h))
+
+
+def noisy_dense_model(n_features):
+    import keras
+
+    return DEEP[1](n_features, keras.layers.GaussianNoise(0.5))
+
+
+DEEP = dense(32, (128, 64), "relu", "relu", "sigmoid")
+IMAGES = {"code_activation": "relu", "output_activation": "sigmoid"}
+
+DIGITS_32 = Recipe(AutoencoderTransformer, *dense(32, (), "relu", "relu", "sigmoid"))
+DIGITS_2 = Recipe(
+    AutoencoderTransformer,
+    *dense(2, (32,), "sigmoid", "sigmoid", "sigmoid"),
+    loss="mean_squared_error",
+    batch_size=8,
+)
+MNIST_SIMPLE = Recipe(AutoencoderTransformer, *dense(32, (), "relu", "relu", "sigmoid"))
+MNIST_DEEP = Recipe(AutoencoderTransformer, *DEEP)
+MNIST_CONV = Recipe(
+    AutoencoderTransformer,
+    {
+        "n_components": None,
+        "network": ConvNetwork(
+            (28, 28, 1),
+            filters=(16, 8, 8),
+            downsampling=("max_pool", "max_pool", "stride"),
+            **IMAGES,
+        ),
+    },
+    conv_model,
+    keras_shape=(28, 28, 1),
+)
+MNIST_DENOISE = Recipe(
+    DenoisingAutoencoder,
+    {
+        "n_components": None,
+        "network": ConvNetwork((28, 28, 1), filters=(32, 32), **IMAGES),
+        "noise_level": 0.5,
+        "clip": (0, 1),
+    },
+    denoise_model,
+    keras_shape=(28, 28, 1),
+)
+MNIST_RELU = Recipe(
+    AutoencoderTransformer,
+    *dense(128, (784, 256, 128), "relu", "relu", "relu"),
+    loss="mean_squared_error",
+    optimizer="rmsprop",
+)
+DENSE_DENOISE = Recipe(
+    DenoisingAutoencoder, {**DEEP[0], "noise_level": 0.5}, noisy_dense_model
+)
+VARIATIONAL = Recipe(
+    VariationalAutoencoder,
+    dense(2, (128, 64), "relu", "linear", "sigmoid")[0],
+    variational_model,
+)

@@ -8,7 +8,16 @@ from sklearn.datasets import load_digits
 from sklearn.preprocessing import MinMaxScaler
 
 from ._rows import Result, mnist, row, seconds
-from .recipes import DIGITS_2, DIGITS_32, MNIST_DEEP, MNIST_SIMPLE
+from .recipes import (
+    DENSE_DENOISE,
+    DIGITS_2,
+    DIGITS_32,
+    MNIST_CONV,
+    MNIST_DEEP,
+    MNIST_DENOISE,
+    MNIST_SIMPLE,
+    VARIATIONAL,
+)
 
 
 def _digits():
@@ -28,7 +37,7 @@ def first_fit(ours_first):
         losses["ours"] = estimator.fit(X).history_["loss"][-1]
 
     def rival():
-        losses["rival"] = DIGITS_32.plain_keras(X, epochs=100)
+        losses["rival"] = DIGITS_32.plain_keras(X, epochs=100)["loss"][-1]
 
     sides = {"ours": ours, "rival": rival}
     order = sides if ours_first else reversed(sides)
@@ -87,7 +96,7 @@ def _same_epochs_losses(recipe, X, epochs, seeds=1):
     for seed in range(seeds):
         fitted = recipe.estimator(epochs=epochs, random_state=seed).fit(X)
         ours += fitted.history_["loss"][-1] / seeds
-        rival += recipe.plain_keras(X, epochs) / seeds
+        rival += recipe.plain_keras(X, epochs)["loss"][-1] / seeds
     return ours, rival
 
 
@@ -110,3 +119,27 @@ def mnist_deep_epoch(data, repeats):
     X = mnist(data)
     times = _per_epoch(MNIST_DEEP, X, repeats, 1, 4, 1, 3)
     return Result(*times, losses=_same_epochs_losses(MNIST_DEEP, X, 3, seeds=10))
+
+
+@row("784-128-64-32, fresh normal noise: per epoch", "3x", needs_data=True)
+def dense_denoise_epoch(data, repeats):
+    X = mnist(data)
+    times = _per_epoch(DENSE_DENOISE, X, repeats, 1, 4, 1, 3)
+    return Result(*times, losses=_same_epochs_losses(DENSE_DENOISE, X, 3, seeds=3))
+
+
+@row("variational, 784-128-64-2: per epoch", "3x", needs_data=True)
+def variational_epoch(data, repeats):
+    X = mnist(data)
+    times = _per_epoch(VARIATIONAL, X, repeats, 1, 4, 1, 3)
+    return Result(*times, losses=_same_epochs_losses(VARIATIONAL, X, 3, seeds=3))
+
+
+@row("mnist-conv, 15000 rows: per epoch", "1.4x", needs_data=True)
+def mnist_conv_epoch(data, repeats):
+    return Result(*_per_epoch(MNIST_CONV, mnist(data)[:15_000], repeats, 1, 3, 1, 3))
+
+
+@row("mnist-denoise, 15000 rows: per epoch", "1.4x", needs_data=True)
+def mnist_denoise_epoch(data, repeats):
+    return Result(*_per_epoch(MNIST_DENOISE, mnist(data)[:15_000], repeats, 1, 3, 1, 3))

@@ -1,6 +1,5 @@
 """The order of fit, transform, inverse_transform and the scores, for every sibling."""
 
-import contextlib
 from numbers import Integral, Real
 
 import numpy as np
@@ -19,9 +18,11 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._checks import check_names, features_kept_on_failure, fit_together
 from ._data import check_loss_takes, flatten_rows, survey, warn_of_output
+from ._epoch_tasks import EpochTasks
 from ._fitted import FittedNetwork, config_of, row_blocks
-from ._keras import isolated, load
+from ._keras import isolated
 from ._objective import chain
 from ._pair import build_pair, given_shape, plain
 from ._pca_start import pca_is_exact, start_at_pca
@@ -224,7 +225,7 @@ class BaseAutoencoder(
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
-        self._check_names()
+        check_names(self)
         loss = get_loss(self.loss)
         found = of_targets = survey(X, sample_weight)
         if X_clean is not None:
@@ -270,7 +271,7 @@ class BaseAutoencoder(
             patience=self.n_iter_no_change if self.early_stopping else None,
             callbacks=self.callbacks or (),
             verbose=self.verbose,
-            listener=_EpochTasks(self, task, given, y, fitted),
+            listener=EpochTasks(self, task, given, y, fitted),
             rng=rng,
         )
         attributes = {
@@ -431,7 +432,7 @@ class BaseAutoencoder(
         X, row_shape = flatten_rows(X)
         if reset:
             self._row_shape = row_shape
-        elif not _fit_together(row_shape, self._row_shape):
+        elif not fit_together(row_shape, self._row_shape):
             raise ValueError(
                 f"X has rows of shape {row_shape}, but {type(self).__name__} was "
                 f"fitted on rows of shape {self._row_shape}."
@@ -481,41 +482,6 @@ class BaseAutoencoder(
             error = self._decoder(self._encoder(block))
             error -= _dense(block)
             yield rows, np.square(error, out=error)
-
-    def _check_names(self):
-        """Ask Keras about the names that the dense network takes.
-
-        Raises
-        ------
-        ValueError
-            Naming the parameter, with Keras's own words.
-        """
-        _, keras = load()
-        sizes = self.hidden_layer_sizes
-        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
-            raise ValueError(
-                "hidden_layer_sizes must hold positive whole numbers, one per hidden "
-                f"layer of the encoder; got {sizes!r}."
-            )
-        known = {"activation": keras.activations, "regularizer": keras.regularizers}
-        if self.network != "dense":
-            known = {}
-        for name, value in self.get_params(deep=False).items():
-            kind = name.rpartition("_")[-1]
-            if kind not in known:
-                continue
-            try:
-                known[kind].get(value)
-            except (AttributeError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{name}={value!r} is not one that Keras knows. {error}"
-                ) from None
-        for callback in self.callbacks or ():
-            if not isinstance(callback, keras.callbacks.Callback):
-                raise TypeError(
-                    f"callbacks takes instances of Keras callbacks; got {callback!r}. "
-                    "scikit-learn's go to set_callbacks."
-                )
 
     def _network(self):
         if self.network != "dense":
@@ -584,55 +550,11 @@ class BaseAutoencoder(
         return tags
 
 
-class _EpochTasks:
-    """Tells scikit-learn's callbacks of every epoch."""
-
-    def __init__(self, estimator, task, X, y, fitted):
-        self._estimator, self._task = estimator, task
-        self._data, self._fitted = {"X": X, "y": y}, fitted
-
-    def epoch_begins(self):
-        self._epoch = self._task.subcontext(task_name="epoch")
-        self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
-
-    def epoch_ended(self, update_model):
-        def as_if_stopped():
-            update_model()
-            return self._fitted()
-
-        return self._epoch.call_on_fit_task_end(
-            estimator=self._estimator,
-            reconstruction_attributes=as_if_stopped,
-            **self._data,
-        )
-
-
-@contextlib.contextmanager
-def features_kept_on_failure(estimator):
-    """Put back what validation writes to the estimator before training succeeded."""
-    names = ("n_features_in_", "feature_names_in_", "_row_shape")
-    before = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
-    try:
-        yield
-    except BaseException:
-        for name in names:
-            vars(estimator).pop(name, None)
-        vars(estimator).update(before)
-        raise
-
-
 def generator(random_state):
     """A NumPy Generator from scikit-learn's `random_state`, global state untouched."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**31, size=4))
     return np.random.default_rng(random_state)
-
-
-def _fit_together(row_shape, fitted_shape):
-    """Whether rows have one shape, but for axes of length 1, or come flat."""
-    if row_shape is None or fitted_shape is None:
-        return True
-    return [n for n in row_shape if n > 1] == [n for n in fitted_shape if n > 1]
 
 
 def _dense(X):

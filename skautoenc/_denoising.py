@@ -10,7 +10,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from . import noise as corruptions
-from ._base import BaseAutoencoder, features_kept_on_failure
+from ._base import BaseAutoencoder
+from ._checks import features_kept_on_failure
 from ._docs import documented
 from ._objective import deterministic
 
@@ -259,23 +260,32 @@ class DenoisingAutoencoder(BaseAutoencoder):
     def _corruption(self, found, in_pairs):
         if in_pairs:
             return None
-        corrupt = self.noise
-        if isinstance(self.noise, str):
-            function, highest = _NOISES[self.noise]
-            if self.noise_level > highest:
-                raise ValueError(
-                    f"noise_level={self.noise_level} must be in [0, 1] with "
-                    f"noise={self.noise!r}: it is the share of the values that are set."
-                )
-            bounds = {}
-            if self.noise == "salt_and_pepper":
-                bounds = {"low": found.minimum, "high": found.maximum}
-            level = self.noise_level
+        if callable(self.noise):
+            corrupt = functools.partial(_checked, self.noise)
+        else:
+            corrupt = self._named_noise(found)
+        bounds = self._bounds(found)
+        if bounds is None:
+            return corrupt
 
-            def corrupt(X, rng):
-                return function(X, level, rng, **bounds)
+        def corrupt_and_clip(X, rng):
+            X = corrupt(X, rng)
+            return np.clip(X, *bounds, out=X)
 
-        return functools.partial(_corrupted, corrupt, self._bounds(found))
+        return corrupt_and_clip
+
+    def _named_noise(self, found):
+        function, highest = _NOISES[self.noise]
+        if self.noise_level > highest:
+            raise ValueError(
+                f"noise_level={self.noise_level} must be in [0, 1] with "
+                f"noise={self.noise!r}: it is the share of the values that are set."
+            )
+        bounds = {}
+        if self.noise == "salt_and_pepper":
+            bounds = {"low": found.minimum, "high": found.maximum}
+        level = self.noise_level
+        return lambda X, rng: function(X, level, rng, **bounds)
 
     def _bounds(self, found):
         """What corrupted rows are cut to, or None."""
@@ -294,14 +304,21 @@ class DenoisingAutoencoder(BaseAutoencoder):
         return (found.minimum, found.maximum) if self.clip else None
 
 
-def _corrupted(corrupt, bounds, X, rng):
-    """Corrupt rows, check what comes back, and cut it to its bounds."""
-    noisy = np.asarray(corrupt(X.copy(), rng), dtype=np.float32)
+def _checked(noise, X, rng):
+    """Let a user's function corrupt rows, and check what comes back."""
+    try:
+        noisy = np.array(noise(X.copy(), rng), dtype=np.float32)
+    except Exception as error:
+        error.add_note(
+            f"Raised by noise={noise!r}, which is called with float32 rows and a "
+            "numpy.random.Generator, and must return the corrupted rows."
+        )
+        raise
     if noisy.shape != X.shape:
         raise ValueError(
-            f"noise={corrupt!r} was given rows of shape {X.shape} and returned "
+            f"noise={noise!r} was given rows of shape {X.shape} and returned "
             f"{noisy.shape}. It must return as many rows with as many features."
         )
     if not np.isfinite(noisy).all():
-        raise ValueError(f"noise={corrupt!r} returned values that are not finite.")
-    return noisy if bounds is None else np.clip(noisy, *bounds, out=noisy)
+        raise ValueError(f"noise={noise!r} returned values that are not finite.")
+    return noisy

@@ -59,6 +59,10 @@ class FittedNetwork:
         self._compiling = threading.Lock()
         self._width = max((w.shape[-1] for w in self.weights if w.ndim), default=1)
 
+    def __repr__(self):
+        name = json.loads(self.config)["config"]["name"]
+        return f"<FittedNetwork {name!r}, {sum(w.size for w in self.weights)} weights>"
+
     def __getstate__(self):
         return {"config": self.config, "weights": self.weights}
 

@@ -90,11 +90,21 @@ class EncoderWithJacobian(keras.layers.Layer):
 
     def call(self, inputs):
         """Map rows of shape (n, n_features) to codes and norms, (n, 1)."""
+        # Each row stands once for each component, so that one backward pass, made of
+        # large products, gives the whole Jacobian.
+        n_rows, n_components = tf.shape(inputs)[0], self.encoder.output_shape[1]
+        shape = (n_rows, n_components, inputs.shape[1])
+        rows = tf.reshape(
+            tf.broadcast_to(inputs[:, None], shape), (-1, inputs.shape[1])
+        )
+        own_component = tf.tile(tf.eye(n_components), (n_rows, 1))
         with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            codes = self.encoder(inputs)
-        jacobian = tape.batch_jacobian(codes, inputs)
-        return codes, tf.reduce_sum(tf.square(jacobian), axis=[1, 2])[:, None]
+            tape.watch(rows)
+            codes = self.encoder(rows)
+            selected = tf.reduce_sum(codes * own_component)
+        jacobian = tf.reshape(tape.gradient(selected, rows), shape)
+        norms = tf.reduce_sum(tf.square(jacobian), axis=[1, 2])[:, None]
+        return codes[::n_components], norms
 
     def compute_output_shape(self, input_shape):
         return self.encoder.compute_output_shape(input_shape), (input_shape[0], 1)

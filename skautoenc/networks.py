@@ -347,7 +347,7 @@ class ConvNetwork(BaseEstimator):
                 f"encoder; got {self.filters!r}."
             )
         kernel_size = np.atleast_1d(self.kernel_size).tolist()
-        if not _are_counts(kernel_size, at_most=len(image)):
+        if not _are_counts(kernel_size, at_most=max(1, len(image) - 1)):
             raise ValueError(
                 "kernel_size must be a positive whole number, or one for each axis of "
                 f"the image; got {self.kernel_size!r}."
@@ -383,7 +383,7 @@ _POOLING = {"max_pool": "MaxPooling{}D", "average_pool": "AveragePooling{}D"}
 
 def _are_counts(values, at_most=None):
     return (
-        0 < len(values) <= (at_most or len(values))
-        and all(isinstance(value, Integral) for value in values)
-        and min(values) > 0
+        np.ndim(values) == 1
+        and 0 < len(values) <= (at_most or len(values))
+        and all(isinstance(value, Integral) and value > 0 for value in values)
     )

@@ -280,10 +280,14 @@ class Program:
 
         def without_padding(penalty):
             def padded(activity):
-                length = tf.cast(tf.shape(activity)[0], tf.float32)
+                # A layer may have repeated the rows, each one in place.
+                length = tf.shape(activity)[0]
+                times = length // tf.shape(self._counts)[0]
+                counts = tf.repeat(self._counts, times)
                 shape = [-1] + [1] * (len(activity.shape) - 1)
-                activity = activity * tf.reshape(self._counts, shape)
-                return penalty(activity) * length / self._n_rows
+                activity = activity * tf.reshape(counts, shape)
+                scale = tf.cast(length, tf.float32) / tf.reduce_sum(counts)
+                return penalty(activity) * scale
 
             return padded
 

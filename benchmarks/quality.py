@@ -1,0 +1,63 @@
+"""Whole recipes: validation loss, and the time it took, beside plain Keras."""
+
+import numpy as np
+
+from ._rows import Result, mnist, row, seconds
+from .recipes import MNIST_CONV, MNIST_DEEP, MNIST_DENOISE, MNIST_RELU, MNIST_SIMPLE
+
+
+def _whole(recipe, X, X_val, epochs, seeds, inputs=None, val_inputs=None):
+    """Train on both sides; mean validation loss over the seeds."""
+    times, losses = ([], []), ([], [])
+    validation = (X_val if val_inputs is None else val_inputs, X_val)
+
+    def ours(seed):
+        estimator = recipe.estimator(epochs=epochs, random_state=seed)
+        losses[0].append(estimator.fit(X, X_val=X_val).history_["val_loss"][-1])
+
+    def rival(seed):
+        history = recipe.plain_keras(X, epochs, inputs, validation)
+        losses[1].append(history["val_loss"][-1])
+
+    for seed in range(seeds):
+        for side, train in enumerate((ours, rival)):
+            times[side].append(seconds(lambda: train(seed)))
+    return Result(*times, losses=tuple(map(np.mean, losses)))
+
+
+def mnist_simple_whole(data, repeats):
+    return _whole(MNIST_SIMPLE, mnist(data), mnist(data, "test"), 50, repeats)
+
+
+def mnist_deep_whole(data, repeats):
+    return _whole(MNIST_DEEP, mnist(data), mnist(data, "test"), 50, repeats)
+
+
+def mnist_conv_whole(data, repeats):
+    return _whole(MNIST_CONV, mnist(data), mnist(data, "test"), 50, repeats)
+
+
+def mnist_relu_whole(data, repeats):
+    """1000 steps: five passes over 200 batches."""
+    return _whole(MNIST_RELU, mnist(data)[:51_200], mnist(data, "test"), 5, repeats)
+
+
+def mnist_denoise_whole(data, repeats):
+    """Plain Keras sees a row with the same noise in every epoch, as the recipe says."""
+    X, X_val = mnist(data), mnist(data, "test")
+    rng = np.random.default_rng(0)
+    noisy, noisy_val = (
+        np.clip(a + 0.5 * rng.standard_normal(a.shape, np.float32), 0, 1)
+        for a in (X, X_val)
+    )
+    return _whole(MNIST_DENOISE, X, X_val, 50, repeats, noisy, noisy_val)
+
+
+for _name, _function in {
+    "mnist-simple, 50 epochs": mnist_simple_whole,
+    "mnist-deep, 50 epochs": mnist_deep_whole,
+    "mnist-conv, 50 epochs": mnist_conv_whole,
+    "mnist-denoise, 50 epochs": mnist_denoise_whole,
+    "mnist-relu, 1000 steps": mnist_relu_whole,
+}.items():
+    row(f"{_name}: fit and validation loss", "loss within 1 %", True, True)(_function)

@@ -1,0 +1,70 @@
+"""What a fit refuses before it starts."""
+
+import contextlib
+from numbers import Integral
+
+from ._keras import load
+
+
+def check_names(estimator):
+    """Ask Keras about the names that the dense network takes.
+
+    Raises
+    ------
+    ValueError
+        Naming the parameter, with Keras's own words.
+    """
+    _, keras = load()
+    sizes = estimator.hidden_layer_sizes
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(
+            "hidden_layer_sizes must hold positive whole numbers, one per hidden "
+            f"layer of the encoder; got {sizes!r}."
+        )
+    known = {"activation": keras.activations, "regularizer": keras.regularizers}
+    if estimator.network != "dense":
+        known = {}
+        for name in ("kernel_regularizer", "activity_regularizer", "tied_weights"):
+            if getattr(estimator, name):
+                raise ValueError(
+                    f"{name}={getattr(estimator, name)!r} shapes the dense network "
+                    "alone, but network is another. Give it to the network itself, or "
+                    "use network='dense'."
+                )
+    for name, value in estimator.get_params(deep=False).items():
+        kind = name.rpartition("_")[-1]
+        if kind not in known:
+            continue
+        try:
+            known[kind].get(value)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{name}={value!r} is not one that Keras knows. {error}"
+            ) from None
+    for callback in estimator.callbacks or ():
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(
+                f"callbacks takes instances of Keras callbacks; got {callback!r}. "
+                "scikit-learn's go to set_callbacks."
+            )
+
+
+def fit_together(row_shape, fitted_shape):
+    """Whether rows have one shape, but for axes of length 1, or come flat."""
+    if row_shape is None or fitted_shape is None:
+        return True
+    return [n for n in row_shape if n > 1] == [n for n in fitted_shape if n > 1]
+
+
+@contextlib.contextmanager
+def features_kept_on_failure(estimator):
+    """Put back what validation writes to the estimator before training succeeded."""
+    names = ("n_features_in_", "feature_names_in_", "_row_shape")
+    before = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+    try:
+        yield
+    except BaseException:
+        for name in names:
+            vars(estimator).pop(name, None)
+        vars(estimator).update(before)
+        raise
