@@ -1,6 +1,11 @@
 """Whole recipes: validation loss, and the time it took, beside plain Keras."""
 
 import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.decomposition import KernelPCA
+from sklearn.model_selection import ParameterGrid, train_test_split
+
+from skautoenc import DenoisingAutoencoder
 
 from ._rows import Result, mnist, row, seconds
 from .recipes import MNIST_CONV, MNIST_DEEP, MNIST_DENOISE, MNIST_RELU, MNIST_SIMPLE
@@ -61,3 +66,40 @@ for _name, _function in {
     "mnist-relu, 1000 steps": mnist_relu_whole,
 }.items():
     row(f"{_name}: fit and validation loss", "loss within 1 %", True, True)(_function)
+
+
+KERNEL_PCA = {
+    "gamma": np.geomspace(0.003, 0.3, 9),
+    "alpha": np.geomspace(0.001, 3, 8),
+    "n_components": [16, 32, 48, 64, 128, 256],
+}
+
+
+@row("digits denoised, held-out squared error, against the best kernel PCA", "1.33x")
+def digits_denoised(data, repeats):
+    """Kernel PCA is lent the answer: the best of its grid on the rows measured."""
+    X = load_digits().data / 16
+    ours, rival = [], []
+    for seed in range(repeats):
+        X_train, X_test = train_test_split(X, test_size=0.3, random_state=seed)
+        noise = np.random.default_rng(seed).normal(scale=0.25, size=X_test.shape)
+        noisy = X_test + noise
+        denoiser = DenoisingAutoencoder(
+            n_components=512,
+            hidden_layer_sizes=(),
+            code_activation="relu",
+            output_activation="sigmoid",
+            noise_level=0.25,
+            epochs=300,
+            random_state=seed,
+        ).fit(X_train)
+        ours.append(np.mean((denoiser.reconstruct(noisy) - X_test) ** 2))
+        errors = []
+        for params in ParameterGrid(KERNEL_PCA):
+            pca = KernelPCA(
+                kernel="rbf", fit_inverse_transform=True, random_state=0, **params
+            ).fit(X_train)
+            cleaned = pca.inverse_transform(pca.transform(noisy))
+            errors.append(np.mean((cleaned - X_test) ** 2))
+        rival.append(min(errors))
+    return Result(ours, rival, unit="")

@@ -231,7 +231,8 @@ class BaseAutoencoder(
         if X_clean is not None:
             X_clean = self._validate_beside("X_clean", X_clean, "X", X)
             of_targets = survey(X_clean, sample_weight)
-        check_loss_takes(loss, of_targets, "X" if X_clean is None else "X_clean")
+        name_of_targets = "X" if X_clean is None else "X_clean"
+        check_loss_takes(loss, of_targets, name_of_targets)
         validation = self._validation(X_val, X_clean is not None, loss)
         corrupt = self._corruption(of_targets, in_pairs=X_clean is not None)
 
@@ -241,7 +242,7 @@ class BaseAutoencoder(
                 self._network(), self._row_shape or X.shape[1:], self.n_components
             )
             model, parts, penalties = self._objective(encoder, decoder)
-        warn_of_output(decoder, loss, of_targets)
+        warn_of_output(decoder, loss, of_targets, name_of_targets)
 
         rows = Rows.weighted(X, found.order, sample_weight, X_clean)
         if validation is None and self.early_stopping:
@@ -337,9 +338,9 @@ class BaseAutoencoder(
         ndarray of the shape of X, float32
         """
         check_is_fitted(self)
-        shape = getattr(X, "shape", ())
+        _, row_shape = flatten_rows(X)
         X = self._decoder(self._encoder(self._validate(X)))
-        return X.reshape(shape) if len(shape) > 2 else X
+        return X if row_shape is None else X.reshape(-1, *row_shape)
 
     def reconstruction_error(self, X, *, per_feature=False):
         """Squared error between X and its reconstruction.
@@ -459,6 +460,12 @@ class BaseAutoencoder(
         """The rows given to validate on, or None."""
         if X_val is None:
             return None
+        is_pair = isinstance(X_val, tuple) and [np.ndim(a) for a in X_val] == [2, 2]
+        if is_pair and not in_pairs:
+            raise ValueError(
+                "X_val is a pair, which goes with X_clean: (noisy rows, clean rows). "
+                "Without X_clean it is rows like X."
+            )
         if not in_pairs:
             X_val = targets = self._validate_beside("X_val", X_val, "X_val")
         elif isinstance(X_val, tuple) and len(X_val) == 2:

@@ -24,6 +24,8 @@ _REACH = {
     "squareplus": _POSITIVE,
     "tanh": _SYMMETRIC,
 }
+_RESHAPING = {"Flatten", "Reshape", "Cropping1D", "Cropping2D"}
+
 # Frames from a warning here to the line that called fit: this module's function, _fit,
 # fit, and scikit-learn's wrapper around it.
 _CALLER_OF_FIT = 5
@@ -139,9 +141,10 @@ def _is_binary(loss):
     return _name(loss).startswith("binary_")
 
 
-def warn_of_output(decoder, loss, found):
+def warn_of_output(decoder, loss, found, name_of_data="X"):
     """Warn if the decoder's last activation does not suit the data or the loss."""
-    activation = getattr(decoder.layers[-1], "activation", None)
+    layers = [a for a in decoder.layers if type(a).__name__ not in _RESHAPING]
+    activation = getattr(layers[-1], "activation", None) if layers else None
     name = getattr(activation, "__name__", None)
     if name is None or not activation.__module__.startswith("keras."):
         return
@@ -156,9 +159,10 @@ def warn_of_output(decoder, loss, found):
         )
     if found.minimum < low - _TOLERANCE or found.maximum > high + _TOLERANCE:
         warnings.warn(
-            f"output_activation={name!r} gives values in [{low}, {high}], but X ranges "
-            f"from {found.minimum:.4g} to {found.maximum:.4g}: what lies outside "
-            "cannot be reconstructed. Scale X, or use output_activation='linear'.",
+            f"output_activation={name!r} gives values in [{low}, {high}], but "
+            f"{name_of_data} ranges from {found.minimum:.4g} to {found.maximum:.4g}: "
+            f"what lies outside cannot be reconstructed. Scale {name_of_data}, or use "
+            "output_activation='linear'.",
             UserWarning,
             stacklevel=_CALLER_OF_FIT,
         )

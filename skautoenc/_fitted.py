@@ -23,11 +23,14 @@ def row_blocks(n_samples, width):
 def config_of(model):
     """A Keras model's structure as JSON, without how it was compiled."""
 
-    def without_compile_config(spec):
-        spec.pop("compile_config", None)
-        return spec
-
-    return json.dumps(json.loads(model.to_json(), object_hook=without_compile_config))
+    compiled = [m for m in model._flatten_layers() if getattr(m, "compiled", False)]
+    for part in compiled:
+        part.compiled = False
+    try:
+        return model.to_json()
+    finally:
+        for part in compiled:
+            part.compiled = True
 
 
 class FittedNetwork:

@@ -335,11 +335,16 @@ def _in_float32(dtype):
     return (dtype["config"]["name"] if isinstance(dtype, dict) else dtype) == "float32"
 
 
+def _name(spec):
+    # The config of a user's own model need not have it.
+    return spec["name"] if "name" in spec else spec["config"].get("name")
+
+
 def _chain_of(config):
     nodes, previous = {}, ("input", 0)
     layers = [spec for spec in config["layers"] if spec["class_name"] != "InputLayer"]
     for spec in layers:
-        node = (spec["config"]["name"], 0)
+        node = (_name(spec), 0)
         nodes[node] = (previous,)
         previous = node
     return ("input", 0), previous, nodes, layers
@@ -354,10 +359,10 @@ def _graph_of(config):
         for i, call in enumerate(spec["inbound_nodes"]):
             if len(call["args"]) != 1 or _tensors(list(call["kwargs"].values())):
                 raise _Unsupported("a layer called with several arguments")
-            nodes[spec["config"]["name"], i] = tuple(_tensors(call["args"]))
+            nodes[_name(spec), i] = tuple(_tensors(call["args"]))
     first, last = (_only(config[end]) for end in ("input_layers", "output_layers"))
     if last[0] in {
-        spec["config"]["name"] for spec in layers if spec["class_name"] == "Functional"
+        _name(spec) for spec in layers if spec["class_name"] == "Functional"
     }:
         last = last[0], last[1] - 1  # an output counts a nested model's calls from 1
     return first, last, nodes, layers
@@ -385,7 +390,7 @@ def _plan(first, last, nodes, specs):
     """Order the nodes that lead to `last`, each with its weights and its sources."""
     layers, own, start = {}, {}, 0
     for spec in specs:
-        name = spec["config"]["name"]
+        name = _name(spec)
         layers[name] = _layer_of(spec)
         own[name] = slice(start, start + layers[name].n_weights)
         start = own[name].stop

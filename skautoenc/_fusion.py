@@ -48,6 +48,8 @@ def _pairs(model):
     ]
     uses = Counter(id(node.operation) for node in nodes)
     users = Counter(id(parent) for node in nodes for parent in node.parent_nodes)
+    given = {id(tensor) for graph in graphs for tensor in getattr(graph, "outputs", ())}
+    users.update(id(node) for node in nodes if id(node.outputs[0]) in given)
     for node in nodes:
         if type(node.operation) is not keras.layers.Conv2D:
             continue

@@ -115,16 +115,17 @@ def isolated(seed):
     from keras.src.backend.common import global_state
 
     with _building:
-        kept = vars(global_state.GLOBAL_STATE_TRACKER).copy()
+        state = vars(global_state.GLOBAL_STATE_TRACKER)
+        names = ("object_name_uids", "global_seed_generator")
+        kept = {name: state.pop(name) for name in names if name in state}
         python_state, numpy_state = random.getstate(), np.random.get_state()
         random.seed(seed)
         np.random.seed(seed)
-        for name in ("object_name_uids", "global_seed_generator"):
-            vars(global_state.GLOBAL_STATE_TRACKER).pop(name, None)
         try:
             yield
         finally:
             random.setstate(python_state)
             np.random.set_state(numpy_state)
-            vars(global_state.GLOBAL_STATE_TRACKER).clear()
-            vars(global_state.GLOBAL_STATE_TRACKER).update(kept)
+            for name in names:
+                state.pop(name, None)
+            state.update(kept)

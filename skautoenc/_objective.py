@@ -91,8 +91,10 @@ def _log_variance(encoder):
     own weights start at zero, and so the codes' standard deviation at 1.
     """
     _, keras = load()
+    features = encoder.inputs[0]
     with_weights = [layer for layer in encoder.layers if layer.weights]
-    features = node_of(encoder, with_weights[-1]).input_tensors[0]
+    if with_weights:
+        features = node_of(encoder, with_weights[-1]).input_tensors[0]
     inputs = keras.Input(features.shape[1:], name="features")
     outputs = keras.layers.Dense(
         encoder.output_shape[1], kernel_initializer="zeros", name="log_variance"

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from ._fitted import FittedNetwork
+from ._fitted import FittedNetwork, config_of
 from ._keras import isolated, load
 
 
@@ -149,7 +149,10 @@ def _cut(model, name, input_shape):
         )
     (code,) = node_of(model, model.get_layer(name)).outputs
     try:
-        return keras.Model(model.inputs, code), keras.Model(code, model.outputs)
+        return (
+            keras.Model(model.inputs[0], code),
+            keras.Model(code, model.outputs[0]),
+        )
     except ValueError as error:
         raise ValueError(
             f"network: not everything behind the layer {name!r} follows from it, so "
@@ -176,8 +179,14 @@ def given_shape(part, model):
             "on rows of your data."
         )
     if getattr(model, "inputs", None):
-        return tuple(model.input_shape[1:])
-    return tuple(model.get_build_config()["input_shape"][1:])
+        shape = tuple(model.inputs[0].shape[1:])
+    else:
+        shape = tuple(model.get_build_config()["input_shape"][1:])
+    if None in shape:
+        raise ValueError(
+            f"The {part} takes rows of shape {shape}; their size must be fixed."
+        )
+    return shape
 
 
 def node_of(model, layer):
@@ -210,7 +219,7 @@ def _flat(part, model, n_in, shape_in):
         )
     if model.built:
         shape_in = given_shape(part, model)
-    if None in shape_in or np.prod(shape_in) != n_in:
+    if np.prod(shape_in) != n_in:
         takes = "a row of X has" if part == "encoder" else "the encoder gives codes of"
         raise ValueError(
             f"network: the {part} takes rows of shape {shape_in}, but {takes} {n_in} "
@@ -249,16 +258,18 @@ def _check_can_be_rebuilt(part, model):
     """
     _, keras = load()
     try:
-        config = model.to_json()
+        config = config_of(model)
         if _names_something_custom(json.loads(config)):
             with isolated(0):
                 keras.models.model_from_json(config)
     except (KeyError, NotImplementedError, TypeError, ValueError) as error:
+        # Keras shows the whole config first, and what was wrong with it last.
+        reason = str(error).rpartition("Exception encountered: ")[2]
         raise ValueError(
             f"network: the {part} holds functions or layers that Keras cannot build "
             "again from their config, so that they could not be kept after training. "
             "Decorate them with @keras.saving.register_keras_serializable(), and give "
-            f"a layer get_config. Keras says: {str(error)[:300]}"
+            f"a layer get_config. Keras says: {reason[:200]}"
         ) from None
 
 

@@ -10,7 +10,9 @@ import tensorflow as tf
 class TransposedDense(keras.layers.Layer):
     """A dense layer that uses the transposed kernel of another, with its own bias.
 
-    Built from its config alone, as a loaded decoder is, it has a kernel of its own.
+    Built from its config alone, as a loaded decoder is, it has a kernel of its own. So
+    Keras loads a saved autoencoder with ``compile=False`` only: the optimizer's state
+    is that of fewer weights.
 
     Parameters
     ----------

@@ -315,7 +315,7 @@ class ConvNetwork(BaseEstimator):
     def _convolution(self, n_filters, kind="Conv{}D", **settings):
         return self._layer(kind)(
             n_filters,
-            self.kernel_size,
+            np.broadcast_to(self.kernel_size, self._n_axes).tolist(),
             padding="same",
             kernel_regularizer=self.kernel_regularizer,
             **settings,
@@ -324,8 +324,11 @@ class ConvNetwork(BaseEstimator):
     def _layer(self, kind):
         """Keras's layer of this kind for as many axes as the image has."""
         _, keras = load()
-        n_axes = 2 if len(self.image_shape) == 3 else 1
-        return getattr(keras.layers, kind.format(n_axes))
+        return getattr(keras.layers, kind.format(self._n_axes))
+
+    @property
+    def _n_axes(self):
+        return 2 if len(self.image_shape) == 3 else 1
 
     def _checked(self, input_shape):
         """The image's shape with channels, filters, and a way to halve for each."""
@@ -346,8 +349,11 @@ class ConvNetwork(BaseEstimator):
                 "filters must hold positive whole numbers, one per layer of the "
                 f"encoder; got {self.filters!r}."
             )
-        kernel_size = np.atleast_1d(self.kernel_size).tolist()
-        if not _are_counts(kernel_size, at_most=max(1, len(image) - 1)):
+        size = self.kernel_size
+        if not _are_counts(size if np.ndim(size) else [size]) or np.shape(size) not in (
+            (),
+            (self._n_axes,),
+        ):
             raise ValueError(
                 "kernel_size must be a positive whole number, or one for each axis of "
                 f"the image; got {self.kernel_size!r}."
@@ -355,8 +361,8 @@ class ConvNetwork(BaseEstimator):
         halvings = self.downsampling
         if isinstance(halvings, str):
             halvings = [halvings] * len(self.filters)
-        unknown = set(halvings) - {*_POOLING, "stride"}
-        if unknown or len(halvings) != len(self.filters):
+        known = {*_POOLING, "stride"}
+        if np.shape(halvings) != (len(self.filters),) or not known.issuperset(halvings):
             raise ValueError(
                 f"downsampling must be one of {[*_POOLING, 'stride']}, or one for each "
                 f"of the {len(self.filters)} layers; got {self.downsampling!r}."

@@ -65,8 +65,9 @@ def gaussian(X, level, rng, out):
     uniform = rng.random((2, -(-out.size // 2)), np.float32)
     radius, angle = uniform
     np.log(np.subtract(1, radius, out=radius), out=radius)
-    radius *= np.float32(-2 * level**2)
+    radius *= np.float32(-2)
     np.sqrt(radius, out=radius)
+    radius *= np.float32(level)
     angle *= np.float32(2 * np.pi)
     values = out.reshape(-1)
     first, second = values[: radius.size], values[radius.size :]

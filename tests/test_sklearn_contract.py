@@ -22,7 +22,13 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skautoenc import AutoencoderTransformer
+from skautoenc import (
+    AutoencoderTransformer,
+    DenoisingAutoencoder,
+    VariationalAutoencoder,
+)
+
+SMALL = {"hidden_layer_sizes": (4,), "epochs": 2}
 
 
 @parametrize_with_checks(
@@ -32,6 +38,11 @@ from skautoenc import AutoencoderTransformer
         AutoencoderTransformer(
             hidden_layer_sizes=(4,), epochs=5, early_stopping=True, batch_size=7
         ),
+        AutoencoderTransformer(**SMALL, tied_weights=True),
+        AutoencoderTransformer(**SMALL, contractive=0.1),
+        DenoisingAutoencoder(**SMALL),
+        DenoisingAutoencoder(**SMALL, noise="masking", output="reconstruction"),
+        VariationalAutoencoder(**SMALL),
     ]
 )
 def test_estimator_checks(estimator, check):

@@ -6,9 +6,16 @@ import keras
 import numpy as np
 import pytest
 
-from skautoenc import AutoencoderTransformer, DenseNetwork
+from skautoenc import (
+    AutoencoderTransformer,
+    ConvNetwork,
+    DenoisingAutoencoder,
+    DenseNetwork,
+    VariationalAutoencoder,
+)
 from skautoenc._keras import isolated
-from skautoenc._objective import chain
+from skautoenc._objective import deterministic, variational
+from skautoenc._pair import build_pair
 from skautoenc.training import Rows, train
 from skautoenc.training._compiled import _programs
 
@@ -19,17 +26,29 @@ OPTIMIZERS = {
 }
 
 
-def curves(X, network, *, n_components=4, weight=None, **settings):
+def curves(
+    X,
+    network,
+    *,
+    n_components=4,
+    weight=None,
+    targets=None,
+    objective=deterministic,
+    **settings,
+):
     """History and final weights of both engines from one start."""
     results = []
     for engine in ("compiled", "model_fit"):
         with isolated(7):
-            model = chain(*network((X.shape[1],), n_components))
-        rows = Rows.all(X)
+            pair = build_pair(network, X.shape[1:], n_components)
+            model, _, penalties = objective(*pair)
+        rows = Rows.all(X, targets)
         if weight is not None:
-            rows = Rows(X, rows.index, weight)
+            rows = Rows(X, rows.index, weight, targets)
         rng = np.random.default_rng(3)
-        history = train(model, rows, engine=engine, rng=rng, **settings)
+        history = train(
+            model, rows, engine=engine, penalties=penalties, rng=rng, **settings
+        )
         results.append((history, model.get_weights()))
     return results
 
@@ -163,6 +182,135 @@ def test_moving_statistics_and_constraints_as_in_keras(digits):
     assert_same(curves(digits[:256], normalised, loss="mse", batch_size=64, epochs=5))
 
 
+def mirrored(X, rng):
+    return X[:, ::-1]
+
+
+@pytest.mark.parametrize("corrupt", [None, mirrored])
+def test_targets_of_their_own_are_trained_on_as_in_keras(digits, corrupt):
+    weight = np.random.default_rng(0).uniform(0.2, 3, 203).astype(np.float32)
+    assert_same(
+        curves(
+            digits[:203],
+            DenseNetwork((16,)),
+            loss="mse",
+            weight=weight,
+            targets=1 - digits[:203] ** 2,
+            corrupt=corrupt,
+            validation=Rows.all(digits[203:], np.sqrt(digits[203:])),
+            batch_size=32,
+            epochs=5,
+        )
+    )
+
+
+def test_corrupted_rows_are_trained_on_as_in_keras(digits):
+    settings = {"loss": "mse", "batch_size": 32, "epochs": 5}
+    settings["validation"] = Rows.all(digits[203:])
+    results = curves(digits[:203], DenseNetwork((16,)), corrupt=mirrored, **settings)
+    assert_same(results)
+    explicit = curves(
+        np.ascontiguousarray(digits[:203, ::-1]),
+        DenseNetwork((16,)),
+        targets=digits[:203],
+        **{**settings, "validation": Rows.all(digits[203:, ::-1], digits[203:])},
+    )
+    assert_same([results[0], explicit[0]])
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        ConvNetwork((8, 8, 1), filters=(8, 4), kernel_regularizer="l2"),
+        ConvNetwork((8, 8, 1), (4,), downsampling="stride", activity_regularizer="l1"),
+        ConvNetwork((32, 2), (4,), 5, upsampling="transpose"),
+    ],
+)
+def test_convolutions_are_trained_as_in_keras(digits, network):
+    results = curves(
+        digits[:203],
+        network,
+        loss="mse",
+        batch_size=32,
+        epochs=3,
+        validation=Rows.all(digits[203:]),
+    )
+    assert_same(results)
+
+
+OBJECTIVES = {
+    "contractive": lambda *pair: deterministic(*pair, 0.3),
+    "variational": lambda *pair: variational(*pair, 0.7),
+}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_penalties_enter_the_loss_as_in_keras(digits, objective):
+    # Whole batches: the engines then draw the same numbers for the same rows.
+    assert_same(
+        curves(
+            digits[:192],
+            DenseNetwork((16,), activation="tanh", activity_regularizer="l1"),
+            objective=OBJECTIVES[objective],
+            weight=np.random.default_rng(0).uniform(0.2, 3, 192).astype(np.float32),
+            loss="mse",
+            optimizer=keras.optimizers.Adam(0.003),
+            batch_size=64,
+            epochs=6,
+        )
+    )
+
+
+def test_a_short_batch_is_contracted_as_in_keras(digits):
+    results = curves(
+        digits[:203],
+        DenseNetwork((16,), activation="tanh", kernel_regularizer="l2"),
+        objective=OBJECTIVES["contractive"],
+        loss="mse",
+        batch_size=32,
+        epochs=5,
+        validation=Rows.all(digits[203:]),
+    )
+    assert_same(results)
+
+
+def test_what_is_drawn_for_rows_is_data_of_a_program(digits):
+    fast = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0}
+    _programs._idle.clear()
+    losses = [
+        DenoisingAutoencoder(**fast, **params).fit(digits).history_["loss"][-1]
+        for params in (
+            {"noise_level": 0.1},
+            {"noise_level": 0.9},
+            {"noise": "masking"},
+            {"clip": True},
+        )
+    ]
+    losses += AutoencoderTransformer(**fast).fit(digits).history_["loss"][-1:]
+    DenoisingAutoencoder(**fast).fit(digits, X_clean=np.sqrt(digits))
+    assert len(_programs) == 1
+    assert len(set(losses)) == 5
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name"),
+    [
+        (VariationalAutoencoder(), "beta"),
+        (AutoencoderTransformer(), "contractive"),
+        (DenoisingAutoencoder(), "contractive"),
+    ],
+)
+def test_factors_of_penalties_are_data_of_a_program(digits, estimator, name):
+    estimator.set_params(hidden_layer_sizes=(8,), epochs=2, random_state=0)
+    _programs._idle.clear()
+    losses = {
+        estimator.set_params(**{name: factor}).fit(digits).history_["loss"][-1]
+        for factor in (0.1, 1, 10.0)
+    }
+    assert len(_programs) == 1
+    assert len(losses) == 3
+
+
 def with_dropout(input_shape, n_components):
     encoder, decoder = DenseNetwork((16,))(input_shape, n_components)
     inputs = keras.Input(input_shape)
@@ -287,6 +435,34 @@ class CountsBatches(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.batches += 1
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name"),
+    [
+        (AutoencoderTransformer(contractive=0.5), "contractive"),
+        (DenoisingAutoencoder(contractive=0.5), "contractive"),
+        (VariationalAutoencoder(beta=0.5), "kl"),
+    ],
+)
+def test_losses_add_up_for_one_that_listens_to_batches(digits, estimator, name):
+    estimator.set_params(
+        hidden_layer_sizes=(8,),
+        epochs=3,
+        random_state=0,
+        batch_size=128,
+        callbacks=[CountsBatches()],
+    )
+    history = estimator.fit(digits, X_val=digits[:150]).history_
+    for prefix in ("", "val_"):
+        np.testing.assert_allclose(
+            history[f"{prefix}loss"],
+            np.add(
+                history[f"{prefix}reconstruction_loss"],
+                np.multiply(0.5, history[f"{prefix}{name}_loss"]),
+            ),
+            rtol=1e-4,
+        )
 
 
 class StopsAfterTwo(keras.callbacks.Callback):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._keras import isolated, load
+from ._losses import row_losses
 
 
 def train_with_model_fit(
@@ -37,14 +38,14 @@ def train_with_model_fit(
             rng.standard_normal((len(taken), *tensor.shape[1:]), np.float32)
             for tensor in model.inputs[1:]
         ]
-        if not (noise or penalties):
-            return X, targets, taken.weight
+        inputs = (X, *noise) if noise else X
+        if not penalties:
+            return inputs, targets, taken.weight
         unused = np.zeros((len(taken), 1), np.float32)
-        n_outputs = 1 + len(penalties)
         return (
-            (X, *noise),
+            inputs,
             (targets, *[unused] * len(penalties)),
-            (taken.weight,) * n_outputs,
+            (taken.weight,) * (1 + len(penalties)),
         )
 
     def shuffled():
@@ -66,11 +67,24 @@ def train_with_model_fit(
     def penalty(targets, outputs):
         return keras.ops.reshape(outputs, (-1,))
 
+    class MeanOverRows(keras.metrics.Mean):
+        """What Keras takes the mean of over batches, whatever their length."""
+
+        def __init__(self, function):
+            super().__init__("by_row")
+            self._function = function
+
+        def update_state(self, targets, outputs, sample_weight=None):
+            values = self._function(targets, outputs) * sample_weight
+            super().update_state(values)
+
     class Report(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             monitor.epoch_begins()
 
         def on_epoch_end(self, epoch, logs=None):
+            for key in [key for key in logs if key.endswith("_by_row")]:
+                logs[key.replace("_by_row", "_loss")] = logs.pop(key)
             # The model itself is trained: it needs no update.
             if monitor.epoch_ended(logs, model.get_weights, lambda: None):
                 self.model.stop_training = True
@@ -78,10 +92,13 @@ def train_with_model_fit(
     if learning_rate is not None:
         optimizer.learning_rate = learning_rate
     with isolated(0):
+        parts = [MeanOverRows(row_losses(loss))]
+        parts += [MeanOverRows(penalty) for _ in penalties]
         model.compile(
             optimizer=optimizer,
             loss=[loss, *[penalty] * len(penalties)] if penalties else loss,
             loss_weights=[1.0, *penalties.values()] if penalties else None,
+            weighted_metrics=parts if penalties else None,
         )
         model.fit(
             shuffled(),

@@ -1,0 +1,518 @@
+"""Corruptions, and DenoisingAutoencoder."""
+
+import pickle
+
+import numpy as np
+import pandas
+import pytest
+import scipy.sparse as sp
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skautoenc import AutoencoderTransformer, ConvNetwork, DenoisingAutoencoder
+from skautoenc.noise import gaussian, masking, salt_and_pepper
+
+QUICK = {
+    "n_components": 3,
+    "hidden_layer_sizes": (8,),
+    "batch_size": 64,
+    "epochs": 3,
+    "random_state": 0,
+}
+
+
+def quick(**params):
+    return DenoisingAutoencoder(**{**QUICK, **params})
+
+
+@pytest.fixture(scope="module")
+def noisy(digits):
+    return gaussian(digits, 0.3, np.random.default_rng(5))
+
+
+CORRUPTIONS = [gaussian, masking, salt_and_pepper]
+
+
+@pytest.fixture(scope="module")
+def values():
+    """More than one block of rows."""
+    X = np.random.default_rng(0).uniform(0.2, 0.8, (10_000, 64)).astype(np.float32)
+    X.flags.writeable = False
+    return X
+
+
+def test_gaussian_noise_is_normal_and_independent(values):
+    noise = gaussian(values, 0.5, np.random.default_rng(0)) - values
+    assert noise.mean() == pytest.approx(0, abs=0.003)
+    assert noise.std() == pytest.approx(0.5, rel=0.005)
+    assert np.mean(np.abs(noise) < 0.5) == pytest.approx(0.683, abs=0.003)
+    among_rows = np.corrcoef(noise[::500]) - np.eye(20)
+    assert np.abs(among_rows).max() < 0.6
+
+
+def test_masking_sets_a_share_to_zero(values):
+    corrupted = masking(values, 0.3, np.random.default_rng(0))
+    masked = corrupted == 0
+    assert masked.mean() == pytest.approx(0.3, abs=0.003)
+    np.testing.assert_array_equal(corrupted[~masked], values[~masked])
+
+
+def test_salt_and_pepper_set_half_a_share_each(values):
+    rng = np.random.default_rng(0)
+    corrupted = salt_and_pepper(values, 0.3, rng, low=-1.0, high=2.0)
+    salt, pepper = corrupted == 2, corrupted == -1
+    assert salt.mean() == pytest.approx(0.15, abs=0.003)
+    assert pepper.mean() == pytest.approx(0.15, abs=0.003)
+    kept = ~(salt | pepper)
+    np.testing.assert_array_equal(corrupted[kept], values[kept])
+
+
+@pytest.mark.parametrize("corrupt", CORRUPTIONS)
+def test_corruptions_leave_their_argument_alone(values, corrupt):
+    before = values.copy()
+    corrupted = corrupt(values, 0.5, np.random.default_rng(0))
+    assert corrupted.dtype == np.float32
+    assert not np.shares_memory(corrupted, values)
+    np.testing.assert_array_equal(values, before)
+
+
+@pytest.mark.parametrize("corrupt", CORRUPTIONS)
+def test_a_level_of_zero_changes_nothing(values, corrupt):
+    corrupted = corrupt(values, 0.0, np.random.default_rng(0))
+    np.testing.assert_array_equal(corrupted, values)
+
+
+def test_a_level_of_one_leaves_nothing(values):
+    assert not masking(values, 1.0, np.random.default_rng(0)).any()
+    corrupted = salt_and_pepper(values, 1.0, np.random.default_rng(0))
+    assert set(np.unique(corrupted)) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("corrupt", CORRUPTIONS)
+def test_the_number_of_threads_does_not_matter(values, corrupt, monkeypatch):
+    results = []
+    for n_threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", n_threads)
+        results.append(corrupt(values, 0.4, np.random.default_rng(3)))
+    np.testing.assert_array_equal(*results)
+    other = corrupt(values, 0.4, np.random.default_rng(4))
+    assert not np.array_equal(other, results[0])
+
+
+class Records:
+    """Adds noise, and keeps what it was given and what it added."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, X, rng):
+        noise = rng.normal(scale=0.1, size=X.shape)
+        self.seen.append((X.copy(), noise))
+        return X + noise
+
+
+def test_every_epoch_corrupts_anew(digits):
+    noise = Records()
+    quick(noise=noise).fit(digits)
+    assert len(noise.seen) == 3
+    for X, _ in noise.seen:
+        assert X.dtype == np.float32
+        np.testing.assert_array_equal(X[np.lexsort(X.T)], digits[np.lexsort(digits.T)])
+    draws = [np.sort(drawn.ravel()) for _, drawn in noise.seen]
+    assert not np.intersect1d(draws[0], draws[1]).size
+    assert not np.intersect1d(draws[1], draws[2]).size
+
+
+def test_validation_rows_are_corrupted_alike_in_every_epoch(digits):
+    noise = Records()
+    quick(noise=noise).fit(digits[:200], X_val=digits[200:])
+    of_training, of_validation = noise.seen[::2], noise.seen[1::2]
+    assert [len(X) for X, _ in of_training] == [200] * 3
+    for X, drawn in of_validation:
+        np.testing.assert_array_equal(X, digits[200:])
+        np.testing.assert_array_equal(drawn, of_validation[0][1])
+
+
+def test_validation_measures_against_clean_rows(digits):
+    noise = Records()
+    estimator = quick(noise=noise).fit(digits[:200], X_val=digits[200:])
+    X, drawn = noise.seen[-1]
+    cleaned = estimator.reconstruct((X + drawn).astype(np.float32))
+    assert estimator.history_["val_loss"][-1] == pytest.approx(
+        np.mean((cleaned - X) ** 2), rel=1e-4
+    )
+
+
+def test_early_stopping_sets_rows_aside(digits):
+    estimator = quick(early_stopping=True, n_iter_no_change=2, epochs=200)
+    estimator.set_params(learning_rate=0.05).fit(digits)
+    assert np.argmin(estimator.history_["val_loss"]) == estimator.n_iter_ - 3
+
+
+def test_a_callable_may_change_the_rows_it_gets(digits):
+    def in_place(X, rng):
+        X *= rng.random(X.shape) > 0.5
+        return X
+
+    before = digits.copy()
+    estimator = quick(noise=in_place).fit(digits)
+    np.testing.assert_array_equal(digits, before)
+    plain = AutoencoderTransformer(**QUICK).fit(digits)
+    assert not np.allclose(estimator.transform(digits), plain.transform(digits))
+
+
+def test_without_noise_it_is_the_plain_autoencoder(digits):
+    plain = AutoencoderTransformer(**QUICK).fit(digits)
+    for params in ({"noise_level": 0}, {"noise": lambda X, rng: X}):
+        np.testing.assert_array_equal(
+            quick(**params).fit_transform(digits), plain.transform(digits)
+        )
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "masking", "salt_and_pepper", Records()])
+def test_same_random_state_same_bits(digits, noise):
+    estimator = quick(noise=noise, early_stopping=True)
+    Z = estimator.fit_transform(digits)
+    np.testing.assert_array_equal(estimator.fit_transform(digits), Z)
+    order = np.random.default_rng(0).permutation(len(digits))
+    np.testing.assert_array_equal(estimator.fit(digits[order]).transform(digits), Z)
+    assert not np.allclose(
+        clone(estimator.set_params(random_state=1)).fit_transform(digits), Z
+    )
+
+
+def test_global_random_state_stays_as_it_was(digits):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    quick(random_state=None).fit(digits)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def inputs_of_training(X, **params):
+    """What the model sees in one epoch, from a callable that runs last."""
+    seen = []
+
+    def spread(X, rng):
+        return X + rng.normal(scale=5.0, size=X.shape)
+
+    class Sees(DenoisingAutoencoder):
+        def _corruption(self, found, in_pairs):
+            corrupt = super()._corruption(found, in_pairs)
+
+            def watched(X, rng):
+                seen.append(corrupt(X, rng))
+                return seen[-1]
+
+            return watched
+
+    Sees(**{**QUICK, "epochs": 1, "noise": spread, **params}).fit(X)
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    ("clip", "bounds"),
+    [(True, (0.5, 2.5)), ((-1, 1.5), (-1, 1.5)), ([0.0, 9.0], (0, 9))],
+)
+def test_corrupted_rows_are_cut_to_their_bounds(digits, clip, bounds):
+    seen = inputs_of_training(2 * digits + 0.5, clip=clip)
+    assert (seen.min(), seen.max()) == bounds
+    assert np.mean((seen > bounds[0]) & (seen < bounds[1])) > 0.05
+
+
+def test_corrupted_rows_are_not_cut_unless_asked_to(digits):
+    seen = inputs_of_training(digits)
+    assert seen.min() < -5
+    assert seen.max() > 5
+
+
+def test_salt_and_pepper_are_the_extremes_of_the_data(digits):
+    X = 2 * digits + 0.5
+    seen = inputs_of_training(X, noise="salt_and_pepper", noise_level=1.0)
+    assert set(np.unique(seen)) == {0.5, 2.5}
+
+
+def test_it_denoises_better_than_pca(noisy):
+    X = (load_digits().data / 16).astype(np.float32)
+    train, test = X[300:], X[:300]
+    denoiser = DenoisingAutoencoder(
+        32, noise_level=0.3, epochs=40, batch_size=64, random_state=0
+    ).fit(train)
+    pca = PCA(32).fit(train)
+    of_pca = pca.inverse_transform(pca.transform(noisy))
+    error = np.mean((denoiser.reconstruct(noisy) - test) ** 2)
+    assert error < 0.6 * np.mean((of_pca - test) ** 2)
+
+
+def test_pairs_of_rows_are_learned_from(digits, noisy):
+    estimator = quick(epochs=20, learning_rate=0.01)
+    estimator.fit(noisy, X_clean=digits)
+    np.testing.assert_allclose(estimator.mean_, digits.mean(axis=0), rtol=1e-5)
+    mirrored = clone(estimator).fit(noisy, X_clean=1 - digits)
+    assert estimator.reconstruct(noisy).mean() == pytest.approx(digits.mean(), abs=0.03)
+    assert mirrored.reconstruct(noisy).mean() == pytest.approx(
+        1 - digits.mean(), abs=0.03
+    )
+
+
+def test_pairs_are_not_corrupted(digits, noisy):
+    def fails(X, rng):
+        raise AssertionError
+
+    estimator = quick().fit(noisy, X_clean=digits)
+    other = quick(noise=fails, clip=(0, 0.1)).fit(noisy, X_clean=digits)
+    np.testing.assert_array_equal(other.transform(noisy), estimator.transform(noisy))
+
+
+def test_pairs_are_validated_on_pairs(digits, noisy):
+    estimator = quick().fit(
+        noisy[:200], X_clean=digits[:200], X_val=(noisy[200:], digits[200:])
+    )
+    error = np.mean((estimator.reconstruct(noisy[200:]) - digits[200:]) ** 2)
+    assert estimator.history_["val_loss"][-1] == pytest.approx(error, rel=1e-4)
+
+
+def test_pairs_stay_together_when_rows_are_set_aside(digits, noisy):
+    history = quick(early_stopping=True, epochs=2).fit(noisy, X_clean=digits).history_
+    order = np.random.default_rng(0).permutation(300)
+    shuffled = quick(early_stopping=True, epochs=2)
+    shuffled.fit(noisy[order], X_clean=digits[order])
+    np.testing.assert_array_equal(shuffled.history_["val_loss"], history["val_loss"])
+
+
+@pytest.mark.parametrize(
+    ("of_noisy", "of_clean"),
+    [
+        (sp.csr_array, sp.csr_matrix),
+        (sp.csc_matrix, np.asarray),
+        (np.asarray, sp.csc_array),
+        (pandas.DataFrame, pandas.DataFrame),
+        (np.ndarray.tolist, np.asfortranarray),
+    ],
+)
+def test_pairs_come_in_any_container(digits, of_noisy, of_clean):
+    masked = masking(digits, 0.3, np.random.default_rng(0))
+    dense = quick().fit(masked, X_clean=digits)
+    estimator = quick().fit(of_noisy(masked), X_clean=of_clean(digits))
+    np.testing.assert_allclose(
+        estimator.transform(of_noisy(masked)), dense.transform(masked), atol=1e-4
+    )
+
+
+def test_sparse_rows_are_corrupted_like_dense_ones(digits):
+    Z = quick().fit_transform(digits)
+    np.testing.assert_allclose(
+        quick().fit_transform(sp.csr_array(digits)), Z, atol=1e-4
+    )
+
+
+def test_weights_repeat_pairs(digits, noisy):
+    weight = np.random.default_rng(0).integers(0, 4, len(digits))
+    weighted = quick().fit(noisy, X_clean=digits, sample_weight=weight)
+    repeated = quick().fit(
+        np.repeat(noisy, weight, axis=0), X_clean=np.repeat(digits, weight, axis=0)
+    )
+    np.testing.assert_array_equal(weighted.transform(noisy), repeated.transform(noisy))
+    np.testing.assert_allclose(weighted.mean_, repeated.mean_)
+
+
+def test_pairs_of_images(digits, noisy):
+    images, noisy_images = digits.reshape(-1, 8, 8), noisy.reshape(-1, 8, 8)
+    network = ConvNetwork((8, 8, 1), filters=(4,))
+    estimator = quick(network=network).fit(noisy_images, X_clean=images)
+    assert estimator.reconstruct(noisy_images).shape == images.shape
+    flat = quick(network=network).fit(noisy, X_clean=digits)
+    np.testing.assert_array_equal(
+        estimator.transform(noisy_images), flat.transform(noisy)
+    )
+
+
+def test_clean_rows_are_routed_through_a_pipeline(digits, noisy):
+    with config_context(enable_metadata_routing=True):
+        denoiser = quick(output="reconstruction").set_fit_request(
+            X_clean=True, X_val=True, sample_weight=True
+        )
+        pipeline = make_pipeline(
+            denoiser,
+            LogisticRegression(max_iter=2000).set_fit_request(sample_weight=False),
+        )
+        y = load_digits().target[:300]
+        weight = np.r_[np.ones(200), np.zeros(100)]
+        pipeline.fit(
+            noisy,
+            y,
+            X_clean=digits,
+            X_val=(noisy[200:], digits[200:]),
+            sample_weight=weight,
+        )
+    alone = quick(output="reconstruction").fit(
+        noisy[:200], X_clean=digits[:200], X_val=(noisy[200:], digits[200:])
+    )
+    np.testing.assert_array_equal(pipeline[0].transform(noisy), alone.transform(noisy))
+    assert pipeline[0].history_ == alone.history_
+
+
+def test_the_reconstruction_is_a_transform(digits, noisy):
+    estimator = quick(output="reconstruction").fit(digits)
+    np.testing.assert_array_equal(
+        estimator.transform(noisy), estimator.reconstruct(noisy)
+    )
+    codes = quick().fit(digits)
+    np.testing.assert_array_equal(estimator.transform(noisy), codes.reconstruct(noisy))
+    assert codes.transform(noisy).shape == (300, 3)
+    assert estimator.score(digits) == codes.score(digits)
+
+
+def test_images_are_cleaned_in_their_shape(digits):
+    images = digits.reshape(-1, 8, 8)
+    estimator = quick(output="reconstruction").fit(images)
+    assert estimator.transform(images).shape == images.shape
+
+
+def test_cleaned_rows_bear_the_names_of_the_features(digits):
+    frame = pandas.DataFrame(digits).add_prefix("p")
+    estimator = quick(output="reconstruction").set_output(transform="pandas")
+    cleaned = estimator.fit_transform(frame)
+    assert list(cleaned.columns) == list(frame.columns)
+    assert list(estimator.get_feature_names_out()) == list(frame.columns)
+    estimator = quick(output="reconstruction").fit(digits)
+    assert list(estimator.get_feature_names_out()[:2]) == ["x0", "x1"]
+    with pytest.raises(ValueError, match="feature_names_in_|number of features"):
+        estimator.get_feature_names_out(["a", "b"])
+
+
+def test_codes_bear_the_name_of_the_estimator(digits):
+    estimator = quick().fit(digits)
+    assert list(estimator.get_feature_names_out()) == [
+        f"denoisingautoencoder{i}" for i in range(3)
+    ]
+    assert estimator.inverse_transform(np.zeros((2, 3))).shape == (2, 64)
+
+
+def test_cleaned_rows_have_no_inverse(digits):
+    estimator = quick(output="reconstruction").fit(digits)
+    assert not hasattr(estimator, "inverse_transform")
+    with pytest.raises(AttributeError, match="inverse_transform") as caught:
+        estimator.inverse_transform(digits)
+    assert "output='code'" in str(caught.value.__cause__)
+    assert hasattr(estimator.set_params(output="code"), "inverse_transform")
+
+
+def test_cleaning_is_searched_within_a_pipeline():
+    X, y = load_digits(return_X_y=True)
+    pipeline = Pipeline(
+        [
+            ("scale", MinMaxScaler()),
+            (
+                "clean",
+                quick(output="reconstruction", n_components=16, hidden_layer_sizes=()),
+            ),
+            ("classify", LogisticRegression(max_iter=2000)),
+        ]
+    )
+    grid = {"clean__noise_level": [0.1, 0.2], "clean__noise": ["gaussian", "masking"]}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise")
+    search.fit(X[:300], y[:300])
+    assert search.score(X[300:600], y[300:600]) > 0.6
+
+
+def test_a_fitted_denoiser_is_pickled(digits, noisy):
+    estimator = quick(output="reconstruction").fit(digits)
+    other = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(other.transform(noisy), estimator.transform(noisy))
+
+
+def test_denoising_and_contracting_go_together(digits):
+    history = quick(contractive=0.1).fit(digits).history_
+    assert set(history) == {"loss", "reconstruction_loss", "contractive_loss"}
+
+
+def test_warm_start_continues(digits):
+    estimator = quick(warm_start=True, noise_level=0.1, epochs=10)
+    first = estimator.fit(digits).history_["loss"]
+    assert estimator.fit(digits).history_["loss"][0] < first[0]
+
+
+def one_column(X, rng):
+    return X[:, :1]
+
+
+def blank(X, rng):
+    return np.full_like(X, np.nan)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"noise_level": -0.1}, "noise_level"),
+        (
+            {"noise": "masking", "noise_level": 1.5},
+            r"noise_level=1.5 must be in \[0, 1",
+        ),
+        ({"noise": "salt_and_pepper", "noise_level": 2}, "noise='salt_and_pepper'"),
+        ({"noise": "speckle"}, "noise"),
+        ({"noise": one_column}, r"rows of shape \(300, 64\) and returned \(300, 1\)"),
+        ({"noise": blank}, "returned values that are not finite"),
+        ({"clip": (1, 0)}, r"clip must be True, False or .*got \(1, 0\)"),
+        ({"clip": (0, 1, 2)}, "clip must be True, False or two numbers"),
+        ({"clip": ("low", "high")}, "clip must be True, False or two numbers"),
+        ({"clip": (0, np.nan)}, "clip must be True, False or two numbers"),
+        ({"clip": 3}, "clip"),
+        ({"output": "both"}, "output"),
+    ],
+)
+def test_a_parameter_without_meaning_is_refused(digits, params, message):
+    estimator = quick(**params)
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(digits)
+    assert not hasattr(estimator, "n_features_in_")
+
+
+def test_errors_of_a_corruption_name_it(digits):
+    with pytest.raises(ValueError, match="noise=<function one_column"):
+        quick(noise=one_column).fit(digits)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda X: {"X_clean": X[:200]}, "X_clean has 200 rows, but X has 300"),
+        (lambda X: {"X_clean": X[:, :9]}, "X_clean: .*9 features"),
+        (lambda X: {"X_clean": X * np.nan}, "X_clean: .*NaN"),
+        (
+            lambda X: {"X_clean": X.reshape(-1, 8, 8, 1), "X": X.reshape(-1, 64, 1, 1)},
+            r"X_clean: .*shape \(8, 8, 1\)",
+        ),
+        (lambda X: {"X_clean": X, "X_val": X}, r"X_val must be a pair.*\(noisy rows"),
+        (lambda X: {"X_clean": X, "X_val": (X, X, X)}, "X_val must be a pair"),
+        (
+            lambda X: {"X_clean": X, "X_val": (X, X[:9])},
+            r"X_val\[1\] has 9 rows, but X_val\[0\] has 300",
+        ),
+        (lambda X: {"X_clean": X, "X_val": (X[:, :9], X)}, r"X_val\[0\]: .*9 features"),
+        (lambda X: {"X_val": (X, X)}, "X_val.*X_clean"),
+    ],
+)
+def test_pairs_that_do_not_fit_are_refused(digits, given, message):
+    estimator = quick()
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(**{"X": digits, **given(digits)})
+    assert not hasattr(estimator, "n_features_in_")
+
+
+def test_cross_entropy_asks_for_clean_rows_in_the_unit_interval(digits, noisy):
+    estimator = quick(loss="binary_crossentropy", output_activation="sigmoid")
+    estimator.fit(noisy * 16, X_clean=digits)
+    with pytest.raises(ValueError, match="X_clean ranges from 0 to 16"):
+        estimator.fit(digits, X_clean=digits * 16)
+
+
+def test_clean_rows_out_of_reach_are_warned_of(digits):
+    estimator = quick(output_activation="sigmoid")
+    with pytest.warns(UserWarning, match="X_clean ranges from 0 to 16") as record:
+        estimator.fit(digits, X_clean=digits * 16)
+    assert record[0].filename == __file__
