@@ -48,7 +48,7 @@ class Recipe:
             **params,
         )
 
-    def plain_keras(self, X, epochs, inputs=None, validation=None):
+    def plain_keras(self, X, epochs, inputs=None, validation=None, start=None):
         """Build, compile and fit; return the history.
 
         Parameters
@@ -59,8 +59,12 @@ class Recipe:
         epochs : int
         inputs : ndarray of the shape of `X` or None, default=None
         validation : tuple of (inputs, targets) or None, default=None
+        start : list of ndarray or None, default=None
+            Initial weights; None draws them.
         """
         model = self.keras_model(X.shape[1])
+        if start is not None:
+            model.set_weights(start)
         model.compile(optimizer=self.optimizer, loss=self.loss)
         inputs, X, *pair = (
             a if self.keras_shape is None else a.reshape(-1, *self.keras_shape)

@@ -33,6 +33,8 @@ def main():
 
     # The examples end with plt.show(), which has nothing to do here.
     warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
+    # Keras converts TensorFlow's tensors in a way that NumPy is about to drop.
+    warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
     for name in args.names or names:
         print(f"== {name}", flush=True)
         runpy.run_path(str(HERE / f"{name}.py"), run_name="__main__")

@@ -607,3 +607,16 @@ def test_parameters_are_checked_around_trained_models():
         AutoencoderTransformer.from_keras(*built(sequential), epochs=0)
     with pytest.raises(TypeError, match="depth"):
         AutoencoderTransformer.from_keras(*built(sequential), depth=3)
+
+
+def test_models_made_with_lists_of_tensors_are_called_without(digits):
+    inputs = keras.Input((64,))
+    code = keras.layers.Dense(3)(inputs)
+    codes = keras.Input((3,))
+    encoder = keras.Model([inputs], [code])
+    decoder = keras.Model([codes], [keras.layers.Dense(64)(codes)])
+    estimator = AutoencoderTransformer(3, network=(encoder, decoder), epochs=1)
+    estimator.fit(digits)
+    np.testing.assert_allclose(
+        estimator.encoder_(digits), estimator.transform(digits), atol=1e-5
+    )
