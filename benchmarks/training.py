@@ -15,6 +15,7 @@ from .recipes import (
     MNIST_CONV,
     MNIST_DEEP,
     MNIST_DENOISE,
+    MNIST_RELU,
     MNIST_SIMPLE,
     VARIATIONAL,
 )
@@ -143,3 +144,8 @@ def mnist_conv_epoch(data, repeats):
 @row("mnist-denoise, 15000 rows: per epoch", "1.4x", needs_data=True)
 def mnist_denoise_epoch(data, repeats):
     return Result(*_per_epoch(MNIST_DENOISE, mnist(data)[:15_000], repeats, 1, 3, 1, 3))
+
+
+@row("mnist-relu: per epoch", "1x", needs_data=True)
+def mnist_relu_epoch(data, repeats):
+    return Result(*_per_epoch(MNIST_RELU, mnist(data), repeats, 1, 2, 1, 2))

@@ -228,8 +228,8 @@ def _flat(part, model, n_in, shape_in):
     if not getattr(model, "inputs", None):
         inputs = keras.Input(shape_in)
         model = keras.Model(inputs, model(inputs), name=f"functional_{part}")
-    if not (hasattr(model.input, "shape") and hasattr(model.output, "shape")):
-        # Made with lists of one tensor, which it then wants to be called with.
+    if not isinstance(model, keras.Sequential):
+        # It may be made with lists of one tensor, and then want to be called with one.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if len(shape_in) > 1 or len(model.output_shape) > 2:
         model = _between_flat_rows(part, model, shape_in)
