@@ -268,9 +268,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
         if bounds is None:
             return corrupt
 
-        def corrupt_and_clip(X, rng):
-            X = corrupt(X, rng)
-            return np.clip(X, *bounds, out=X)
+        def corrupt_and_clip(X, rng, out):
+            corrupt(X, rng, out)
+            np.clip(out, *bounds, out=out)
 
         return corrupt_and_clip
 
@@ -285,7 +285,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         if self.noise == "salt_and_pepper":
             bounds = {"low": found.minimum, "high": found.maximum}
         level = self.noise_level
-        return lambda X, rng: function(X, level, rng, **bounds)
+        return lambda X, rng, out: function(X, level, rng, out, **bounds)
 
     def _bounds(self, found):
         """What corrupted rows are cut to, or None."""
@@ -304,10 +304,10 @@ class DenoisingAutoencoder(BaseAutoencoder):
         return (found.minimum, found.maximum) if self.clip else None
 
 
-def _checked(noise, X, rng):
+def _checked(noise, X, rng, out):
     """Let a user's function corrupt rows, and check what comes back."""
     try:
-        noisy = np.array(noise(X.copy(), rng), dtype=np.float32)
+        noisy = np.asarray(noise(X.copy(), rng), dtype=np.float32)
     except Exception as error:
         error.add_note(
             f"Raised by noise={noise!r}, which is called with float32 rows and a "
@@ -321,4 +321,4 @@ def _checked(noise, X, rng):
         )
     if not np.isfinite(noisy).all():
         raise ValueError(f"noise={noise!r} returned values that are not finite.")
-    return noisy
+    out[:] = noisy

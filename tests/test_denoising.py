@@ -204,9 +204,9 @@ def inputs_of_training(X, **params):
         def _corruption(self, found, in_pairs):
             corrupt = super()._corruption(found, in_pairs)
 
-            def watched(X, rng):
-                seen.append(corrupt(X, rng))
-                return seen[-1]
+            def watched(X, rng, out):
+                corrupt(X, rng, out)
+                seen.append(out.copy())
 
             return watched
 

@@ -182,12 +182,11 @@ def test_moving_statistics_and_constraints_as_in_keras(digits):
     assert_same(curves(digits[:256], normalised, loss="mse", batch_size=64, epochs=5))
 
 
-def mirrored(X, rng):
-    return X[:, ::-1]
+def mirrored(X, rng, out):
+    out[:] = X[:, ::-1]
 
 
-@pytest.mark.parametrize("corrupt", [None, mirrored])
-def test_targets_of_their_own_are_trained_on_as_in_keras(digits, corrupt):
+def test_targets_of_their_own_are_trained_on_as_in_keras(digits):
     weight = np.random.default_rng(0).uniform(0.2, 3, 203).astype(np.float32)
     assert_same(
         curves(
@@ -196,7 +195,6 @@ def test_targets_of_their_own_are_trained_on_as_in_keras(digits, corrupt):
             loss="mse",
             weight=weight,
             targets=1 - digits[:203] ** 2,
-            corrupt=corrupt,
             validation=Rows.all(digits[203:], np.sqrt(digits[203:])),
             batch_size=32,
             epochs=5,

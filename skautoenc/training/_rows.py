@@ -79,18 +79,17 @@ class Rows:
             The same array where the rows are to become themselves.
 
         corrupt : callable or None, default=None
-            ``(X, rng) -> X``, applied to the inputs.
+            ``(X, rng, out)``, writes what it makes of the targets. There are no other
+            targets then.
 
         rng : numpy.random.Generator or None, default=None
             What `corrupt` draws from.
         """
+        _gather(self.X if self.targets is None else self.targets, self.index, targets)
         if self.targets is not None:
-            _gather(self.targets, self.index, targets)
             _gather(self.X, self.index, inputs)
-        else:
-            _gather(self.X, self.index, targets)
         if corrupt is not None:
-            inputs[:] = corrupt(targets if self.targets is None else inputs, rng)
+            corrupt(targets, rng, inputs)
 
 
 class Chunk:

@@ -61,7 +61,8 @@ def train(
         in every epoch, so that epochs can be compared.
 
     corrupt : callable or None, default=None
-        ``(X, rng) -> X``, applied to the rows before the model sees them.
+        ``(X, rng, out)``, writes to `out` what it makes of the rows, and the model sees
+        that. Not with rows that have targets of their own.
 
     penalties : dict of str to float or None, default=None
         Name and factor in the loss of each output after the first. The history then
