@@ -123,8 +123,8 @@ class BaseAutoencoder(
     def from_keras(cls, encoder, decoder, **params):
         """Return a fitted estimator around models that were trained elsewhere.
 
-        Nothing is trained. `score` measures around the mean of the rows it is given,
-        as the mean of the training data is not known.
+        Nothing is trained. There is no ``mean_``, as the training data are not known:
+        `score` measures around the mean of the rows it is given.
 
         Parameters
         ----------
@@ -468,7 +468,7 @@ class BaseAutoencoder(
             )
         if not in_pairs:
             X_val = targets = self._validate_beside("X_val", X_val, "X_val")
-        elif isinstance(X_val, tuple) and len(X_val) == 2:
+        elif isinstance(X_val, tuple | list) and len(X_val) == 2:
             noisy, clean = X_val
             X_val = self._validate_beside("X_val[0]", noisy, "X_val[0]")
             targets = self._validate_beside("X_val[1]", clean, "X_val[0]", X_val)

@@ -49,11 +49,10 @@ def check_names(estimator):
             )
 
 
-def fit_together(row_shape, fitted_shape):
-    """Whether rows have one shape, but for axes of length 1, or come flat."""
-    if row_shape is None or fitted_shape is None:
-        return True
-    return [n for n in row_shape if n > 1] == [n for n in fitted_shape if n > 1]
+def fit_together(row_shape, other_shape):
+    """Whether rows have one shape but for axes of length 1, or one of them is flat."""
+    axes = [[n for n in shape or () if n > 1] for shape in (row_shape, other_shape)]
+    return min(map(len, axes)) < 2 or axes[0] == axes[1]
 
 
 @contextlib.contextmanager

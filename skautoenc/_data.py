@@ -153,7 +153,8 @@ def warn_of_output(decoder, loss, found, name_of_data="X"):
     if _is_binary(loss) and not takes_logits and (low < 0 or high > 1):
         warnings.warn(
             f"loss={_name(loss)!r} takes outputs in [0, 1], which "
-            f"output_activation={name!r} oversteps. Use output_activation='sigmoid'.",
+            f"output_activation={name!r} oversteps. Use output_activation='sigmoid' "
+            "(in the network, where one is given).",
             UserWarning,
             stacklevel=_CALLER_OF_FIT,
         )
@@ -162,7 +163,7 @@ def warn_of_output(decoder, loss, found, name_of_data="X"):
             f"output_activation={name!r} gives values in [{low}, {high}], but "
             f"{name_of_data} ranges from {found.minimum:.4g} to {found.maximum:.4g}: "
             f"what lies outside cannot be reconstructed. Scale {name_of_data}, or use "
-            "output_activation='linear'.",
+            "output_activation='linear' (in the network, where one is given).",
             UserWarning,
             stacklevel=_CALLER_OF_FIT,
         )

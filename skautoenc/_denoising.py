@@ -51,8 +51,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
     noise : {"gaussian", "masking", "salt_and_pepper"} or callable, default="gaussian"
         Corruption of the training rows: normal noise added, values set to 0, or to
         the lowest and highest value of the training data. A callable
-        ``(X, rng) -> X`` gets some of the rows, float32, and a NumPy Generator. Not
-        used with `X_clean`. Rows given to `transform` are never corrupted.
+        ``(X, rng) -> X`` gets some of the rows, float32 of shape (n, n_features) for
+        images too, and a NumPy Generator. Not used with `X_clean`. Rows given to
+        `transform` are never corrupted.
 
     noise_level : float, default=0.25
         Standard deviation of the normal noise in units of X, or share of the values
@@ -74,6 +75,12 @@ class DenoisingAutoencoder(BaseAutoencoder):
     --------
     AutoencoderTransformer : The same without a corruption.
     sklearn.decomposition.KernelPCA : Denoises by its ``inverse_transform``.
+
+    Notes
+    -----
+    The scores compare `reconstruct` with the rows they are given, so a search scores
+    how well those come back as they are, and prefers no noise at all. To choose among
+    denoisers give it a scorer that corrupts rows and compares with the clean ones.
 
     References
     ----------
@@ -199,6 +206,11 @@ class DenoisingAutoencoder(BaseAutoencoder):
             If the input or a parameter is not valid, or if training diverges. The
             estimator is then as it was before the call.
         """
+        if y is not None and np.ndim(y) > 1 and np.shape(y) == np.shape(X):
+            raise ValueError(
+                "y has the shape of X, and would be ignored. Clean rows go to X_clean: "
+                "fit(X_noisy, X_clean=X_clean)."
+            )
         with features_kept_on_failure(self):
             vars(self).update(self._fit(X, y, sample_weight, X_val, X_clean))
         return self

@@ -6,8 +6,9 @@ PARAMETERS = """n_components : int or None, default=2
 
     network : {"dense"}, DenseNetwork, ConvNetwork, callable or tuple, default="dense"
         ``"dense"`` builds fully connected layers from the seven parameters below,
-        which are not used otherwise. A network object or a callable
-        ``(input_shape, n_components) -> (encoder, decoder)`` builds two Keras models.
+        which shape no other network. A network object or a callable
+        ``(input_shape, n_components) -> (encoder, decoder)`` builds two Keras models;
+        `input_shape` is ``(n_features,)``, or that of an image where X holds images.
         Models that exist already are given as ``(encoder, decoder)``, or as
         ``(model, "name of its code layer")``; they are copied, and training starts
         from their weights. A model may work on images: rows are reshaped for it.
@@ -35,12 +36,14 @@ PARAMETERS = """n_components : int or None, default=2
         Penalty on the code; ``"l1"`` gives a sparse autoencoder.
 
     tied_weights : bool, default=False
-        Let the decoder use the encoder's kernels, transposed.
+        Let the decoder use the encoder's kernels, transposed. The Keras models of a
+        fitted estimator have copies of them.
 
     init : {"auto", "pca", "random"}, default="auto"
         Weights that training starts from. ``"pca"`` starts as exactly PCA, which asks
         for linear layers and ``hidden_layer_sizes=()``; ``"auto"`` does so wherever
-        it can, and draws the weights elsewhere; ``"random"`` always draws them.
+        it can, and draws the weights elsewhere; ``"random"`` always draws them. A
+        variational autoencoder always draws them, and does not take ``"pca"``.
 
     loss : str, keras.losses.Loss or callable, default="mean_squared_error"
         Any Keras loss. A callable ``(targets, outputs)`` gives one loss per row.
@@ -69,8 +72,8 @@ PARAMETERS = """n_components : int or None, default=2
 
     callbacks : list of keras.callbacks.Callback or None, default=None
         Called as ``Model.fit`` calls them. One that listens to single batches makes
-        training run on ``Model.fit``, which is slower. scikit-learn's own callbacks
-        go to `set_callbacks`.
+        training run on ``Model.fit``, which is slower, and draws other noise where
+        there is some. scikit-learn's own callbacks go to `set_callbacks`.
 
     warm_start : bool, default=False
         Start from the weights of the previous fit instead of new ones.
@@ -80,7 +83,7 @@ PARAMETERS = """n_components : int or None, default=2
 
     random_state : int, RandomState instance or None, default=None
         Draws initial weights, validation split and order of the rows. An int gives
-        the same bits at every fit on the same machine."""
+        the same bits at every fit on the same machine with as many threads."""
 
 ATTRIBUTES = """encoder_, decoder_, autoencoder_ : keras.Model
         The trained models, built anew at each access.

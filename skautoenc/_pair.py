@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from ._checks import fit_together
 from ._fitted import FittedNetwork, config_of
 from ._keras import isolated, load
 
@@ -217,6 +218,7 @@ def _flat(part, model, n_in, shape_in):
             f"network: the {part} must have one input and one output; it has "
             f"{n_ends[0]} and {n_ends[1]}."
         )
+    given = shape_in if len(shape_in) > 1 else None
     if model.built:
         shape_in = given_shape(part, model)
     if np.prod(shape_in) != n_in:
@@ -224,6 +226,11 @@ def _flat(part, model, n_in, shape_in):
         raise ValueError(
             f"network: the {part} takes rows of shape {shape_in}, but {takes} {n_in} "
             f"values ({'n_features' if part == 'encoder' else 'n_components'}={n_in})."
+        )
+    if len(shape_in) > 1 and not fit_together(given, shape_in):
+        raise ValueError(
+            f"network: the {part} takes images of shape {shape_in}, but X has rows of "
+            f"shape {given}. Bring the axes of X into that order (channels last)."
         )
     if not getattr(model, "inputs", None):
         inputs = keras.Input(shape_in)
@@ -279,6 +286,8 @@ def _check_can_be_rebuilt(part, model):
 def _names_something_custom(spec):
     if isinstance(spec, dict):
         if spec.get("class_name") in ("function", "__lambda__", "Lambda"):
+            return True
+        if spec.keys() == {"value"}:  # the code of a lambda as activation
             return True
         if "registered_name" in spec:
             module = spec.get("module") or ""

@@ -378,7 +378,8 @@ class ConvNetwork(BaseEstimator):
                 raise ValueError(
                     f"filters={self.filters!r} has {len(self.filters)} layers that "
                     f"halve the image, but after {n_before} of them nothing is left "
-                    f"to halve of image_shape={self.image_shape!r}. Use fewer."
+                    f"to halve of image_shape={self.image_shape!r}. Use fewer, and "
+                    "see that the channels come last."
                 )
             halved = -(-halved // 2)
         return image, [int(n) for n in self.filters], list(halvings)

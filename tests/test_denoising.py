@@ -516,3 +516,8 @@ def test_clean_rows_out_of_reach_are_warned_of(digits):
     with pytest.warns(UserWarning, match="X_clean ranges from 0 to 16") as record:
         estimator.fit(digits, X_clean=digits * 16)
     assert record[0].filename == __file__
+
+
+def test_clean_rows_in_the_place_of_y_are_refused(digits, noisy):
+    with pytest.raises(ValueError, match="X_clean"):
+        quick().fit(noisy, digits)

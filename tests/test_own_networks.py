@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skautoenc import (
     AutoencoderTransformer,
+    ConvNetwork,
     DenoisingAutoencoder,
     DenseNetwork,
     VariationalAutoencoder,
@@ -620,3 +621,18 @@ def test_models_made_with_lists_of_tensors_are_called_without(digits):
     np.testing.assert_allclose(
         estimator.encoder_(digits), estimator.transform(digits), atol=1e-5
     )
+
+
+def test_a_lambda_as_activation_is_refused_before_training(digits):
+    with (
+        pytest.warns(UserWarning, match="lambda"),
+        pytest.raises(ValueError, match="register_keras_serializable"),
+    ):
+        AutoencoderTransformer(3, activation=lambda x: x * x).fit(digits)
+
+
+def test_images_in_another_order_of_axes_are_refused(digits):
+    estimator = AutoencoderTransformer(3, network=ConvNetwork((16, 4, 1)), epochs=1)
+    with pytest.raises(ValueError, match=r"shape \(4, 16\). Bring the axes"):
+        estimator.fit(digits.reshape(-1, 4, 16))
+    estimator.fit(digits.reshape(-1, 1, 16, 4))
