@@ -43,7 +43,8 @@ HEADING = """# Measured figures
 Written by `python -m benchmarks --data FOLDER --out docs/benchmarks`, which runs both
 sides of a row in one process, by turns, and shows medians; the spread is that of the
 ratio. The rival of a training row is plain Keras: the same model, `compile` and `fit`
-with `verbose=0`. `FOLDER` holds `mnist.npz` as Keras distributes it.
+with `verbose=0`. `FOLDER` holds `mnist.npz` as Keras distributes it. Rows of validation
+losses come with `--long`: both sides start from the same weights.
 
 """
 
