@@ -19,7 +19,7 @@ def _by_blocks(corrupt_block):
     def corrupt(X, level, rng, out=None, **bounds):
         if out is None:
             out = np.empty(X.shape, np.float32)
-        blocks = row_blocks(len(X), 32 * X.shape[1])
+        blocks = row_blocks(len(X), 4 * X.shape[1])
         seeds = rng.integers(2**63, size=len(blocks))
 
         def block(rows, seed):
