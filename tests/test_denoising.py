@@ -484,8 +484,8 @@ def test_errors_of_a_corruption_name_it(digits):
         (lambda X: {"X_clean": X[:, :9]}, "X_clean: .*9 features"),
         (lambda X: {"X_clean": X * np.nan}, "X_clean: .*NaN"),
         (
-            lambda X: {"X_clean": X.reshape(-1, 8, 8, 1), "X": X.reshape(-1, 64, 1, 1)},
-            r"X_clean: .*shape \(8, 8, 1\)",
+            lambda X: {"X_clean": X.reshape(-1, 8, 8), "X": X.reshape(-1, 16, 4)},
+            r"X_clean: .*shape \(8, 8\)",
         ),
         (lambda X: {"X_clean": X, "X_val": X}, r"X_val must be a pair.*\(noisy rows"),
         (lambda X: {"X_clean": X, "X_val": (X, X, X)}, "X_val must be a pair"),

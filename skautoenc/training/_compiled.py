@@ -1,11 +1,14 @@
 """The compiled engine: one call into TensorFlow trains on a whole chunk of batches."""
 
 import contextlib
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from .._fusion import upsampling_fused
 from .._keras import isolated, load
+from .._threads import granted_threads
 from ._callbacks import Callbacks
 from ._losses import row_losses
 from ._programs import ProgramCache, fingerprint, model_fingerprint
@@ -397,23 +400,34 @@ def train_compiled(
 
     with _programs.borrow(key, build) as program:
         program.load(model, learning_rate)
-        chunk = Chunk(
-            steps,
-            batch_size,
-            row_shape,
-            own_targets=corrupt is not None or rows.targets is not None,
-            noise_shape=noise_shape[0] if noise_shape else None,
-        )
+        several = n_steps > epochs * steps
+        chunks = [
+            Chunk(
+                steps,
+                batch_size,
+                row_shape,
+                own_targets=corrupt is not None or rows.targets is not None,
+                noise_shape=noise_shape[0] if noise_shape else None,
+            )
+            for _ in range(2 if several and granted_threads() > 1 else 1)
+        ]
+        n_rows = chunks[0].n_rows
         callbacks = Callbacks(callbacks, epochs)
         callbacks.train_begins(model, program.optimizer)
 
         def means(run, rows, order, rng):
             """Losses by name, the mean over all rows, a chunk at a time."""
-            sums = 0
-            for start in range(0, len(rows), chunk.n_rows):
-                part = rows.take(order[start : start + chunk.n_rows])
-                n_steps = chunk.fill(part, corrupt, rng)
-                sums = sums + run(chunk, n_steps, list(penalties.values()))
+
+            def filled(start, chunk):
+                part = rows.take(order[start : start + n_rows])
+                return chunk, chunk.fill(part, corrupt, rng)
+
+            starts = range(0, len(rows), n_rows)
+            factors = list(penalties.values())
+            sums = sum(
+                run(chunk, n_steps, factors)
+                for chunk, n_steps in _one_ahead(filled, starts, chunks)
+            )
             return dict(zip(names, (sums / len(rows)).tolist(), strict=True))
 
         for epoch in range(epochs):
@@ -438,3 +452,17 @@ def train_compiled(
         program.finish(monitor.best_state)
         program.unload(model)
         callbacks.train_ended(logs)
+
+
+def _one_ahead(fill, starts, chunks):
+    """Fill the chunks by turns, one in a thread while the one before is in use."""
+    if len(chunks) == 1:
+        yield from (fill(start, chunks[0]) for start in starts)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        following = None
+        for start, chunk in zip(starts, itertools.cycle(chunks), strict=False):
+            ready, following = following, pool.submit(fill, start, chunk)
+            if ready is not None:
+                yield ready.result()
+        yield following.result()
