@@ -206,7 +206,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
             If the input or a parameter is not valid, or if training diverges. The
             estimator is then as it was before the call.
         """
-        if y is not None and np.ndim(y) > 1 and np.shape(y) == np.shape(X):
+        shape = getattr(y, "shape", ())
+        if len(shape) > 1 and shape == getattr(X, "shape", ()):
             raise ValueError(
                 "y has the shape of X, and would be ignored. Clean rows go to X_clean: "
                 "fit(X_noisy, X_clean=X_clean)."
