@@ -11,6 +11,10 @@ from ._rows import Result, mnist, row
 from .recipes import MNIST_CONV, MNIST_DEEP, MNIST_DENOISE, MNIST_RELU, MNIST_SIMPLE
 
 
+def _whole_recipe(what):
+    return row(f"{what}: validation loss", "0.99x", needs_data=True, takes_long=True)
+
+
 def _whole(recipe, X, X_val, epochs, seeds, inputs=None, val_inputs=None):
     """Validation losses after training on both sides from the same weights.
 
@@ -48,23 +52,28 @@ def _starts():
     return Starts()
 
 
+@_whole_recipe("mnist-simple, 50 epochs")
 def mnist_simple_whole(data, repeats):
     return _whole(MNIST_SIMPLE, mnist(data), mnist(data, "test"), 50, repeats)
 
 
+@_whole_recipe("mnist-deep, 50 epochs")
 def mnist_deep_whole(data, repeats):
     return _whole(MNIST_DEEP, mnist(data), mnist(data, "test"), 50, repeats)
 
 
+@_whole_recipe("mnist-conv, 50 epochs")
 def mnist_conv_whole(data, repeats):
     return _whole(MNIST_CONV, mnist(data), mnist(data, "test"), 50, repeats)
 
 
+@_whole_recipe("mnist-relu, 1000 steps")
 def mnist_relu_whole(data, repeats):
     """1000 steps: five passes over 200 batches."""
     return _whole(MNIST_RELU, mnist(data)[:51_200], mnist(data, "test"), 5, repeats)
 
 
+@_whole_recipe("mnist-denoise, 50 epochs")
 def mnist_denoise_whole(data, repeats):
     """Plain Keras sees a row with the same noise in every epoch, as the recipe says."""
     X, X_val = mnist(data), mnist(data, "test")
@@ -74,16 +83,6 @@ def mnist_denoise_whole(data, repeats):
         for a in (X, X_val)
     )
     return _whole(MNIST_DENOISE, X, X_val, 50, repeats, noisy, noisy_val)
-
-
-for _name, _function in {
-    "mnist-simple, 50 epochs": mnist_simple_whole,
-    "mnist-deep, 50 epochs": mnist_deep_whole,
-    "mnist-conv, 50 epochs": mnist_conv_whole,
-    "mnist-denoise, 50 epochs": mnist_denoise_whole,
-    "mnist-relu, 1000 steps": mnist_relu_whole,
-}.items():
-    row(f"{_name}: validation loss", "0.99x", True, True)(_function)
 
 
 KERNEL_PCA = {

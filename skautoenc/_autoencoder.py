@@ -25,8 +25,8 @@ class AutoencoderTransformer(BaseAutoencoder):
     contractive : float, default=0.0
         Strength of the penalty on the squared Frobenius norm of the code's Jacobian,
         the mean over rows: a contractive autoencoder. ``history_`` then has
-        ``reconstruction_loss`` and ``contractive_loss`` too. Costs as many backward
-        passes as the code has components.
+        ``reconstruction_loss`` and ``contractive_loss`` too. A step then takes each
+        row as often as the code has components.
 
     Attributes
     ----------

@@ -110,6 +110,8 @@ def _called(network, input_shape, n_components):
             "network must return two Keras models, (encoder, decoder), but "
             f"{network!r} returned {_describe(pair)}."
         )
+    for part, model in zip(("encoder", "decoder"), pair, strict=True):
+        _check_can_be_rebuilt(part, model)
     return pair
 
 
@@ -235,8 +237,10 @@ def _flat(part, model, n_in, shape_in):
     if not getattr(model, "inputs", None):
         inputs = keras.Input(shape_in)
         model = keras.Model(inputs, model(inputs), name=f"functional_{part}")
-    if not isinstance(model, keras.Sequential):
-        # It may be made with lists of one tensor, and then want to be called with one.
+    if not isinstance(model, keras.Sequential) and any(
+        isinstance(ends, list | tuple | dict) for ends in (model.input, model.output)
+    ):
+        # Made with lists of one tensor, which it would want to be called with.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if len(shape_in) > 1 or len(model.output_shape) > 2:
         model = _between_flat_rows(part, model, shape_in)
@@ -245,7 +249,6 @@ def _flat(part, model, n_in, shape_in):
             f"network: the {part} gives rows of shape {model.output_shape[1:]}; their "
             "size must be fixed."
         )
-    _check_can_be_rebuilt(part, model)
     return model
 
 
@@ -291,7 +294,7 @@ def _names_something_custom(spec):
             return True
         if "registered_name" in spec:
             module = spec.get("module") or ""
-            if module.split(".")[0] not in ("keras", "builtins"):
+            if module.split(".")[0] not in ("keras", "builtins", "skautoenc"):
                 return True
         spec = list(spec.values())
     return isinstance(spec, list) and any(map(_names_something_custom, spec))

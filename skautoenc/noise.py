@@ -64,8 +64,8 @@ def gaussian(X, level, rng, out):
     >>> round(float(gaussian(X, 0.5, np.random.default_rng(0)).std()), 2)
     0.5
     """
-    # Box and Muller's way costs a third of NumPy's own, as all of it is vectorised. It
-    # turns two uniform numbers into two normal ones, in place.
+    # Box and Muller's way: two uniform numbers become two normal ones, in place and,
+    # unlike NumPy's own, vectorised.
     values = out.reshape(-1)
     rng.random(out=values, dtype=np.float32)
     half = values.size // 2
