@@ -124,5 +124,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         )
         self.contractive = contractive
 
+    def _objective_has_penalties(self):
+        return self.contractive > 0
+
     def _objective(self, encoder, decoder):
         return deterministic(encoder, decoder, self.contractive)

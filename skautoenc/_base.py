@@ -18,16 +18,29 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._checks import check_names, features_kept_on_failure, fit_together
-from ._data import check_loss_takes, flatten_rows, survey, warn_of_output
+from ._checks import (
+    check_dense_parameters,
+    check_names,
+    features_kept_on_failure,
+    fit_together,
+)
+from ._data import (
+    check_loss_takes,
+    finite_table,
+    flatten_rows,
+    survey,
+    warn_of_output,
+)
+from ._dense_config import dense_pair
 from ._epoch_tasks import EpochTasks
-from ._fitted import FittedNetwork, config_of, row_blocks
+from ._fitted import FittedNetwork, row_blocks
 from ._keras import isolated
 from ._objective import chain
 from ._pair import build_pair, given_shape, plain
 from ._pca_start import pca_is_exact, start_at_pca
+from ._trainees import KerasTrainee, NumpyTrainee
 from .networks import DenseNetwork
-from .training import Rows, draw_seed, get_loss, train
+from .training import Rows, draw_seed, get_loss, plan_dense
 
 
 class BaseAutoencoder(
@@ -225,8 +238,13 @@ class BaseAutoencoder(
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
-        check_names(self)
-        loss = get_loss(self.loss)
+        check_dense_parameters(self)
+        rng = generator(self.random_state)
+        seed = draw_seed(rng)
+        pair, plan = self._without_keras(X, seed)
+        if plan is None:
+            check_names(self)
+        loss = get_loss(self.loss) if plan is None else plan.loss
         found = of_targets = survey(X, sample_weight)
         if X_clean is not None:
             X_clean = self._validate_beside("X_clean", X_clean, "X", X)
@@ -236,41 +254,31 @@ class BaseAutoencoder(
         validation = self._validation(X_val, X_clean is not None, loss)
         corrupt = self._corruption(of_targets, in_pairs=X_clean is not None)
 
-        rng = generator(self.random_state)
-        with isolated(draw_seed(rng)):
-            encoder, decoder = build_pair(
-                self._network(), self._row_shape or X.shape[1:], self.n_components
-            )
-            model, parts, penalties = self._objective(encoder, decoder)
-        warn_of_output(decoder, loss, of_targets, name_of_targets)
+        trainee = self._trainee(pair, plan, seed)
+        networks = trainee.networks
+        warn_of_output(networks["_decoder"], loss, of_targets, name_of_targets)
 
         rows = Rows.weighted(X, found.order, sample_weight, X_clean)
         if validation is None and self.early_stopping:
             rows, validation = self._split(rows, found.kind, rng)
-        self._initialise(parts, rows, rng)
+        self._initialise(networks, rows, rng)
 
         def fitted():
             return {
-                **{name: FittedNetwork.from_keras(p) for name, p in parts.items()},
-                "_n_features_out": encoder.output_shape[1],
+                **trainee.trained(),
+                "_n_features_out": trainee.n_components,
                 "mean_": of_targets.mean,
             }
 
         task = self._init_callback_context(max_subtasks=self.epochs)
         task.call_on_fit_task_begin(estimator=self, X=given, y=y)
-        history = train(
-            model,
+        history = trainee.train(
             rows,
-            loss=self.loss,
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
             batch_size=self.batch_size,
             epochs=self.epochs,
             validation=validation,
             corrupt=corrupt,
-            penalties=penalties,
             patience=self.n_iter_no_change if self.early_stopping else None,
-            callbacks=self.callbacks or (),
             verbose=self.verbose,
             listener=EpochTasks(self, task, given, y, fitted),
             rng=rng,
@@ -284,6 +292,47 @@ class BaseAutoencoder(
             estimator=self, X=given, y=y, reconstruction_attributes=lambda: attributes
         )
         return attributes
+
+    def _without_keras(self, X, seed):
+        """The dense network as fitted state, and how NumPy trains it; None for neither.
+
+        The objective must be the reconstruction alone, and no callback wait for a
+        Keras model.
+        """
+        pair = dense_pair(
+            self._network(), X.shape[1], self.n_components, np.random.default_rng(seed)
+        )
+        if pair is None or self._objective_has_penalties() or self.callbacks:
+            return pair, None
+        plan = plan_dense(
+            pair,
+            loss=self.loss,
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            n_rows=X.shape[0],
+        )
+        return pair, plan
+
+    def _trainee(self, pair, plan, seed):
+        """The networks that are trained, with their engine."""
+        if plan is not None:
+            return NumpyTrainee(pair, plan)
+        with isolated(seed):
+            if pair is None:
+                row_shape = self._row_shape or (self.n_features_in_,)
+                models = build_pair(self._network(), row_shape, self.n_components)
+            else:
+                models = [network.build() for network in pair]
+            return KerasTrainee(
+                self._objective(*models),
+                pair,
+                loss=self.loss,
+                optimizer=self.optimizer,
+                learning_rate=self.learning_rate,
+                callbacks=self.callbacks or (),
+            )
 
     def _corruption(self, found, in_pairs):
         """What is done to rows before the encoder sees them: nothing."""
@@ -301,7 +350,7 @@ class BaseAutoencoder(
         -------
         ndarray of shape (n_samples, n_components), float32
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         return self._encoder(self._validate(X))
 
     def inverse_transform(self, Z):
@@ -316,15 +365,17 @@ class BaseAutoencoder(
         ndarray of shape (n_samples, n_features), float32
             Images, where `fit` was given images.
         """
-        check_is_fitted(self)
-        with np.errstate(over="ignore"):
-            Z = check_array(Z, dtype=np.float32, input_name="Z")
-        if Z.shape[1] != self._n_features_out:
+        self._check_is_fitted()
+        codes = finite_table(Z, self._n_features_out)
+        if codes is None:
+            with np.errstate(over="ignore"):
+                codes = check_array(Z, dtype=np.float32, input_name="Z")
+        if codes.shape[1] != self._n_features_out:
             raise ValueError(
-                f"Z has {Z.shape[1]} components, but {type(self).__name__} was fitted "
-                f"with n_components={self._n_features_out}."
+                f"Z has {codes.shape[1]} components, but {type(self).__name__} was "
+                f"fitted with n_components={self._n_features_out}."
             )
-        return self._shaped(self._decoder(Z))
+        return self._shaped(self._decoder(codes))
 
     def reconstruct(self, X):
         """Encode and decode X.
@@ -337,7 +388,7 @@ class BaseAutoencoder(
         -------
         ndarray of the shape of X, float32
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         _, row_shape = flatten_rows(X)
         X = self._decoder(self._encoder(self._validate(X)))
         return X if row_shape is None else X.reshape(-1, *row_shape)
@@ -356,7 +407,7 @@ class BaseAutoencoder(
         -------
         ndarray of shape (n_samples,) or (n_samples, n_features), float32
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         X = self._validate(X)
         out = np.empty(X.shape if per_feature else X.shape[:1], np.float32)
         for rows, error in self._squared_errors(X):
@@ -395,7 +446,7 @@ class BaseAutoencoder(
         float
             At most 1; higher is better.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         X = self._validate(X)
         mean = getattr(self, "mean_", None)
         if mean is None:
@@ -411,13 +462,13 @@ class BaseAutoencoder(
     @property
     def encoder_(self):
         """The trained encoder as a Keras model, a new copy at each access."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         return self._encoder.to_keras()
 
     @property
     def decoder_(self):
         """The trained decoder as a Keras model, a new copy at each access."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         return self._decoder.to_keras()
 
     @property
@@ -429,7 +480,15 @@ class BaseAutoencoder(
         state = super().__getstate__()
         return {**state, "network": plain(state["network"])}
 
+    def _check_is_fitted(self):
+        if not hasattr(self, "_encoder"):  # scikit-learn's own takes longer than a row
+            check_is_fitted(self)
+
     def _validate(self, X, *, reset=False, order=None):
+        if not reset and order is None and not hasattr(self, "feature_names_in_"):
+            table = finite_table(X, self.n_features_in_)
+            if table is not None:
+                return table
         X, row_shape = flatten_rows(X)
         if reset:
             self._row_shape = row_shape
@@ -520,30 +579,33 @@ class BaseAutoencoder(
         aside = np.isin(kind[rows.index], rng.permutation(kinds)[:n_val])
         return rows.take(~aside), rows.take(aside)
 
-    def _initialise(self, parts, rows, rng):
-        """Give the models the weights that training starts from."""
+    def _initialise(self, networks, rows, rng):
+        """Give the networks the weights that training starts from."""
         seed = draw_seed(rng)
         if self.warm_start and hasattr(self, "_encoder"):
-            for name, model in parts.items():
+            for name, network in networks.items():
                 fitted = getattr(self, name, None)
                 if fitted is None:
                     continue  # around models trained elsewhere
-                if fitted.config != config_of(model):
+                if fitted.config != network.config:
                     raise ValueError(
                         "warm_start=True continues from the fitted weights, but the "
                         f"network or the number of features has changed since: the "
                         f"{name[1:]} is another. Set warm_start=False to start anew."
                     )
-                model.set_weights(fitted.weights)
+                network.weights = fitted.weights
             return
-        encoder, decoder = parts["_encoder"], parts["_decoder"]
-        exact = self._codes_are_exact and pca_is_exact(encoder, decoder, len(rows))
+        encoder, decoder = networks["_encoder"], networks["_decoder"]
+        n_features = rows.X.shape[1]
+        exact = self._codes_are_exact and pca_is_exact(
+            encoder, decoder, n_features, len(rows)
+        )
         if self.init == "pca" and not exact:
             raise ValueError(
                 "init='pca' needs a network that can be PCA: one linear layer to the "
                 "code and one back (hidden_layer_sizes=(), code_activation='linear', "
                 "output_activation='linear') and n_components of at most "
-                f"min(n_samples, n_features)={min(len(rows), rows.X.shape[1])}. "
+                f"min(n_samples, n_features)={min(len(rows), n_features)}. "
                 "Use init='auto' or init='random'."
             )
         if exact and self.init != "random":

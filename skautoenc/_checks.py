@@ -6,8 +6,33 @@ from numbers import Integral
 from ._keras import load
 
 
+def check_dense_parameters(estimator):
+    """Check the parameters that shape the dense network, as far as Keras is not needed.
+
+    Raises
+    ------
+    ValueError
+        Naming the parameter.
+    """
+    sizes = estimator.hidden_layer_sizes
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(
+            "hidden_layer_sizes must hold positive whole numbers, one per hidden "
+            f"layer of the encoder; got {sizes!r}."
+        )
+    if estimator.network == "dense":
+        return
+    for name in ("kernel_regularizer", "activity_regularizer", "tied_weights"):
+        if getattr(estimator, name):
+            raise ValueError(
+                f"{name}={getattr(estimator, name)!r} shapes the dense network "
+                "alone, but network is another. Give it to the network itself, or "
+                "use network='dense'."
+            )
+
+
 def check_names(estimator):
-    """Ask Keras about the names that the dense network takes.
+    """Ask Keras about names that the dense network takes, and about callbacks.
 
     Raises
     ------
@@ -15,22 +40,9 @@ def check_names(estimator):
         Naming the parameter, with Keras's own words.
     """
     _, keras = load()
-    sizes = estimator.hidden_layer_sizes
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
-        raise ValueError(
-            "hidden_layer_sizes must hold positive whole numbers, one per hidden "
-            f"layer of the encoder; got {sizes!r}."
-        )
-    known = {"activation": keras.activations, "regularizer": keras.regularizers}
-    if estimator.network != "dense":
-        known = {}
-        for name in ("kernel_regularizer", "activity_regularizer", "tied_weights"):
-            if getattr(estimator, name):
-                raise ValueError(
-                    f"{name}={getattr(estimator, name)!r} shapes the dense network "
-                    "alone, but network is another. Give it to the network itself, or "
-                    "use network='dense'."
-                )
+    known = {}
+    if estimator.network == "dense":
+        known = {"activation": keras.activations, "regularizer": keras.regularizers}
     for name, value in estimator.get_params(deep=False).items():
         kind = name.rpartition("_")[-1]
         if kind not in known:

@@ -267,6 +267,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
     def _cleans(self):
         return self.output == "reconstruction"
 
+    def _objective_has_penalties(self):
+        return self.contractive > 0
+
     def _objective(self, encoder, decoder):
         return deterministic(encoder, decoder, self.contractive)
 

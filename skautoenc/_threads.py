@@ -1,9 +1,12 @@
 """How many threads this process may use, and work spread over them."""
 
+import functools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
+from threadpoolctl import ThreadpoolController
 
 
 def granted_threads():
@@ -23,3 +26,34 @@ def run_in_threads(function, *arguments):
         return
     with ThreadPoolExecutor(n_threads) as pool:
         list(pool.map(function, *arguments))
+
+
+class _OneBlasThread:
+    """Holds NumPy's matrix products to one thread while anyone is inside.
+
+    The limit is one of the process, so it is lifted when the last one leaves.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._users, self._limit = 0, None
+
+    def __enter__(self):
+        with self._lock:
+            if self._users == 0:
+                self._limit = _blas().limit(limits=1, user_api="blas")
+            self._users += 1
+
+    def __exit__(self, *exc):
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._limit.restore_original_limits()
+
+
+one_blas_thread = _OneBlasThread()
+
+
+@functools.cache
+def _blas():
+    return ThreadpoolController()

@@ -156,5 +156,8 @@ class VariationalAutoencoder(BaseAutoencoder):
         codes = generator(random_state).standard_normal(shape, dtype=np.float32)
         return self.inverse_transform(codes)
 
+    def _objective_has_penalties(self):
+        return True
+
     def _objective(self, encoder, decoder):
         return variational(encoder, decoder, self.beta)

@@ -111,7 +111,7 @@ GRID = {
 def test_grid_search(labelled, with_y):
     X, y = labelled
     search = GridSearchCV(
-        AutoencoderTransformer(output_activation="sigmoid", epochs=3, random_state=0),
+        AutoencoderTransformer(output_activation="sigmoid", epochs=10, random_state=0),
         GRID,
         cv=2,
         error_score="raise",

@@ -25,6 +25,9 @@ OPTIMIZERS = {
     "rmsprop": lambda: keras.optimizers.RMSprop(0.001),
 }
 
+# An optimizer that the NumPy engine leaves to the compiled one.
+BY_KERAS = {"optimizer": "nadam"}
+
 
 def curves(
     X,
@@ -273,7 +276,7 @@ def test_a_short_batch_is_contracted_as_in_keras(digits):
 
 
 def test_what_is_drawn_for_rows_is_data_of_a_program(digits):
-    fast = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0}
+    fast = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0} | BY_KERAS
     _programs._idle.clear()
     losses = [
         DenoisingAutoencoder(**fast, **params).fit(digits).history_["loss"][-1]
@@ -327,10 +330,60 @@ def test_dropout_is_drawn_from_the_random_state(digits):
 
 def test_folds_of_different_length_share_a_program(small, digits):
     _programs._idle.clear()
-    small.fit(digits[:299])
+    small.set_params(**BY_KERAS).fit(digits[:299])
     small.fit(digits[:270])
     small.set_params(learning_rate=0.1, random_state=1).fit(digits)
     assert len(_programs) == 1
+
+
+def test_strengths_of_regularizers_are_data_of_a_program(digits):
+    _programs._idle.clear()
+    regularizers = keras.regularizers
+    losses = [
+        AutoencoderTransformer(
+            3,
+            hidden_layer_sizes=(8,),
+            kernel_regularizer=regularizers.L1L2(strength, 2 * strength),
+            activity_regularizer=regularizers.L1(strength),
+            epochs=2,
+            random_state=0,
+            **BY_KERAS,
+        )
+        .fit(digits)
+        .history_["loss"][0]
+        for strength in (0.0, 0.01, 0.1)
+    ]
+    assert len(_programs) == 1
+    assert losses[0] < losses[1] < losses[2]
+
+
+@pytest.mark.parametrize(
+    ("layer", "attribute"),
+    [
+        (keras.layers.Dropout, "rate"),
+        (keras.layers.GaussianDropout, "rate"),
+        (keras.layers.GaussianNoise, "stddev"),
+    ],
+)
+def test_the_strength_of_a_noise_layer_is_data_of_a_program(digits, layer, attribute):
+    _programs._idle.clear()
+
+    def loss(strength):
+        def network(input_shape, n_components):
+            encoder, decoder = DenseNetwork((16,))(input_shape, n_components)
+            inputs = keras.Input(input_shape)
+            return keras.Model(inputs, encoder(layer(strength)(inputs))), decoder
+
+        estimator = AutoencoderTransformer(
+            8, network=network, epochs=30, random_state=0
+        ).fit(digits, X_val=digits)
+        return estimator.history_["loss"][-1]
+
+    by_strength = [loss(strength) for strength in (0.1, 0.5, 0.9)]
+    assert len(_programs) == 1
+    assert by_strength[0] < by_strength[1] < by_strength[2]
+    assert loss(0.0) < by_strength[0]
+    assert len(_programs) == 2  # draws nothing
 
 
 def scaled(targets, outputs):
@@ -387,14 +440,16 @@ def test_penalties_of_one_config_and_other_classes_do_not_share_a_program(digits
 
 def test_the_cache_of_programs_is_bounded(digits):
     for size in range(3, 23):
-        AutoencoderTransformer(2, hidden_layer_sizes=(size,), epochs=1).fit(digits[:20])
+        AutoencoderTransformer(2, hidden_layer_sizes=(size,), epochs=1, **BY_KERAS).fit(
+            digits[:20]
+        )
     assert len(_programs) == 16
 
 
 def test_threads_that_fit_at_once_get_what_they_get_alone(digits):
     def codes(seed):
         estimator = AutoencoderTransformer(
-            3, hidden_layer_sizes=(8,), epochs=10, random_state=seed
+            3, hidden_layer_sizes=(8,), epochs=10, random_state=seed, **BY_KERAS
         )
         return estimator.fit(digits).transform(digits)
 
@@ -416,7 +471,12 @@ def test_threads_that_fit_at_once_get_what_they_get_alone(digits):
 def test_data_of_several_chunks_trains_as_one(digits, monkeypatch):
     def losses():
         estimator = AutoencoderTransformer(
-            3, hidden_layer_sizes=(8,), epochs=3, batch_size=16, random_state=0
+            3,
+            hidden_layer_sizes=(8,),
+            epochs=3,
+            batch_size=16,
+            random_state=0,
+            **BY_KERAS,
         )
         history = estimator.fit(digits, X_val=digits[:100]).history_
         return history["loss"] + history["val_loss"]

@@ -1,7 +1,8 @@
 """Keras model and arrays in, weights and history out. Knows no estimator."""
 
+from ._dense import plan_dense, train_dense
 from ._losses import get_loss
 from ._rows import Rows, draw_seed
 from ._train import train
 
-__all__ = ["Rows", "draw_seed", "get_loss", "train"]
+__all__ = ["Rows", "draw_seed", "get_loss", "plan_dense", "train", "train_dense"]

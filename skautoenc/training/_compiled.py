@@ -11,6 +11,7 @@ from .._keras import isolated, load
 from .._threads import granted_threads
 from ._callbacks import Callbacks
 from ._losses import row_losses
+from ._numbers import numbers_given, numbers_of
 from ._programs import ProgramCache, fingerprint, model_fingerprint
 from ._rows import Chunk
 
@@ -119,6 +120,7 @@ class Program:
             spec(()),
             tf.TensorSpec((), tf.int32),
             tf.TensorSpec((len(model.outputs) - 1,), tf.float32),
+            tf.TensorSpec(numbers_of(model).shape, tf.float32),
         ]
         self._xla = xla
         weights = model.trainable_variables
@@ -173,8 +175,18 @@ class Program:
         """The optimizer's variables, as a list of ndarray."""
         return [v.numpy() for v in self.optimizer.variables]
 
-    def train(self, chunk, n_steps, factors):
-        """Take `n_steps` steps, with each penalty's factor.
+    def train(self, chunk, n_steps, factors, numbers):
+        """Take `n_steps` steps.
+
+        Parameters
+        ----------
+        chunk : Chunk
+        n_steps : int
+        factors : sequence of float
+            Each penalty's factor in the loss.
+
+        numbers : ndarray
+            What `numbers_of` gave for the model that is trained.
 
         Returns
         -------
@@ -182,19 +194,22 @@ class Program:
             The batch loss and, where there are penalties, the loss of the
             reconstruction alone and each penalty, summed over rows.
         """
-        return self._run(self._train, chunk, n_steps, factors)
+        return self._run(self._train, chunk, n_steps, factors, numbers)
 
-    def validate(self, chunk, n_steps, factors):
+    def validate(self, chunk, n_steps, factors, numbers):
         """The same sums without training."""
         if self._validate is None:
             self._validate = self._compile(self._validate_step)
-        return self._run(self._validate, chunk, n_steps, factors)
+        return self._run(self._validate, chunk, n_steps, factors, numbers)
 
     @staticmethod
-    def _run(function, chunk, n_steps, factors):
+    def _run(function, chunk, n_steps, factors, numbers):
         tf, _ = load()
         sums = function(
-            *chunk.tensors, tf.constant(n_steps), tf.constant(factors, tf.float32)
+            *chunk.tensors,
+            tf.constant(n_steps),
+            tf.constant(factors, tf.float32),
+            tf.constant(numbers),
         )
         return sums.numpy()
 
@@ -203,25 +218,22 @@ class Program:
         n_penalties = len(self._model.outputs) - 1
         n_sums = 2 + n_penalties if n_penalties else 1
 
-        def run(inputs, targets, weights, n_steps, factors):
+        def run(inputs, targets, weights, n_steps, factors, numbers):
             def body(i, sums):
                 batch = [tensor[i] for tensor in inputs], targets[i], weights[i]
                 return i + 1, sums + tf.cast(step(*batch, factors), tf.float64)
 
             start = tf.constant(0), tf.zeros(n_sums, tf.float64)
-            return tf.while_loop(
-                lambda i, sums: i < n_steps, body, start, parallel_iterations=1
-            )[1]
+            with numbers_given(self._model, numbers), self._without_padding():
+                return tf.while_loop(
+                    lambda i, sums: i < n_steps, body, start, parallel_iterations=1
+                )[1]
 
         function = tf.function(
             run, self._specs, autograph=False, jit_compile=self._xla or None
         )
         # Traced at once, while Keras's global state is watched over.
-        with (
-            isolated(0),
-            self._without_padding(),
-            upsampling_fused(self._model),
-        ):
+        with isolated(0), upsampling_fused(self._model):
             return function.get_concrete_function()
 
     def _train_step(self, inputs, targets, weights, factors):
@@ -412,6 +424,7 @@ def train_compiled(
             for _ in range(2 if several and granted_threads() > 1 else 1)
         ]
         n_rows = chunks[0].n_rows
+        factors, numbers = list(penalties.values()), numbers_of(model)
         callbacks = Callbacks(callbacks, epochs)
         callbacks.train_begins(model, program.optimizer)
 
@@ -423,9 +436,8 @@ def train_compiled(
                 return chunk, chunk.fill(part, corrupt, rng)
 
             starts = range(0, len(rows), n_rows)
-            factors = list(penalties.values())
             sums = sum(
-                run(chunk, n_steps, factors)
+                run(chunk, n_steps, factors, numbers)
                 for chunk, n_steps in _one_ahead(filled, starts, chunks)
             )
             return dict(zip(names, (sums / len(rows)).tolist(), strict=True))

@@ -6,6 +6,8 @@ import json
 import threading
 from collections import OrderedDict
 
+from ._numbers import without_numbers
+
 
 class ProgramCache:
     """Least recently used programs, each lent to one fit at a time.
@@ -80,4 +82,5 @@ def model_fingerprint(model):
     )
     # Layers that share a weight say so in no config.
     shapes = tuple(tuple(v.shape) for v in model.trainable_variables)
-    return model.to_json(), shapes, classes, functions
+    config = json.dumps(without_numbers(json.loads(model.to_json())))
+    return config, shapes, classes, functions

@@ -66,6 +66,12 @@ class Rows:
     def __len__(self):
         return len(self.index)
 
+    def parts(self, n, shuffle=None):
+        """All visits, `n` at a time, in an order from a generator or as they are."""
+        positions = slice(None) if shuffle is None else shuffle.permutation(len(self))
+        rows = self.take(positions)
+        return (rows.take(slice(i, i + n)) for i in range(0, len(self), n))
+
     def take(self, positions):
         """The rows at these positions, as another `Rows`."""
         return Rows(self.X, self.index[positions], self.weight[positions], self.targets)

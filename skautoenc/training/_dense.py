@@ -1,0 +1,345 @@
+"""The NumPy engine: chains of dense layers, trained without a framework.
+
+Below some seconds of work, importing TensorFlow and compiling a program take longer
+than the training, and on small networks a step costs less here. The formulas are
+Keras's; the tests hold the engines together.
+"""
+
+import functools
+import json
+import sys
+from numbers import Real
+
+import numpy as np
+
+from .._forward import ACTIVATIONS
+from .._threads import one_blas_thread
+from ._formulas import ALIASES, LOSSES, NEUTRAL, OPTIMIZERS, SLOPES
+from ._monitor import Monitor
+from ._rows import draw_seed
+
+# Rows gathered at once: few enough to stay in the processor's cache.
+_PART_BYTES = 2**21
+
+# On 2 cores a compiled step saves 11 ps for each multiplication beyond the first so
+# many, and costs more below; from so many saved in all, 0.2 s, the compiled engine is
+# taken, although it takes seconds to start in a new process.
+_SMALL_STEP = 2e7
+_MOST_SAVED = 1.5e10
+
+
+def plan_dense(networks, *, loss, optimizer, learning_rate, batch_size, epochs, n_rows):
+    """How NumPy would train a chain of networks; None where it should not or cannot.
+
+    Parameters
+    ----------
+    networks : sequence of FittedNetwork
+    loss : str or object
+    optimizer : str or keras.Optimizer
+    learning_rate : float, object or None
+    batch_size, epochs, n_rows : int
+
+    Returns
+    -------
+    DensePlan or None
+    """
+    layers = _layers_of(networks)
+    settings = _optimizer_settings(optimizer, learning_rate)
+    name = ALIASES.get(loss, loss) if isinstance(loss, str) else None
+    if layers is None or settings is None or name not in LOSSES:
+        return None
+    if LOSSES[name].activation not in (None, layers[-1].activation):
+        return None
+    tf = sys.modules.get("tensorflow")
+    if tf is not None and tf.distribute.has_strategy():
+        return None
+    batch_size = min(batch_size, n_rows)
+    step = 3 * batch_size * sum(layer.n_in * layer.n_out for layer in layers)
+    if epochs * n_rows / batch_size * (step - _SMALL_STEP) > _MOST_SAVED:
+        return None
+    return DensePlan(layers, name, settings)
+
+
+def _layers_of(networks):
+    """The dense layers of the networks in a row, or None if there are others."""
+    layers = []
+    for network in networks:
+        for spec in json.loads(network.config)["config"]["layers"]:
+            config = spec["config"]
+            if spec["class_name"] == "InputLayer":
+                n_in = config["batch_shape"][-1]
+            elif spec["class_name"] == "Dense" and config["activation"] in SLOPES:
+                layers.append(DenseLayer(config, n_in))
+                n_in = config["units"]
+            else:
+                return None
+    return layers
+
+
+def _optimizer_settings(optimizer, learning_rate):
+    """An optimizer of ours and its settings, or None where it takes Keras's."""
+    named = {name.lower(): {} for name in OPTIMIZERS}
+    if isinstance(optimizer, str):
+        name, given = optimizer.lower(), {}
+        if name not in named:
+            return None
+    else:
+        name, given = type(optimizer).__name__.lower(), optimizer.get_config()
+        if name not in named or not type(optimizer).__module__.startswith("keras."):
+            return None
+    kind = {name.lower(): kind for name, kind in OPTIMIZERS.items()}[name]
+    if any(
+        given.get(key, value) != value
+        for key, value in NEUTRAL.items()
+        if key not in kind.defaults
+    ):
+        return None
+    settings = {key: given.get(key, value) for key, value in kind.defaults.items()}
+    if learning_rate is not None:
+        settings["learning_rate"] = learning_rate
+    if not isinstance(settings["learning_rate"], Real):
+        return None
+    return functools.partial(kind, **settings)
+
+
+class DenseLayer:
+    """One layer, as its Keras config says, and where its weights lie.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_in + 1, n_out), float32
+        The kernel and below it the bias, so that one product with rows that end in a 1
+        does both.
+
+    gradient : ndarray of the same shape
+    """
+
+    def __init__(self, config, n_in):
+        self.n_in, self.n_out = n_in, config["units"]
+        self.activation = config["activation"]
+        self.kernel_penalty = _penalty(config.get("kernel_regularizer"))
+        self.activity_penalty = _penalty(config.get("activity_regularizer"))
+
+    @property
+    def size(self):
+        return (self.n_in + 1) * self.n_out
+
+    def place(self, weights, gradient):
+        shape = self.n_in + 1, self.n_out
+        self.weights, self.gradient = weights.reshape(shape), gradient.reshape(shape)
+        self.kernel, self.bias = self.weights[:-1], self.weights[-1]
+
+
+def _penalty(spec):
+    """The l1 and l2 of a serialised regularizer, or None."""
+    return spec and (spec["config"].get("l1", 0.0), spec["config"].get("l2", 0.0))
+
+
+def _penalised(penalty, values):
+    """A penalty on values, and its gradient."""
+    l1, l2 = penalty
+    sign = np.sign(values)
+    loss = l1 * np.vdot(sign, values) + l2 * np.vdot(values, values)
+    return float(loss), np.float32(l1) * sign + np.float32(2 * l2) * values
+
+
+class DensePlan:
+    """A chain of dense layers, its loss and its optimizer.
+
+    Parameters
+    ----------
+    layers : list of DenseLayer
+    loss : str
+        Keras's name of it.
+
+    optimizer : callable
+        ``(n_weights) -> object with update(weights, gradient)``.
+    """
+
+    def __init__(self, layers, loss, optimizer):
+        self.loss = loss
+        self._layers, self._factor = layers, LOSSES[loss].factor
+        n = sum(layer.size for layer in layers)
+        self.weights, self._gradient = np.empty((2, n), np.float32)
+        start = 0
+        for layer in layers:
+            own = slice(start, start + layer.size)
+            layer.place(self.weights[own], self._gradient[own])
+            start = own.stop
+        self._optimizer = optimizer(n)
+        self._batch_of = functools.cache(
+            functools.partial(_Batch, layers, LOSSES[loss])
+        )
+
+    def load(self, arrays):
+        """Start from kernels and biases in Keras's order."""
+        for layer, kernel, bias in zip(
+            self._layers, arrays[::2], arrays[1::2], strict=True
+        ):
+            layer.kernel[:], layer.bias[:] = kernel, bias
+
+    def arrays(self):
+        """Copies of the kernels and biases."""
+        return [
+            array.copy()
+            for layer in self._layers
+            for array in (layer.kernel, layer.bias)
+        ]
+
+    def train(self, inputs, targets, weights):
+        """Take one step; return the loss of the batch, summed over its rows."""
+        n, n_features = targets.shape
+        batch = self._batch_of(n)
+        loss = batch.forward(inputs, targets, weights)
+        batch.backward(inputs, weights)
+        self._gradient *= self._factor / (n * n_features)
+        loss += n * self._penalise_kernels()
+        self._optimizer.update(self.weights, self._gradient)
+        return loss
+
+    def validate(self, inputs, targets, weights):
+        """The same sum without training."""
+        n = len(targets)
+        loss = self._batch_of(n).forward(inputs, targets, weights)
+        return loss + n * self._penalise_kernels()
+
+    def _penalise_kernels(self):
+        """Return the penalties on kernels, and add to the gradient."""
+        total = 0.0
+        for layer in self._layers:
+            if layer.kernel_penalty:
+                loss, gradient = _penalised(layer.kernel_penalty, layer.kernel)
+                layer.gradient[:-1] += gradient
+                total += loss
+        return total
+
+
+class _Batch:
+    """Both passes over batches of n rows, and the arrays that they write to.
+
+    Hidden layers hold a row in a column, above a row of ones for the biases: so all
+    arrays are contiguous. The last layer holds it in a row, as the data do.
+    """
+
+    def __init__(self, layers, loss, n):
+        *hidden, last = layers
+        self._layers, self._hidden, self._loss = layers, hidden, loss
+        self._padded = [np.ones((a.n_out + 1, n), np.float32) for a in hidden]
+        self._outputs = [padded[:-1] for padded in self._padded]
+        self._outputs.append(np.empty((n, last.n_out), np.float32))
+        self._errors = [np.empty_like(h) for h in self._outputs]
+        self._scratch = [np.empty_like(h) for h in self._outputs]
+        self._first = np.empty((n, layers[0].n_out), np.float32)
+        self._last = np.empty((n, hidden[-1].n_out), np.float32)
+        self._ones = np.ones(n, np.float32)
+        self._functions = [ACTIVATIONS[a.activation] for a in layers]
+        self._slopes = [SLOPES[a.activation] for a in layers]
+        if loss.activation is not None:
+            self._functions[-1], self._slopes[-1] = ACTIVATIONS["linear"], None
+
+    def forward(self, inputs, targets, weights):
+        """The loss but for the penalties on kernels, summed over rows."""
+        penalties = 0.0
+        below = None
+        for i, layer in enumerate(self._hidden):
+            h = self._outputs[i]
+            if below is None:
+                np.dot(inputs, layer.kernel, out=self._first)
+                np.add(self._first.T, layer.bias[:, None], out=h)
+            else:
+                np.dot(layer.weights.T, below, out=h)
+            self._activate(i, h)
+            if layer.activity_penalty:
+                penalties += _penalised(layer.activity_penalty, h)[0]
+            below = self._padded[i]
+        outputs = self._outputs[-1]
+        np.dot(below.T, self._layers[-1].weights, out=outputs)
+        self._activate(-1, outputs)
+        losses = self._loss.function(outputs, targets, self._errors[-1])
+        return float(losses @ (self._ones if weights is None else weights)) + penalties
+
+    def _activate(self, i, h):
+        activated = self._functions[i](h)
+        if activated is not h:
+            h[:] = activated
+
+    def backward(self, inputs, weights):
+        """Write the gradient, but for its factor, after `forward`."""
+        errors = self._errors[-1]
+        if weights is not None:
+            errors *= weights[:, None]
+        self._take_slope(-1, errors)
+        last = self._layers[-1]
+        np.dot(self._padded[-1], errors, out=last.gradient)
+        np.dot(errors, last.kernel.T, out=self._last)
+        np.copyto(self._errors[-2], self._last.T)
+        for i in range(len(self._hidden) - 1, -1, -1):
+            layer, errors = self._layers[i], self._errors[i]
+            if layer.activity_penalty:
+                gradient = _penalised(layer.activity_penalty, self._outputs[i])[1]
+                gradient *= last.n_out / self._loss.factor
+                errors += gradient
+            self._take_slope(i, errors)
+            if i:
+                np.dot(self._padded[i - 1], errors.T, out=layer.gradient)
+                np.dot(layer.kernel, errors, out=self._errors[i - 1])
+            else:
+                np.dot(inputs.T, errors.T, out=layer.gradient[:-1])
+                np.dot(errors, self._ones, out=layer.gradient[-1])
+
+    def _take_slope(self, i, errors):
+        if self._slopes[i] is not None:
+            self._slopes[i](self._outputs[i], self._scratch[i])
+            errors *= self._scratch[i]
+
+
+def train_dense(
+    plan,
+    rows,
+    *,
+    batch_size=32,
+    epochs=1,
+    validation=None,
+    corrupt=None,
+    patience=None,
+    verbose=0,
+    listener=None,
+    rng,
+):
+    """Train the layers of `plan`; the rest of the contract is that of `train`."""
+    monitor = Monitor(epochs, patience, verbose, listener)
+    draws, validation_seed = np.random.default_rng(draw_seed(rng)), draw_seed(rng)
+    n_features = rows.X.shape[1]
+    batch_size = min(batch_size, len(rows))
+    n = batch_size * max(1, _PART_BYTES // (4 * n_features * batch_size))
+    inputs = targets = np.empty((n, n_features), np.float32)
+    if corrupt is not None or rows.targets is not None:
+        targets = np.empty_like(inputs)
+
+    def mean(run, rows, batch_size, shuffle, draws):
+        """The loss by row, a batch at a time."""
+        total = 0.0
+        for part in rows.parts(n, shuffle):
+            part.copy_to(inputs[: len(part)], targets[: len(part)], corrupt, draws)
+            weights = None if (part.weight == 1).all() else part.weight
+            for start in range(0, len(part), batch_size):
+                batch = slice(start, min(start + batch_size, len(part)))
+                own = None if weights is None else weights[batch]
+                total += run(inputs[batch], targets[batch], own)
+        return total / len(rows)
+
+    # A bit of the result may depend on how BLAS splits a product among threads.
+    with one_blas_thread, np.errstate(all="ignore"):
+        for _ in range(epochs):
+            monitor.epoch_begins()
+            logs = {"loss": mean(plan.train, rows, batch_size, rng, draws)}
+            if validation is not None:
+                again = np.random.default_rng(validation_seed)
+                logs["val_loss"] = mean(
+                    plan.validate, validation, max(batch_size, 256), None, again
+                )
+            if monitor.epoch_ended(logs, plan.weights.copy, lambda: None):
+                break
+    if monitor.best_state is not None:
+        plan.weights[:] = monitor.best_state
+    return monitor.history

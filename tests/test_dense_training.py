@@ -1,0 +1,269 @@
+"""The NumPy engine held against Model.fit, and what it is chosen for."""
+
+import subprocess
+import sys
+import threading
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from threadpoolctl import threadpool_info
+
+from skautoenc import AutoencoderTransformer, DenoisingAutoencoder, DenseNetwork
+from skautoenc._dense_config import dense_pair
+from skautoenc._fitted import config_of
+from skautoenc._objective import deterministic
+from skautoenc.noise import gaussian
+from skautoenc.training import Rows, plan_dense, train, train_dense
+from skautoenc.training._formulas import NEUTRAL, OPTIMIZERS, SLOPES
+
+KERAS_OPTIMIZERS = {
+    "adam": lambda: keras.optimizers.Adam(0.003, beta_1=0.8),
+    "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
+    "nesterov": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    "sgd": lambda: keras.optimizers.SGD(0.2),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.001, rho=0.8),
+}
+
+
+def plan_of(pair, **settings):
+    how = {"loss": "mean_squared_error", "optimizer": "adam", "learning_rate": None}
+    how |= {"batch_size": 32, "epochs": 8, "n_rows": 200}
+    return plan_dense(pair, **how | settings)
+
+
+def pair_of(network, n_features=64, n_components=4):
+    return dense_pair(network, n_features, n_components, np.random.default_rng(0))
+
+
+def curves(rows, network, *, loss="mean_squared_error", optimizer="adam", **settings):
+    """History and final weights of both engines from one start."""
+    settings = {"batch_size": 32, "epochs": 8, **settings}
+    pair = pair_of(network)
+    plan = plan_of(pair, loss=loss, optimizer=optimizer)
+    plan.load([array for half in pair for array in half.weights])
+    ours = train_dense(plan, rows, rng=np.random.default_rng(3), **settings)
+    model = deterministic(*[half.to_keras() for half in pair]).model
+    theirs = train(
+        model,
+        rows,
+        loss=loss,
+        optimizer=optimizer,
+        engine="model_fit",
+        rng=np.random.default_rng(3),
+        **settings,
+    )
+    return (ours, plan.arrays()), (theirs, model.get_weights())
+
+
+def assert_same(results):
+    (ours, our_weights), (theirs, their_weights) = results
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4)
+    for a, b in zip(our_weights, their_weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("loss", "regularized"),
+    [
+        ("mean_squared_error", False),
+        ("mean_squared_error", True),
+        ("binary_crossentropy", False),
+        ("binary_crossentropy", True),
+        ("mean_absolute_error", False),
+    ],
+)
+@pytest.mark.parametrize("optimizer", KERAS_OPTIMIZERS)
+def test_numpy_has_the_loss_curve_of_model_fit(digits, optimizer, loss, regularized):
+    network = DenseNetwork(
+        (16,),
+        output_activation="sigmoid",
+        kernel_regularizer=keras.regularizers.L1L2(1e-4, 1e-3) if regularized else None,
+        activity_regularizer="l1" if regularized else None,
+    )
+    rows, validation = Rows.all(digits[:203]), Rows.all(digits[203:])
+    optimizer = KERAS_OPTIMIZERS[optimizer]()
+    assert_same(
+        curves(rows, network, loss=loss, optimizer=optimizer, validation=validation)
+    )
+
+
+@pytest.mark.parametrize("activation", SLOPES)
+def test_an_activation_has_its_slope(digits, activation):
+    network = DenseNetwork((12, 8), activation=activation, output_activation=activation)
+    rows = Rows.all(digits)
+    assert_same(curves(rows, network, optimizer=keras.optimizers.SGD(0.05)))
+
+
+def test_weights_of_rows_enter_the_loss_as_in_keras(digits):
+    weight = np.linspace(0.5, 3, 300, dtype=np.float32)
+    rows = Rows(digits, np.arange(300), weight)
+    assert_same(curves(rows, DenseNetwork((16,))))
+
+
+def test_corrupted_rows_are_trained_on_as_in_keras(digits):
+    calls = []
+
+    def corrupt(X, rng, out):
+        """Noise that does not depend on how many rows come at once."""
+        calls.append(len(X))
+        out[:] = X + 0.1 * np.sin(np.arange(64, dtype=np.float32))
+
+    assert_same(curves(Rows.all(digits), DenseNetwork((16,)), corrupt=corrupt))
+    assert calls
+
+
+def test_settings_of_optimizers_are_those_of_keras():
+    for name, kind in OPTIMIZERS.items():
+        config = getattr(keras.optimizers, name)().get_config()
+        for key, value in kind.defaults.items():
+            assert config.pop(key) == pytest.approx(value)
+        for key in ("name", "ema_momentum"):
+            config.pop(key)
+        assert all(value in (None, NEUTRAL.get(key)) for key, value in config.items())
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        DenseNetwork(),
+        DenseNetwork((), code_activation="relu", output_activation="sigmoid"),
+        DenseNetwork((5,), kernel_regularizer="l1", activity_regularizer="l2"),
+        DenseNetwork((5,), kernel_regularizer=keras.regularizers.L2(0.3)),
+    ],
+)
+def test_the_config_is_that_of_the_models_keras_builds(network):
+    for ours, theirs in zip(pair_of(network), network((64,), 4), strict=True):
+        assert config_of(ours.to_keras()) == config_of(theirs)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"loss": "huber"},
+        {"loss": "binary_crossentropy"},  # on what is not a sigmoid
+        {"optimizer": "lion"},
+        {"optimizer": keras.optimizers.Adam(clipnorm=1.0)},
+        {"optimizer": keras.optimizers.SGD(weight_decay=0.1)},
+        {"learning_rate": keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)},
+        {"epochs": 100_000, "batch_size": 2000, "n_rows": 2000},
+    ],
+)
+def test_keras_trains_what_numpy_cannot_or_should_not(params):
+    pair = pair_of(DenseNetwork((64,)))
+    assert plan_of(pair) is not None
+    assert plan_of(pair, **params) is None
+
+
+def test_keras_trains_within_a_strategy(digits, small):
+    import tensorflow as tf
+
+    with tf.distribute.OneDeviceStrategy("/cpu:0").scope():
+        assert plan_of(pair_of(DenseNetwork())) is None
+
+
+def test_a_fit_and_its_codes_need_no_tensorflow():
+    code = """
+import sys
+from sklearn.datasets import load_iris
+from skautoenc import AutoencoderTransformer, DenoisingAutoencoder
+for kind in AutoencoderTransformer, DenoisingAutoencoder:
+    Z = kind(2, epochs=2, early_stopping=True).fit_transform(load_iris().data)
+    assert Z.shape == (150, 2)
+assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_bits_do_not_depend_on_the_threads_of_blas():
+    code = """
+import hashlib
+import numpy as np
+from skautoenc import AutoencoderTransformer
+X = np.random.default_rng(0).random((600, 300), np.float32)
+estimator = AutoencoderTransformer(30, epochs=2, batch_size=300, random_state=0)
+Z = estimator.fit_transform(X)
+print(hashlib.sha256(Z.tobytes()).hexdigest())
+"""
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            env={"OMP_NUM_THREADS": n, "OPENBLAS_NUM_THREADS": n},
+        ).stdout
+        for n in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_threads_of_blas_are_as_before_when_fits_at_once_are_over(digits, small):
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    alone = clone(small).fit(digits).transform(digits)
+    codes = []
+
+    def fit():
+        codes.append(clone(small).fit(digits).transform(digits))
+
+    threads = [threading.Thread(target=fit) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+    assert all(np.array_equal(found, alone) for found in codes)
+
+
+def test_warm_start_goes_on_from_one_engine_to_the_other(digits, small):
+    small.set_params(warm_start=True, epochs=20).fit(digits)  # NumPy
+    first = small.history_["loss"][-1]
+    small.set_params(callbacks=[keras.callbacks.Callback()]).fit(digits)
+    assert small.history_["loss"][0] < 1.05 * first
+    second = small.history_["loss"][-1]
+    small.set_params(callbacks=None).fit(digits)
+    assert small.history_["loss"][0] < 1.05 * second
+
+
+def test_noise_is_drawn_from_the_random_state(digits):
+    def fitted(seed):
+        estimator = DenoisingAutoencoder(3, epochs=3, random_state=seed)
+        return estimator.fit(digits).transform(digits)
+
+    assert np.array_equal(fitted(0), fitted(0))
+    assert not np.array_equal(fitted(0), fitted(1))
+
+
+def test_moments_of_units_that_stopped_learning_are_flushed_to_zero():
+    adam = OPTIMIZERS["Adam"](2, 0.001, 0.9, 0.999, 1e-7)
+    weights, gradient = np.zeros(2, np.float32), np.float32([1, 0])
+    adam.update(weights, gradient)
+    for _ in range(1999):
+        adam.update(weights, np.zeros(2, np.float32))
+    moments = np.abs(adam._moments[0])
+    assert not ((moments > 0) & (moments < np.finfo(np.float32).tiny)).any()
+
+
+def test_gaussian_noise_reaches_numpy_too(digits):
+    rng = np.random.default_rng(0)
+    noisy = gaussian(digits, 0.3, rng)
+    denoiser = DenoisingAutoencoder(32, epochs=60, noise_level=0.3, random_state=0)
+    cleaned = denoiser.fit(digits).reconstruct(noisy)
+    assert np.mean((cleaned - digits) ** 2) < 0.5 * np.mean((noisy - digits) ** 2)
+
+
+def test_sigmoids_that_saturate_give_finite_losses():
+    X = np.repeat(np.float32([[0, 1] * 8]), 64, axis=0)
+    estimator = AutoencoderTransformer(
+        1,
+        hidden_layer_sizes=(),
+        output_activation="sigmoid",
+        loss="binary_crossentropy",
+        optimizer="sgd",
+        learning_rate=50.0,
+        epochs=30,
+        random_state=0,
+    ).fit(X)
+    assert 0 <= estimator.history_["loss"][-1] < 1e-2
