@@ -28,19 +28,21 @@ from ._data import (
     check_loss_takes,
     finite_table,
     flatten_rows,
+    is_streamed,
     survey,
     warn_of_output,
 )
 from ._dense_config import dense_pair
 from ._epoch_tasks import EpochTasks
 from ._fitted import FittedNetwork, row_blocks
+from ._fresh_process import forked_after_tensorflow, in_fresh_process
 from ._keras import isolated
 from ._objective import chain
 from ._pair import build_pair, given_shape, plain
 from ._pca_start import pca_is_exact, start_at_pca
 from ._trainees import KerasTrainee, NumpyTrainee
 from .networks import DenseNetwork
-from .training import Rows, draw_seed, get_loss, plan_dense
+from .training import Rows, StreamedRows, draw_seed, get_loss, plan_dense
 
 
 class BaseAutoencoder(
@@ -235,13 +237,18 @@ class BaseAutoencoder(
         """Return the fitted attributes."""
         given = X
         X = self._validate(X, reset=True, order="C")
-        sample_weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
+        if sample_weight is not None or not is_streamed(X):
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
         check_dense_parameters(self)
         rng = generator(self.random_state)
         seed = draw_seed(rng)
         pair, plan = self._without_keras(X, seed)
+        if plan is None and forked_after_tensorflow():
+            return in_fresh_process(
+                type(self)._fit, self, given, y, sample_weight, X_val, X_clean
+            )
         if plan is None:
             check_names(self)
         loss = get_loss(self.loss) if plan is None else plan.loss
@@ -258,9 +265,13 @@ class BaseAutoencoder(
         networks = trainee.networks
         warn_of_output(networks["_decoder"], loss, of_targets, name_of_targets)
 
-        rows = Rows.weighted(X, found.order, sample_weight, X_clean)
+        if found.place is None:
+            rows = StreamedRows(X, sample_weight, X_clean)
+        else:
+            order = np.argsort(found.place, kind="stable")
+            rows = Rows.weighted(X, order, sample_weight, X_clean)
         if validation is None and self.early_stopping:
-            rows, validation = self._split(rows, found.kind, rng)
+            rows, validation = self._split(rows, found.place, rng)
         self._initialise(networks, rows, rng)
 
         def fitted():
@@ -535,8 +546,11 @@ class BaseAutoencoder(
             raise ValueError(
                 "With X_clean, X_val must be a pair too: (noisy rows, clean rows)."
             )
-        check_loss_takes(loss, survey(targets, np.ones(X_val.shape[0])), "X_val")
-        return Rows.all(X_val, targets if in_pairs else None)
+        check_loss_takes(loss, survey(targets, None), "X_val")
+        targets = targets if in_pairs else None
+        if is_streamed(X_val):
+            return StreamedRows(X_val, None, targets)
+        return Rows.all(X_val, targets)
 
     def _shaped(self, X):
         """Rows as flat as `fit` was given them."""
@@ -562,12 +576,16 @@ class BaseAutoencoder(
             tied_weights=self.tied_weights,
         )
 
-    def _split(self, rows, kind, rng):
+    def _split(self, rows, place, rng):
         """Return the rows to train on and those to validate on.
 
-        Equal rows go to the same side, or what was trained on would be validated on.
+        Equal rows go to the same side, or what was trained on would be validated on;
+        but streamed ones go by blocks.
         """
-        kinds = np.unique(kind[rows.index])
+        if place is None:
+            return rows.split(self.validation_fraction, rng)
+        place = place[rows.index]
+        kinds = np.unique(place)
         n_val = int(np.ceil(self.validation_fraction * len(kinds)))
         if n_val >= len(kinds):
             raise ValueError(
@@ -576,7 +594,7 @@ class BaseAutoencoder(
                 f"none to train on: n_samples={len(rows)}, {len(kinds)} distinct. "
                 "Give X_val, or set early_stopping=False."
             )
-        aside = np.isin(kind[rows.index], rng.permutation(kinds)[:n_val])
+        aside = np.isin(place, rng.permutation(kinds)[:n_val])
         return rows.take(~aside), rows.take(aside)
 
     def _initialise(self, networks, rows, rng):

@@ -28,6 +28,10 @@ _REACH = {
 }
 _RESHAPING = {"Flatten", "Reshape", "Cropping1D", "Cropping2D"}
 
+# From so many rows, or bytes of float32, on, training streams.
+_MOST_ROWS = 2**18
+_MOST_BYTES = 2**30
+
 # Frames from a warning here to the line that called fit: this module's function, _fit,
 # fit, and scikit-learn's wrapper around it.
 _CALLER_OF_FIT = 5
@@ -91,12 +95,9 @@ class Survey:
 
     Attributes
     ----------
-    order : ndarray of shape (n_samples,)
-        An order of the rows that follows from their values alone. Training starts
-        from it, so that a fit does not depend on how the rows happened to lie.
-
-    kind : ndarray of shape (n_samples,)
-        Number of each row's value; equal rows have the same.
+    place : ndarray of shape (n_samples,) or None
+        A number for each row that follows from its values alone, the same for equal
+        rows. None where the rows are too many to be put in order.
 
     mean : ndarray of shape (n_features,)
         Weighted mean of each feature.
@@ -105,11 +106,16 @@ class Survey:
         Over all values.
     """
 
-    order: np.ndarray
-    kind: np.ndarray
+    place: np.ndarray | None
     mean: np.ndarray
     minimum: float
     maximum: float
+
+
+def is_streamed(X):
+    """Whether training visits X in blocks, and holds no number for each row."""
+    n_samples, n_features = X.shape
+    return n_samples > _MOST_ROWS or 4 * n_samples * n_features > _MOST_BYTES
 
 
 def survey(X, sample_weight):
@@ -118,7 +124,7 @@ def survey(X, sample_weight):
     Parameters
     ----------
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
-    sample_weight : ndarray of shape (n_samples,)
+    sample_weight : ndarray of shape (n_samples,) or None
 
     Returns
     -------
@@ -128,22 +134,18 @@ def survey(X, sample_weight):
     # Distinct rows differ in their projection on a random direction. The second column
     # makes this a matrix product, which rounds a row alike wherever it stands.
     directions = np.random.default_rng(0).standard_normal((n_features, 2))
-    place = np.empty(n_samples)
-    total = np.zeros(n_features)
+    place = None if is_streamed(X) else np.empty(n_samples)
+    total, weight = np.zeros(n_features), 0.0
     minimum, maximum = np.inf, -np.inf
     for rows in row_blocks(n_samples, 2 * n_features):
         block = X[rows].astype(np.float64)
-        place[rows] = (block @ directions)[:, 0]
-        total += sample_weight[rows] @ block
+        if place is not None:
+            place[rows] = (block @ directions)[:, 0]
+        own = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]
+        total += own @ block
+        weight += own.sum()
         minimum, maximum = min(minimum, block.min()), max(maximum, block.max())
-    _, kind = np.unique(place, return_inverse=True)
-    return Survey(
-        np.argsort(place, kind="stable"),
-        kind,
-        total / sample_weight.sum(),
-        minimum,
-        maximum,
-    )
+    return Survey(place, total / weight, minimum, maximum)
 
 
 def check_loss_takes(loss, found, name="X"):

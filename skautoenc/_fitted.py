@@ -6,6 +6,7 @@ import threading
 import numpy as np
 
 from ._forward import plan_forward
+from ._fresh_process import forked_after_tensorflow, in_fresh_process
 from ._fusion import upsampling_fused
 from ._keras import isolated, load, own_layers
 
@@ -100,6 +101,8 @@ class FittedNetwork:
 
     def _call_keras(self, X):
         """Evaluate in TensorFlow, by one program for any number of rows."""
+        if forked_after_tensorflow():
+            return in_fresh_process(FittedNetwork.__call__, self, X)
         tf, _ = load()
         with self._compiling:
             if self._compiled is None:

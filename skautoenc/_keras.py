@@ -12,6 +12,7 @@ import threading
 
 import numpy as np
 
+from ._fresh_process import forked_after_tensorflow
 from ._threads import granted_threads
 
 _START_UP_LINE = re.compile(
@@ -21,7 +22,6 @@ _START_UP_LINE = re.compile(
 _building = threading.RLock()
 
 
-@functools.cache
 def load():
     """Import TensorFlow and Keras.
 
@@ -33,7 +33,21 @@ def load():
     ------
     ImportError
         If Keras runs on another backend than TensorFlow.
+    RuntimeError
+        In a process that was forked after TensorFlow's import: it would hang.
     """
+    if forked_after_tensorflow():
+        raise RuntimeError(
+            "This process was forked after TensorFlow was imported, and TensorFlow "
+            "does not survive that: no Keras model can be built or used here. fit and "
+            "transform can do without; for all else start processes with the 'spawn' "
+            "method, or with joblib."
+        )
+    return _imported()
+
+
+@functools.cache
+def _imported():
     if "keras" not in sys.modules:
         _refuse_other_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
     if "tensorflow" not in sys.modules:

@@ -428,29 +428,26 @@ def train_compiled(
         callbacks = Callbacks(callbacks, epochs)
         callbacks.train_begins(model, program.optimizer)
 
-        def means(run, rows, order, rng):
+        def means(run, rows, shuffle, rng):
             """Losses by name, the mean over all rows, a chunk at a time."""
 
-            def filled(start, chunk):
-                part = rows.take(order[start : start + n_rows])
+            def filled(part, chunk):
                 return chunk, chunk.fill(part, corrupt, rng)
 
-            starts = range(0, len(rows), n_rows)
+            parts = rows.parts(n_rows, shuffle)
             sums = sum(
                 run(chunk, n_steps, factors, numbers)
-                for chunk, n_steps in _one_ahead(filled, starts, chunks)
+                for chunk, n_steps in _one_ahead(filled, parts, chunks)
             )
             return dict(zip(names, (sums / len(rows)).tolist(), strict=True))
 
         for epoch in range(epochs):
             monitor.epoch_begins()
             callbacks.epoch_begins(epoch)
-            order = rng.permutation(len(rows))
-            logs = means(program.train, rows, order, draws)
+            logs = means(program.train, rows, rng, draws)
             if validation is not None:
-                order = np.arange(len(validation))
                 again = np.random.default_rng(validation_seed)
-                on_validation = means(program.validate, validation, order, again)
+                on_validation = means(program.validate, validation, None, again)
                 logs |= {f"val_{name}": on_validation[name] for name in names}
             stop = monitor.epoch_ended(
                 logs, program.state, lambda: program.unload(model)
@@ -466,15 +463,15 @@ def train_compiled(
         callbacks.train_ended(logs)
 
 
-def _one_ahead(fill, starts, chunks):
+def _one_ahead(fill, parts, chunks):
     """Fill the chunks by turns, one in a thread while the one before is in use."""
     if len(chunks) == 1:
-        yield from (fill(start, chunks[0]) for start in starts)
+        yield from (fill(part, chunks[0]) for part in parts)
         return
     with ThreadPoolExecutor(1) as pool:
         following = None
-        for start, chunk in zip(starts, itertools.cycle(chunks), strict=False):
-            ready, following = following, pool.submit(fill, start, chunk)
+        for part, chunk in zip(parts, itertools.cycle(chunks), strict=False):
+            ready, following = following, pool.submit(fill, part, chunk)
             if ready is not None:
                 yield ready.result()
         yield following.result()

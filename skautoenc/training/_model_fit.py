@@ -27,8 +27,7 @@ def train_with_model_fit(
     """Train `model` with ``Model.fit``; see `train` for the contract."""
     _, keras = load()
 
-    def batch(rows, positions, rng):
-        taken = rows.take(positions)
+    def batch(taken, rng):
         shape = (len(taken), *model.inputs[0].shape[1:])
         targets = np.empty(shape, np.float32)
         own_targets = corrupt is not None or rows.targets is not None
@@ -50,9 +49,8 @@ def train_with_model_fit(
 
     def shuffled():
         for _ in range(epochs):
-            order = rng.permutation(len(rows))
-            for start in range(0, len(rows), batch_size):
-                yield batch(rows, order[start : start + batch_size], draws)
+            for part in rows.parts(batch_size, rng):
+                yield batch(part, draws)
 
     class InOrder(keras.utils.PyDataset):
         def __len__(self):
@@ -62,7 +60,7 @@ def train_with_model_fit(
             start = step * batch_size
             stop = min(start + batch_size, len(validation))
             again = np.random.default_rng([validation_seed, step])
-            return batch(validation, np.arange(start, stop), again)
+            return batch(validation.take(np.arange(start, stop)), again)
 
     def penalty(targets, outputs):
         return keras.ops.reshape(outputs, (-1,))

@@ -11,6 +11,9 @@ from .._threads import granted_threads, run_in_threads
 # is weighted, so that an epoch never grows without bound.
 MAX_VISITS = 10
 
+# What a block of streamed rows holds: enough to be read from a disk in one go.
+BLOCK_BYTES = 2**15
+
 # Gathering less than this takes no longer than starting threads does.
 PARALLEL_BYTES = 2**22
 
@@ -66,15 +69,16 @@ class Rows:
     def __len__(self):
         return len(self.index)
 
-    def parts(self, n, shuffle=None):
-        """All visits, `n` at a time, in an order from a generator or as they are."""
-        positions = slice(None) if shuffle is None else shuffle.permutation(len(self))
-        rows = self.take(positions)
-        return (rows.take(slice(i, i + n)) for i in range(0, len(self), n))
-
     def take(self, positions):
         """The rows at these positions, as another `Rows`."""
         return Rows(self.X, self.index[positions], self.weight[positions], self.targets)
+
+    def parts(self, n, shuffle=None):
+        """All visits, `n` at a time, in an order from a generator or as they are."""
+        rows = self
+        if shuffle is not None:
+            rows = self.take(shuffle.permutation(len(self)))
+        return (rows.take(slice(i, i + n)) for i in range(0, len(self), n))
 
     def copy_to(self, inputs, targets, corrupt=None, rng=None):
         """Write the rows, and what they are to become, into two buffers.
@@ -96,6 +100,78 @@ class Rows:
             _gather(self.X, self.index, inputs)
         if corrupt is not None:
             corrupt(targets, rng, inputs)
+
+
+class StreamedRows:
+    """Rows of an `X` that may be larger than memory, visited in whole blocks.
+
+    Nothing here grows with the number of rows but one number for each block.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features), float32
+    weight : ndarray of shape (n_samples,) or None
+        Weight of each row's loss.
+
+    targets : {ndarray, CSR matrix} of the shape of `X` or None
+    starts : ndarray of int or None, default=None
+        First row of each block; the last block of `X` may be short, and comes last.
+        None takes all.
+    """
+
+    def __init__(self, X, weight, targets, starts=None):
+        self.X, self.targets, self._weight = X, targets, weight
+        self._size = max(1, BLOCK_BYTES // (4 * X.shape[1]))
+        if starts is None:
+            starts = np.arange(0, X.shape[0], self._size)
+        self._starts = starts
+        short = max(0, starts[-1] + self._size - X.shape[0])
+        self._len = len(starts) * self._size - short
+
+    def __len__(self):
+        return self._len
+
+    def split(self, fraction, rng):
+        """The rows to train on, and a fraction of the blocks set aside."""
+        aside = np.zeros(len(self._starts), bool)
+        n_aside = int(np.ceil(fraction * len(aside)))
+        aside[rng.permutation(len(aside))[:n_aside]] = True
+        return [
+            StreamedRows(self.X, self._weight, self.targets, self._starts[chosen])
+            for chosen in (~aside, aside)
+        ]
+
+    def take(self, positions):
+        """The rows at these positions."""
+        block, row = np.divmod(positions, self._size)
+        index = self._starts[block] + row
+        weight = np.ones(len(index), np.float32)
+        if self._weight is not None:
+            weight[:] = self._weight[index]
+        return Rows(self.X, index, weight, self.targets)
+
+    def parts(self, n, shuffle=None):
+        """All rows, `n` at a time, as they lie or shuffled.
+
+        Shuffled, a part is drawn from blocks at random, and its rows are shuffled.
+        """
+        blocks = np.arange(len(self._starts))
+        if shuffle is not None:
+            shuffle.shuffle(blocks)
+        pool = [np.empty(0, np.intp)]
+        size = 0
+        for block in blocks:
+            start = block * self._size
+            pool.append(np.arange(start, min(start + self._size, len(self))))
+            size += len(pool[-1])
+            if size < n and block != blocks[-1]:
+                continue
+            positions = np.concatenate(pool)
+            if shuffle is not None:
+                shuffle.shuffle(positions)
+            whole = size if block == blocks[-1] else size - size % n
+            yield from (self.take(positions[i : i + n]) for i in range(0, whole, n))
+            pool, size = [positions[whole:]], size - whole
 
 
 class Chunk:

@@ -1,0 +1,100 @@
+"""Rows that may be larger than memory are visited in blocks."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from skautoenc import AutoencoderTransformer, DenoisingAutoencoder
+from skautoenc.training import StreamedRows
+
+N = 2**18 + 1001  # streamed, with a short last block
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory):
+    """A memory map of rows on a curved surface, float32, sorted by their first value."""
+    path = tmp_path_factory.mktemp("large") / "X.npy"
+    X = np.lib.format.open_memmap(path, "w+", np.float32, (N, 8))
+    rng = np.random.default_rng(0)
+    t = np.linspace(-1, 1, N, dtype=np.float32)
+    u = rng.uniform(-1, 1, N).astype(np.float32)
+    columns = [t, u, t * u, t * t, np.sin(3 * t), np.cos(2 * u), t - u, u**3]
+    for i, column in enumerate(columns):
+        X[:, i] = column
+    X.flush()
+    return np.load(path, mmap_mode="r")
+
+
+@pytest.mark.parametrize("n", [300, 5000, 2**14])
+def test_every_row_is_visited_once(mapped, n):
+    rows = StreamedRows(mapped, None, None)
+    parts = [part.index for part in rows.parts(n, np.random.default_rng(0))]
+    assert {len(part) for part in parts[:-1]} == {n}
+    assert 0 < len(parts[-1]) <= n
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(N))
+
+
+def test_a_part_has_rows_from_all_over_in_no_order(mapped):
+    rows = StreamedRows(mapped, None, None)
+    first = next(rows.parts(2**15, np.random.default_rng(0))).index
+    assert first.min() < 0.2 * N
+    assert first.max() > 0.8 * N
+    assert 0.4 < np.mean(np.diff(first) > 0) < 0.6
+
+
+def test_the_split_leaves_no_row_and_shares_none(mapped):
+    rows = StreamedRows(mapped, None, None)
+    parts = rows.split(0.1, np.random.default_rng(0))
+    index = [np.concatenate([p.index for p in part.parts(4096)]) for part in parts]
+    assert [len(part) for part in parts] == [len(i) for i in index]
+    np.testing.assert_array_equal(np.sort(np.concatenate(index)), np.arange(N))
+    assert len(index[1]) == pytest.approx(0.1 * N, rel=0.05)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+def test_sorted_rows_of_a_memory_map_train_well(mapped, optimizer):
+    estimator = AutoencoderTransformer(
+        2,
+        hidden_layer_sizes=(16,),
+        optimizer=optimizer,
+        batch_size=512,
+        epochs=2,
+        early_stopping=True,
+        random_state=0,
+    ).fit(mapped)
+    part = np.asarray(mapped[::50])
+    assert estimator.score(part) > PCA(2).fit(part).explained_variance_ratio_.sum()
+    assert estimator.history_["val_loss"][-1] < 1.2 * estimator.history_["loss"][-1]
+
+
+def test_the_same_state_gives_the_same_bits(mapped):
+    denoiser = DenoisingAutoencoder(
+        2, hidden_layer_sizes=(4,), batch_size=2048, epochs=1, random_state=0
+    )
+    codes = denoiser.fit(mapped).transform(mapped[:100])
+    np.testing.assert_array_equal(denoiser.fit(mapped).transform(mapped[:100]), codes)
+
+
+def test_weights_of_streamed_rows_weigh_their_loss(mapped):
+    weight = np.where(mapped[:, 0] > 0, 1.0, 0.0)
+    estimator = AutoencoderTransformer(
+        1, hidden_layer_sizes=(8,), batch_size=512, epochs=2, random_state=0
+    ).fit(mapped, sample_weight=weight)
+    error = estimator.reconstruction_error(mapped[::50])
+    assert error[len(error) // 2 :].mean() < 0.5 * error[: len(error) // 2].mean()
+
+
+def test_a_linear_network_starts_as_pca_of_all_rows(mapped):
+    pca = PCA(3).fit(np.asarray(mapped, np.float64))
+    estimator = AutoencoderTransformer(
+        3,
+        hidden_layer_sizes=(),
+        init="pca",
+        optimizer="sgd",
+        learning_rate=1e-12,
+        epochs=1,
+        batch_size=2**15,
+    ).fit(mapped)
+    rows = np.asarray(mapped[::100])
+    wanted = pca.inverse_transform(pca.transform(rows))
+    np.testing.assert_allclose(estimator.reconstruct(rows), wanted, atol=1e-5)

@@ -1,0 +1,139 @@
+"""What hundreds of fits in one process, several threads and forks must leave alone."""
+
+import gc
+import multiprocessing
+import os
+import threading
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from skautoenc import (
+    AutoencoderTransformer,
+    ConvNetwork,
+    DenoisingAutoencoder,
+    VariationalAutoencoder,
+)
+
+SMALL = {"hidden_layer_sizes": (8,), "batch_size": 64, "epochs": 1}
+CONFIGURATIONS = [
+    *[AutoencoderTransformer(k, **SMALL) for k in (2, 3, 4)],
+    *[AutoencoderTransformer(k, optimizer="nadam", **SMALL) for k in (2, 3)],
+    AutoencoderTransformer(2, early_stopping=True, **SMALL),
+    DenoisingAutoencoder(2, **SMALL),
+    DenoisingAutoencoder(2, contractive=0.1, **SMALL),
+    VariationalAutoencoder(2, **SMALL),
+    AutoencoderTransformer(
+        None, network=ConvNetwork((8, 8, 1), filters=(2,)), epochs=1, batch_size=64
+    ),
+]
+
+
+def resident():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def usage():
+    gc.collect()
+    return resident(), threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/statm"), reason="reads Linux's /proc"
+)
+def test_300_fits_leave_memory_threads_and_files_flat(digits):
+    for i in range(300):
+        estimator = clone(CONFIGURATIONS[i % 10]).set_params(random_state=i)
+        estimator.fit(digits).transform(digits[:5])
+        if i == 99:
+            memory, threads, files = usage()
+    grown, *rest = usage()
+    assert rest == [threads, files]
+    assert grown - memory < 30 * 2**20
+
+
+@pytest.mark.parametrize("estimator", [CONFIGURATIONS[0], CONFIGURATIONS[-1]])
+def test_two_threads_that_fit_at_once_do_not_mix_their_weights(digits, estimator):
+    def codes(seed):
+        fitted = clone(estimator).set_params(random_state=seed, epochs=5).fit(digits)
+        return fitted.transform(digits)
+
+    alone, together = [codes(0), codes(1)], [None, None]
+
+    def work(seed):
+        together[seed] = codes(seed)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("estimator", [CONFIGURATIONS[0], CONFIGURATIONS[-1]])
+def test_32_threads_get_the_codes_of_one(digits, estimator):
+    fitted = clone(estimator).set_params(random_state=0).fit(digits)
+    alone = [fitted.transform(digits[i : i + 9]) for i in range(32)]
+    together = [None] * 32
+
+    def work(i):
+        for _ in range(20):
+            together[i] = fitted.transform(digits[i : i + 9])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal(together, alone)
+
+
+def in_a_fork(function):
+    """What a function returns, or the error it raises, in a forked process."""
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+
+    def work():
+        try:
+            queue.put(function())
+        except Exception as error:
+            queue.put(error)
+
+    process = context.Process(target=work)
+    process.start()
+    process.join(60)
+    hangs = process.is_alive()
+    process.kill()
+    assert not hangs
+    return queue.get()
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+@pytest.mark.parametrize("estimator", [CONFIGURATIONS[0], CONFIGURATIONS[-1]])
+def test_a_process_forked_after_a_fit_fits_and_encodes(digits, estimator):
+    fitted = clone(estimator).set_params(random_state=0).fit(digits)
+    assert fitted.encoder_.built  # so TensorFlow runs in this process
+    codes = fitted.transform(digits)
+    np.testing.assert_array_equal(in_a_fork(lambda: fitted.transform(digits)), codes)
+    again = in_a_fork(lambda: clone(fitted).fit(digits).transform(digits))
+    np.testing.assert_array_equal(again, codes)
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_an_error_of_a_fit_is_raised_in_the_fork(digits):
+    fitted = clone(CONFIGURATIONS[-1]).fit(digits)
+    error = in_a_fork(lambda: clone(fitted).set_params(loss="nonsense").fit(digits))
+    assert isinstance(error, ValueError)
+    assert "nonsense" in str(error)
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_keras_models_are_refused_in_a_fork_with_the_remedy(fitted):
+    assert fitted.encoder_.built
+    error = in_a_fork(lambda: fitted.encoder_)
+    assert isinstance(error, RuntimeError)
+    assert "spawn" in str(error)
