@@ -12,7 +12,7 @@ N = 2**18 + 1001  # streamed, with a short last block
 
 @pytest.fixture(scope="module")
 def mapped(tmp_path_factory):
-    """A memory map of rows on a curved surface, float32, sorted by their first value."""
+    """A memory map of float32 rows on a curved surface, sorted by their first value."""
     path = tmp_path_factory.mktemp("large") / "X.npy"
     X = np.lib.format.open_memmap(path, "w+", np.float32, (N, 8))
     rng = np.random.default_rng(0)
