@@ -14,14 +14,34 @@ import os
 import platform
 from pathlib import Path
 
-from . import encoding, memory, quality, training  # noqa: F401  (they register their rows)
+from . import (  # noqa: F401  (they register their rows)
+    encoding,
+    memory,
+    quality,
+    rivalry,
+    scale,
+    search,
+    starts,
+    training,
+)
 from ._rows import ROWS
 
-PACKAGES = ("skautoenc", "tensorflow", "keras", "scikit-learn", "numpy")
+PACKAGES = (
+    "skautoenc",
+    "tensorflow",
+    "keras",
+    "scikit-learn",
+    "numpy",
+    "scikeras",
+    "torch",
+    "jax",
+)
 
 
 def machine():
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    versions = {
+        name: importlib.metadata.version(name) for name in PACKAGES if _has(name)
+    }
     return {
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),
@@ -29,6 +49,14 @@ def machine():
         "cores": len(os.sched_getaffinity(0)),
         **versions,
     }
+
+
+def _has(package):
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _processor():
@@ -42,9 +70,11 @@ HEADING = """# Measured figures
 
 Written by `python -m benchmarks --data FOLDER --out docs/benchmarks`, which runs both
 sides of a row in one process, by turns, and shows medians; the spread is that of the
-ratio. The rival of a training row is plain Keras: the same model, `compile` and `fit`
-with `verbose=0`. `FOLDER` holds `mnist.npz` as Keras distributes it. Rows of validation
-losses come with `--long`: both sides start from the same weights.
+ratio. Where a row names no rival, it is plain Keras: the same model, `compile` and `fit`
+with `verbose=0`. A row of both sides' losses fails where ours is more than 5 % above.
+`FOLDER` holds `mnist.npz` as Keras distributes it. Rows of PyTorch and JAX need those
+installed. Rows of validation losses come with `--long`: both sides start from the same
+weights.
 
 """
 
@@ -101,6 +131,9 @@ def main():
     for name in args.only or rows:
         if ROWS[name].needs_data and args.data is None:
             print(f"{name}: left out, needs --data", flush=True)
+            continue
+        if ROWS[name].needs and not _has(ROWS[name].needs):
+            print(f"{name}: left out, needs {ROWS[name].needs}", flush=True)
             continue
         records.append({"row": name, **ROWS[name](args.data, args.repeats).row()})
         print(f"{name}: {_cell(records[-1]['rival / ours'])}", flush=True)

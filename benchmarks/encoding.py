@@ -1,22 +1,83 @@
 """Time of encoding against PCA and against the bare matrix products."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from ._rows import Result, mnist, pair, per_call, row
-from .recipes import DIGITS_32, MNIST_DEEP
+from .recipes import DIGITS_32, MNIST_CONV, MNIST_DEEP
 
 
-@row("transform of one digit, against PCA.transform", "1/1.5")
-def one_row(data, repeats):
+def _one_row(name, of_pca):
+    """A call on one row, both estimators of 32 components."""
+
+    def compare(data, repeats):
+        X = load_digits().data
+        ours = DIGITS_32.estimator(epochs=1, random_state=0).fit(X / 16)
+        pca = PCA(32).fit(X)
+        one = pca.transform(X[:1]) if name == "inverse_transform" else X[:1]
+        call = getattr(ours, name)
+        return Result(
+            *pair_of_calls(lambda: call(one), lambda: of_pca(pca, one), repeats)
+        )
+
+    compare.__name__ = "one_row" if name == "transform" else f"one_row_{name}"
+    row(f"{name} of one digit, against PCA", "1/1.2")(compare)
+
+
+_one_row("transform", PCA.transform)
+_one_row("inverse_transform", PCA.inverse_transform)
+_one_row("reconstruct", lambda pca, x: pca.inverse_transform(pca.transform(x)))
+_one_row("score_samples", PCA.score_samples)
+
+
+@row("transform of one image, mnist-conv, against the Keras model called", "")
+def one_image(data, repeats):
+    X = np.random.default_rng(0).random((300, 784), np.float32)
+    ours = MNIST_CONV.estimator(epochs=1, random_state=0).fit(X)
+    encoder, one = ours.encoder_, X[:1]
+    return Result(
+        *pair_of_calls(lambda: ours.transform(one), lambda: encoder(one), repeats, 200)
+    )
+
+
+@row("1, 2, ... 300 images, mnist-conv: transform, against Keras's predict", "")
+def image_counts(data, repeats):
+    """Calls of all lengths, none of which may compile anew."""
+    X = np.random.default_rng(0).random((300, 784), np.float32)
+    ours = MNIST_CONV.estimator(epochs=1, random_state=0).fit(X)
+    encoder, counts = ours.encoder_, range(1, 301, 13)
+    return Result(
+        *pair(
+            lambda: [ours.transform(X[:n]) for n in counts],
+            lambda: [encoder.predict(X[:n], verbose=0) for n in counts],
+            repeats,
+        )
+    )
+
+
+@row("32 threads, 100 calls each of 20 digits: transform, against PCA", "1/1.2")
+def threads_32(data, repeats):
     X = load_digits().data
-    one = X[:1]
     ours = DIGITS_32.estimator(epochs=1, random_state=0).fit(X / 16)
     pca = PCA(32).fit(X)
-    return Result(
-        *pair_of_calls(lambda: ours.transform(one), lambda: pca.transform(one), repeats)
-    )
+
+    def together(estimator):
+        def calls(i):
+            for _ in range(100):
+                Z = estimator.transform(X[i : i + 20])
+            assert np.array_equal(Z, alone[estimator][i])
+
+        with ThreadPoolExecutor(32) as pool:
+            list(pool.map(calls, range(32)))
+
+    alone = {
+        estimator: [estimator.transform(X[i : i + 20]) for i in range(32)]
+        for estimator in (ours, pca)
+    }
+    return Result(*pair(lambda: together(ours), lambda: together(pca), repeats))
 
 
 def pair_of_calls(ours, rival, repeats, calls=2000):

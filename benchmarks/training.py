@@ -111,21 +111,21 @@ def digits_2_epoch(data, repeats):
 @row("mnist-simple, 60000 rows: per epoch", "4x", needs_data=True)
 def mnist_simple_epoch(data, repeats):
     X = mnist(data)
-    times = _per_epoch(MNIST_SIMPLE, X, repeats, 1, 4, 1, 3)
+    times = _per_epoch(MNIST_SIMPLE, X, repeats, 4, 8, 1, 3)
     return Result(*times, losses=_same_epochs_losses(MNIST_SIMPLE, X, 5, seeds=3))
 
 
 @row("mnist-deep, 60000 rows: per epoch", "3x", needs_data=True)
 def mnist_deep_epoch(data, repeats):
     X = mnist(data)
-    times = _per_epoch(MNIST_DEEP, X, repeats, 1, 4, 1, 3)
+    times = _per_epoch(MNIST_DEEP, X, repeats, 2, 5, 1, 3)
     return Result(*times, losses=_same_epochs_losses(MNIST_DEEP, X, 3, seeds=10))
 
 
 @row("784-128-64-32, fresh normal noise: per epoch", "3x", needs_data=True)
 def dense_denoise_epoch(data, repeats):
     X = mnist(data)
-    times = _per_epoch(DENSE_DENOISE, X, repeats, 1, 4, 1, 3)
+    times = _per_epoch(DENSE_DENOISE, X, repeats, 2, 5, 1, 3)
     return Result(*times, losses=_same_epochs_losses(DENSE_DENOISE, X, 3, seeds=3))
 
 

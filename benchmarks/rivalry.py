@@ -1,0 +1,122 @@
+"""Time of dense recipes against PyTorch, JAX, scikit-learn and the Keras wrappers."""
+
+import statistics
+import warnings
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
+
+from ._rows import Result, mnist, row, seconds
+from .recipes import DIGITS_2, DIGITS_32, MNIST_DEEP, MNIST_SIMPLE
+from .rivals import jax_step_seconds, keras_wrapper, torch_loop
+
+DIGITS = load_digits().data.astype(np.float32) / 16
+
+
+def _fit(recipe, X, epochs, seed):
+    return recipe.estimator(epochs=epochs, random_state=seed).fit(X).history_["loss"]
+
+
+def _by_turns(ours, rival, repeats):
+    """Times and last losses of both sides, called with a seed after a first call."""
+    ours(0), rival(0)
+    times, losses = ([], []), ([], [])
+    for seed in range(repeats):
+        for side, call in enumerate((ours, rival)):
+            times[side].append(
+                seconds(lambda call=call: losses[side].append(call(seed)))
+            )
+    return Result(*times, losses=tuple(statistics.mean(side) for side in losses))
+
+
+def _torch_row(name, recipe, epochs, tuned, bar, images):
+    what = "PyTorch tuned by hand" if tuned else "a plain PyTorch loop"
+
+    def compare(data, repeats):
+        X = mnist(data) if images else DIGITS
+        return _by_turns(
+            lambda seed: _fit(recipe, X, epochs, seed)[-1],
+            lambda seed: torch_loop(recipe, X, epochs, tuned),
+            repeats,
+        )
+
+    compare.__name__ = f"{name.replace('-', '_')}_torch{'_tuned' if tuned else ''}"
+    title = f"{name}, {epochs} epochs: fit, against {what}"
+    row(title, bar, needs_data=images, needs="torch")(compare)
+
+
+for tuned in (False, True):
+    _torch_row("digits-32", DIGITS_32, 100, tuned, "2x", images=False)
+    _torch_row("digits-2", DIGITS_2, 20, tuned, "2x", images=False)
+    _torch_row("mnist-simple", MNIST_SIMPLE, 5, tuned, "2x", images=True)
+    _torch_row("mnist-deep", MNIST_DEEP, 5, tuned, "1.8x", images=True)
+
+
+def _jax(recipe, X, epochs, repeats):
+    n_steps = epochs * -(-len(X) // recipe.batch_size)
+    _fit(recipe, X, epochs, 0)
+    times = [
+        (
+            seconds(lambda seed=seed: _fit(recipe, X, epochs, seed)) / n_steps,
+            jax_step_seconds(recipe, X, epochs),
+        )
+        for seed in range(repeats)
+    ]
+    return Result(*map(list, zip(*times, strict=True)))
+
+
+@row("digits-32: step of a fit, against JAX's lax.scan", "1/2", needs="jax")
+def digits_32_jax(data, repeats):
+    return _jax(DIGITS_32, DIGITS, 100, repeats)
+
+
+@row(
+    "mnist-deep: step of a fit, against JAX's lax.scan",
+    "1/2",
+    needs_data=True,
+    needs="jax",
+)
+def mnist_deep_jax(data, repeats):
+    return _jax(MNIST_DEEP, mnist(data), 5, repeats)
+
+
+@row("digits, 64-32-64, 100 epochs: fit, against MLPRegressor", "1x")
+def digits_mlp(data, repeats):
+    """Squared error and a linear output on both sides, as MLPRegressor has no other."""
+    X = DIGITS
+
+    def ours(seed):
+        estimator = DIGITS_32.estimator(epochs=100, random_state=seed).set_params(
+            output_activation="linear", loss="mean_squared_error"
+        )
+        return np.mean((estimator.fit(X).reconstruct(X) - X) ** 2)
+
+    def rival(seed):
+        mlp = MLPRegressor(
+            (32,),
+            batch_size=256,
+            alpha=0,
+            epsilon=1e-7,
+            max_iter=100,
+            n_iter_no_change=101,
+            random_state=seed,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mlp.fit(X, X)
+        return np.mean((mlp.predict(X) - X) ** 2)
+
+    return _by_turns(ours, rival, repeats)
+
+
+@row("digits-32, 100 epochs: fit, against keras.wrappers", "")
+def digits_32_wrapper(data, repeats):
+    def rival(seed):
+        wrapper = keras_wrapper(DIGITS_32, 100).fit(DIGITS, DIGITS)
+        return wrapper.history_["loss"][-1]
+
+    return _by_turns(
+        lambda seed: _fit(DIGITS_32, DIGITS, 100, seed)[-1], rival, repeats
+    )
