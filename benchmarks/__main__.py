@@ -70,8 +70,8 @@ HEADING = """# Measured figures
 
 Written by `python -m benchmarks --data FOLDER --out docs/benchmarks`, which runs both
 sides of a row in one process, by turns, and shows medians; the spread is that of the
-ratio. Where a row names no rival, it is plain Keras: the same model, `compile` and `fit`
-with `verbose=0`. A row of both sides' losses fails where ours is more than 5 % above.
+ratio. Where a row names no rival, it is plain Keras: the same model, `compile` and
+`fit` with `verbose=0`. A row with losses fails where ours is more than 5 % above.
 `FOLDER` holds `mnist.npz` as Keras distributes it. Rows of PyTorch and JAX need those
 installed. Rows of validation losses come with `--long`: both sides start from the same
 weights.

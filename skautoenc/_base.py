@@ -202,7 +202,8 @@ class BaseAutoencoder(
             Training data, or images of shape (n_samples, height, width) or
             (n_samples, height, width, channels), which count as rows of their
             pixels. Trained on as float32; CSR and CSC matrices are never made dense
-            whole.
+            whole. From 2**18 rows or 1 GiB on, rows are visited in shuffled blocks of
+            32 KiB, so that a memory map may be larger than memory.
 
         y : Ignored
             Present for API consistency by convention.
@@ -211,7 +212,8 @@ class BaseAutoencoder(
             How often each row counts. Whole weights up to 10 are exactly as if the
             row stood in X so often; what is left of a fraction, or above 10, weights
             the row's loss. Weights well below 1 act like a smaller learning rate:
-            scale them to a mean of 1.
+            scale them to a mean of 1. Of data visited in blocks, all of a weight
+            weights the row's loss.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Rows whose loss is measured after every epoch (``history_["val_loss"]``).
