@@ -1,4 +1,4 @@
-"""Time of dense recipes against PyTorch, JAX, scikit-learn and the Keras wrappers."""
+"""Time of dense recipes against PyTorch, JAX and scikit-learn."""
 
 import statistics
 import warnings
@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPRegressor
 
 from ._rows import Result, mnist, row, seconds
 from .recipes import DIGITS_2, DIGITS_32, MNIST_DEEP, MNIST_SIMPLE
-from .rivals import jax_step_seconds, keras_wrapper, torch_loop
+from .rivals import jax_step_seconds, torch_loop
 
 DIGITS = load_digits().data.astype(np.float32) / 16
 
@@ -99,7 +99,7 @@ def digits_mlp(data, repeats):
 
     def rival(seed):
         mlp = MLPRegressor(
-            (32,),
+            hidden_layer_sizes=(32,),
             batch_size=256,
             alpha=0,
             epsilon=1e-7,
@@ -113,14 +113,3 @@ def digits_mlp(data, repeats):
         return np.mean((mlp.predict(X) - X) ** 2)
 
     return _by_turns(ours, rival, repeats)
-
-
-@row("digits-32, 100 epochs: fit, against keras.wrappers", "")
-def digits_32_wrapper(data, repeats):
-    def rival(seed):
-        wrapper = keras_wrapper(DIGITS_32, 100).fit(DIGITS, DIGITS)
-        return wrapper.history_["loss"][-1]
-
-    return _by_turns(
-        lambda seed: _fit(DIGITS_32, DIGITS, 100, seed)[-1], rival, repeats
-    )

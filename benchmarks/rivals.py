@@ -119,7 +119,7 @@ def jax_step_seconds(recipe, X, epochs):
     return seconds(run) / (epochs * len(batches))
 
 
-# ---- SciKeras and keras.wrappers
+# ---- SciKeras
 
 
 def scikeras_autoencoder(**params):
@@ -152,19 +152,3 @@ def scikeras_autoencoder(**params):
             return r2_score(X, self.predict(X), multioutput="variance_weighted")
 
     return AutoEncoder(**params)
-
-
-def keras_wrapper(recipe, epochs):
-    """keras.wrappers' regressor, to be fitted on X and X."""
-    from keras.wrappers import SKLearnRegressor
-
-    def build(X, y, loss, optimizer):
-        model = recipe.keras_model(X.shape[1])
-        model.compile(loss=loss, optimizer=optimizer)
-        return model
-
-    return SKLearnRegressor(
-        build,
-        model_kwargs={"loss": recipe.loss, "optimizer": recipe.optimizer},
-        fit_kwargs={"epochs": epochs, "batch_size": recipe.batch_size, "verbose": 0},
-    )
