@@ -74,8 +74,8 @@ ratio. Where a row names no rival, it is plain Keras: the same model, `compile` 
 `fit` with `verbose=0`. A row with losses fails where ours is more than 5 % above.
 `FOLDER` holds `mnist.npz` as Keras distributes it. Rows of PyTorch and JAX need those
 installed. `keras.wrappers` is no rival: its `fit` takes a single column as target, so
-it trains no autoencoder. Rows of validation losses come with `--long`: both sides start from the same
-weights.
+it trains no autoencoder. Rows of validation losses come with `--long`: both sides start
+from the same weights.
 
 """
 

@@ -39,7 +39,7 @@ from ._fresh_process import forked_after_tensorflow, in_fresh_process
 from ._keras import isolated
 from ._objective import chain
 from ._pair import build_pair, given_shape, plain
-from ._pca_start import pca_is_exact, start_at_pca
+from ._start import give_first_weights, split
 from ._trainees import KerasTrainee, NumpyTrainee
 from .networks import DenseNetwork
 from .training import Rows, StreamedRows, draw_seed, get_loss, plan_dense
@@ -273,8 +273,15 @@ class BaseAutoencoder(
             order = np.argsort(found.place, kind="stable")
             rows = Rows.weighted(X, order, sample_weight, X_clean)
         if validation is None and self.early_stopping:
-            rows, validation = self._split(rows, found.place, rng)
-        self._initialise(networks, rows, rng)
+            rows, validation = split(rows, found.place, self.validation_fraction, rng)
+        give_first_weights(
+            networks,
+            rows,
+            fitted=vars(self) if self.warm_start else {},
+            init=self.init,
+            may_be_pca=self._codes_are_exact,
+            seed=draw_seed(rng),
+        )
 
         def fitted():
             return {
@@ -577,59 +584,6 @@ class BaseAutoencoder(
             activity_regularizer=self.activity_regularizer,
             tied_weights=self.tied_weights,
         )
-
-    def _split(self, rows, place, rng):
-        """Return the rows to train on and those to validate on.
-
-        Equal rows go to the same side, or what was trained on would be validated on;
-        but streamed ones go by blocks.
-        """
-        if place is None:
-            return rows.split(self.validation_fraction, rng)
-        place = place[rows.index]
-        kinds = np.unique(place)
-        n_val = int(np.ceil(self.validation_fraction * len(kinds)))
-        if n_val >= len(kinds):
-            raise ValueError(
-                "early_stopping=True sets validation_fraction="
-                f"{self.validation_fraction} of the distinct rows aside, which leaves "
-                f"none to train on: n_samples={len(rows)}, {len(kinds)} distinct. "
-                "Give X_val, or set early_stopping=False."
-            )
-        aside = np.isin(place, rng.permutation(kinds)[:n_val])
-        return rows.take(~aside), rows.take(aside)
-
-    def _initialise(self, networks, rows, rng):
-        """Give the networks the weights that training starts from."""
-        seed = draw_seed(rng)
-        if self.warm_start and hasattr(self, "_encoder"):
-            for name, network in networks.items():
-                fitted = getattr(self, name, None)
-                if fitted is None:
-                    continue  # around models trained elsewhere
-                if fitted.config != network.config:
-                    raise ValueError(
-                        "warm_start=True continues from the fitted weights, but the "
-                        f"network or the number of features has changed since: the "
-                        f"{name[1:]} is another. Set warm_start=False to start anew."
-                    )
-                network.weights = fitted.weights
-            return
-        encoder, decoder = networks["_encoder"], networks["_decoder"]
-        n_features = rows.X.shape[1]
-        exact = self._codes_are_exact and pca_is_exact(
-            encoder, decoder, n_features, len(rows)
-        )
-        if self.init == "pca" and not exact:
-            raise ValueError(
-                "init='pca' needs a network that can be PCA: one linear layer to the "
-                "code and one back (hidden_layer_sizes=(), code_activation='linear', "
-                "output_activation='linear') and n_components of at most "
-                f"min(n_samples, n_features)={min(len(rows), n_features)}. "
-                "Use init='auto' or init='random'."
-            )
-        if exact and self.init != "random":
-            start_at_pca(encoder, decoder, rows, seed)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -78,17 +78,14 @@ def _layers_of(networks):
 
 def _optimizer_settings(optimizer, learning_rate):
     """An optimizer of ours and its settings, or None where it takes Keras's."""
-    named = {name.lower(): {} for name in OPTIMIZERS}
     if isinstance(optimizer, str):
-        name, given = optimizer.lower(), {}
-        if name not in named:
-            return None
+        name, given = optimizer, {}
+    elif type(optimizer).__module__.startswith("keras."):
+        name, given = type(optimizer).__name__, optimizer.get_config()
     else:
-        name, given = type(optimizer).__name__.lower(), optimizer.get_config()
-        if name not in named or not type(optimizer).__module__.startswith("keras."):
-            return None
-    kind = {name.lower(): kind for name, kind in OPTIMIZERS.items()}[name]
-    if any(
+        return None
+    kind = OPTIMIZERS.get(name.lower())
+    if kind is None or any(
         given.get(key, value) != value
         for key, value in NEUTRAL.items()
         if key not in kind.defaults

@@ -221,7 +221,7 @@ class SGD:
             weights += self._velocity
 
 
-OPTIMIZERS = {"Adam": Adam, "RMSprop": RMSprop, "SGD": SGD}
+OPTIMIZERS = {"adam": Adam, "rmsprop": RMSprop, "sgd": SGD}
 
 # What Keras's optimizers have beside, and leave alone at these values.
 NEUTRAL = {
