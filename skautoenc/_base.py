@@ -1,5 +1,6 @@
 """The order of fit, transform, inverse_transform and the scores, for every sibling."""
 
+import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -203,7 +204,8 @@ class BaseAutoencoder(
             (n_samples, height, width, channels), which count as rows of their
             pixels. Trained on as float32; CSR and CSC matrices are never made dense
             whole. From 2**18 rows or 1 GiB on, rows are visited in shuffled blocks of
-            32 KiB, so that a memory map may be larger than memory.
+            32 KiB, so that a float32 memory map may be larger than memory; other
+            types are copied.
 
         y : Ignored
             Present for API consistency by convention.
@@ -235,7 +237,7 @@ class BaseAutoencoder(
             vars(self).update(self._fit(X, y, sample_weight, X_val))
         return self
 
-    def _fit(self, X, y, sample_weight, X_val, X_clean=None):
+    def _fit(self, X, y, sample_weight, X_val, X_clean=None, rng=None):
         """Return the fitted attributes."""
         given = X
         X = self._validate(X, reset=True, order="C")
@@ -244,13 +246,13 @@ class BaseAutoencoder(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
         check_dense_parameters(self)
-        rng = generator(self.random_state)
+        rng = generator(self.random_state) if rng is None else rng
+        untouched = copy.deepcopy(rng)
         seed = draw_seed(rng)
         pair, plan = self._without_keras(X, seed)
         if plan is None and forked_after_tensorflow():
-            return in_fresh_process(
-                type(self)._fit, self, given, y, sample_weight, X_val, X_clean
-            )
+            arguments = given, y, sample_weight, X_val, X_clean, untouched
+            return in_fresh_process(type(self)._fit, self, *arguments)
         if plan is None:
             check_names(self)
         loss = get_loss(self.loss) if plan is None else plan.loss
@@ -294,8 +296,8 @@ class BaseAutoencoder(
         task.call_on_fit_task_begin(estimator=self, X=given, y=y)
         history = trainee.train(
             rows,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
+            batch_size=int(self.batch_size),
+            epochs=int(self.epochs),
             validation=validation,
             corrupt=corrupt,
             patience=self.n_iter_no_change if self.early_stopping else None,
@@ -329,8 +331,8 @@ class BaseAutoencoder(
             loss=self.loss,
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
+            batch_size=int(self.batch_size),
+            epochs=int(self.epochs),
             n_rows=X.shape[0],
         )
         return pair, plan
@@ -342,7 +344,8 @@ class BaseAutoencoder(
         with isolated(seed):
             if pair is None:
                 row_shape = self._row_shape or (self.n_features_in_,)
-                models = build_pair(self._network(), row_shape, self.n_components)
+                width = self.n_components and int(self.n_components)
+                models = build_pair(self._network(), row_shape, width)
             else:
                 models = [network.build() for network in pair]
             return KerasTrainee(
@@ -495,6 +498,14 @@ class BaseAutoencoder(
     def autoencoder_(self):
         """Encoder and decoder as one Keras model, a new copy at each access."""
         return chain(self.encoder_, self.decoder_)
+
+    def _get_fitted_attr_html(self, doc_link=""):
+        """What a notebook shows; no Keras model is built for that."""
+        shown = BaseEstimator()
+        vars(shown).update(vars(self))
+        attributes = shown._get_fitted_attr_html(doc_link)
+        attributes.estimator_class = type(self)
+        return attributes
 
     def __getstate__(self):
         state = super().__getstate__()

@@ -3,7 +3,22 @@
 import contextlib
 from numbers import Integral
 
+import numpy as np
+
 from ._keras import load
+
+
+def check_sizes(sizes):
+    """Raise a ValueError unless `sizes` are those of hidden layers."""
+    if (
+        isinstance(sizes, str)
+        or not np.iterable(sizes)
+        or not all(isinstance(size, Integral) and size > 0 for size in sizes)
+    ):
+        raise ValueError(
+            "hidden_layer_sizes must hold positive whole numbers, one per hidden "
+            f"layer of the encoder; got {sizes!r}."
+        )
 
 
 def check_dense_parameters(estimator):
@@ -14,12 +29,8 @@ def check_dense_parameters(estimator):
     ValueError
         Naming the parameter.
     """
-    sizes = estimator.hidden_layer_sizes
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
-        raise ValueError(
-            "hidden_layer_sizes must hold positive whole numbers, one per hidden "
-            f"layer of the encoder; got {sizes!r}."
-        )
+    check_sizes(estimator.hidden_layer_sizes)
+    check_sizes(getattr(estimator.network, "hidden_layer_sizes", ()))
     if estimator.network == "dense":
         return
     for name in ("kernel_regularizer", "activity_regularizer", "tied_weights"):

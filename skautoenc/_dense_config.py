@@ -1,6 +1,7 @@
 """The dense network without Keras: the configs of its two halves, and first weights."""
 
 import json
+from numbers import Real
 
 import numpy as np
 
@@ -33,6 +34,7 @@ def dense_pair(network, n_features, n_components, rng):
     """
     if type(network) is not DenseNetwork or network.tied_weights or not n_components:
         return None
+    n_components = int(n_components)
     sizes = [int(size) for size in network.hidden_layer_sizes]
     try:
         kernel = _regularizer(network.kernel_regularizer)
@@ -73,14 +75,18 @@ def _regularizer(value):
         return None
     if isinstance(value, str) and value in _REGULARIZERS:
         name, config = _REGULARIZERS[value]
-    elif type(value).__module__.startswith("keras.") and type(value).__name__ in (
-        "L1",
-        "L2",
-        "L1L2",
-    ):
+    elif isinstance(value, dict):
+        name, config = value.get("class_name"), value.get("config")
+    elif type(value).__module__.startswith("keras."):
         name, config = type(value).__name__, value.get_config()
     else:
         raise _NeedsKeras
+    strengths = {"L1": {"l1"}, "L2": {"l2"}, "L1L2": {"l1", "l2"}}.get(name)
+    if not isinstance(config, dict) or config.keys() != strengths:
+        raise _NeedsKeras
+    if not all(isinstance(strength, Real) for strength in config.values()):
+        raise _NeedsKeras
+    config = {key: float(strength) for key, strength in config.items()}
     return _keras_object("keras.regularizers", name, config)
 
 
@@ -95,7 +101,7 @@ def _network(part, widths, hidden, last, rng):
         layers.append(
             _node(
                 "Dense",
-                {**config, "units": n_out, "use_bias": True},
+                {**config, "units": n_out, "use_bias": True, "dtype": "float32"},
                 [{"args": [_tensor(previous, n_in)], "kwargs": {}}],
             )
         )

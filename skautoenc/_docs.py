@@ -28,11 +28,12 @@ PARAMETERS = """n_components : int or None, default=2
     output_activation : str or callable, default="linear"
         Activation of the reconstruction. ``"sigmoid"`` suits data in [0, 1].
 
-    kernel_regularizer : str, keras.Regularizer or None, default=None
-        Penalty on every kernel, such as ``keras.regularizers.L2(1e-4)``. The names
-        ``"l1"`` and ``"l2"`` mean a strength of 0.01, which is a lot.
+    kernel_regularizer : str, dict, keras.Regularizer or None, default=None
+        Penalty on every kernel, such as ``keras.regularizers.L2(1e-4)``, or
+        ``{"class_name": "L2", "config": {"l2": 1e-4}}``, which needs no import. The
+        names ``"l1"`` and ``"l2"`` mean a strength of 0.01, which is a lot.
 
-    activity_regularizer : str, keras.Regularizer or None, default=None
+    activity_regularizer : str, dict, keras.Regularizer or None, default=None
         Penalty on the code; ``"l1"`` gives a sparse autoencoder.
 
     tied_weights : bool, default=False

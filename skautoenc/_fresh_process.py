@@ -63,9 +63,13 @@ def in_fresh_process(function, *arguments):
     )
     os.close(write_end)
     with process, open(read_end, "rb") as answer:
-        process.stdin.write(task.getbuffer())
-        process.stdin.close()
-        data = answer.read()
+        try:
+            process.stdin.write(task.getbuffer())
+            process.stdin.close()
+            data = answer.read()
+        except BaseException:
+            process.kill()
+            raise
     if not data:
         raise RuntimeError(
             "The process that was to train in the place of this one, which was forked "

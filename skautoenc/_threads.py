@@ -52,6 +52,8 @@ class _OneBlasThread:
 
 
 one_blas_thread = _OneBlasThread()
+if hasattr(os, "register_at_fork"):  # the threads that were inside are not there
+    os.register_at_fork(after_in_child=one_blas_thread.__init__)
 
 
 @functools.cache

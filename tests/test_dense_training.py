@@ -165,6 +165,9 @@ from skautoenc import AutoencoderTransformer, DenoisingAutoencoder
 for kind in AutoencoderTransformer, DenoisingAutoencoder:
     Z = kind(2, epochs=2, early_stopping=True).fit_transform(load_iris().data)
     assert Z.shape == (150, 2)
+l2 = {"class_name": "L2", "config": {"l2": 1e-4}}
+estimator = AutoencoderTransformer(2, epochs=2, kernel_regularizer=l2)
+assert "history_" in estimator.fit(load_iris().data)._repr_html_()
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -244,6 +247,40 @@ def test_gaussian_noise_reaches_numpy_too(digits):
     denoiser = DenoisingAutoencoder(32, epochs=60, noise_level=0.3, random_state=0)
     cleaned = denoiser.fit(digits).reconstruct(noisy)
     assert np.mean((cleaned - digits) ** 2) < 0.5 * np.mean((noisy - digits) ** 2)
+
+
+def test_the_cross_entropy_of_data_fitted_exactly_falls_to_zero(digits):
+    X = (digits[:32] > 0.5).astype(np.float32)
+    estimator = AutoencoderTransformer(
+        32,
+        hidden_layer_sizes=(64,),
+        output_activation="sigmoid",
+        loss="bce",
+        learning_rate=0.01,
+        epochs=600,
+        random_state=0,
+    )
+    ours = estimator.fit(X).history_["loss"]
+    estimator.set_params(callbacks=[keras.callbacks.Callback()])
+    theirs = estimator.fit(X).history_["loss"]
+    assert 0 <= ours[-1] < 1e-4
+    np.testing.assert_allclose(ours, theirs, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    "params", [{"n_components": np.int64(3)}, {"batch_size": np.int32(16)}]
+)
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+def test_integers_of_numpy_are_integers(digits, small, params, optimizer):
+    small.set_params(optimizer=optimizer, **params).fit(digits)
+    assert small.transform(digits).shape == (300, 3)
+
+
+@pytest.mark.parametrize("sizes", [(0,), (-3,), (2.5,), 5, "ab"])
+def test_sizes_of_a_network_that_is_given_are_checked(digits, sizes):
+    network = DenseNetwork(sizes)
+    with pytest.raises(ValueError, match="hidden_layer_sizes must hold positive"):
+        AutoencoderTransformer(network=network).fit(digits)
 
 
 def test_sigmoids_that_saturate_give_finite_losses():

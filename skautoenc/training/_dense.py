@@ -16,10 +16,7 @@ from .._forward import ACTIVATIONS
 from .._threads import one_blas_thread
 from ._formulas import ALIASES, LOSSES, NEUTRAL, OPTIMIZERS, SLOPES
 from ._monitor import Monitor
-from ._rows import draw_seed
-
-# Rows gathered at once: few enough to stay in the processor's cache.
-_PART_BYTES = 2**21
+from ._rows import draw_seed, part_size
 
 # On 2 cores a compiled step saves 11 ps for each multiplication beyond the first so
 # many, and costs more below; from so many saved in all, 0.2 s, the compiled engine is
@@ -50,14 +47,20 @@ def plan_dense(networks, *, loss, optimizer, learning_rate, batch_size, epochs, 
         return None
     if LOSSES[name].activation not in (None, layers[-1].activation):
         return None
-    tf = sys.modules.get("tensorflow")
-    if tf is not None and tf.distribute.has_strategy():
+    if _in_strategy():
         return None
     batch_size = min(batch_size, n_rows)
     step = 3 * batch_size * sum(layer.n_in * layer.n_out for layer in layers)
     if epochs * n_rows / batch_size * (step - _SMALL_STEP) > _MOST_SAVED:
         return None
     return DensePlan(layers, name, settings)
+
+
+def _in_strategy():
+    """Whether a ``tf.distribute`` strategy is on; not while TensorFlow is imported."""
+    distribute = getattr(sys.modules.get("tensorflow"), "distribute", None)
+    has_strategy = getattr(distribute, "has_strategy", None)
+    return has_strategy is not None and has_strategy()
 
 
 def _layers_of(networks):
@@ -95,6 +98,9 @@ def _optimizer_settings(optimizer, learning_rate):
     if learning_rate is not None:
         settings["learning_rate"] = learning_rate
     if not isinstance(settings["learning_rate"], Real):
+        return None
+    settings["learning_rate"] = float(settings["learning_rate"])
+    if max(settings.get("beta_1", 0), settings.get("beta_2", 0)) >= 1:
         return None
     return functools.partial(kind, **settings)
 
@@ -252,7 +258,9 @@ class _Batch:
         outputs = self._outputs[-1]
         np.dot(below.T, self._layers[-1].weights, out=outputs)
         self._activate(-1, outputs)
-        losses = self._loss.function(outputs, targets, self._errors[-1])
+        losses = self._loss.function(
+            outputs, targets, self._errors[-1], self._scratch[-1]
+        )
         return float(losses @ (self._ones if weights is None else weights)) + penalties
 
     def _activate(self, i, h):
@@ -308,7 +316,7 @@ def train_dense(
     draws, validation_seed = np.random.default_rng(draw_seed(rng)), draw_seed(rng)
     n_features = rows.X.shape[1]
     batch_size = min(batch_size, len(rows))
-    n = batch_size * max(1, _PART_BYTES // (4 * n_features * batch_size))
+    n = part_size(batch_size, n_features)
     inputs = targets = np.empty((n, n_features), np.float32)
     if corrupt is not None or rows.targets is not None:
         targets = np.empty_like(inputs)

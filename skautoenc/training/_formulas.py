@@ -53,8 +53,8 @@ class Loss(NamedTuple):
     Attributes
     ----------
     function : callable
-        ``(outputs, targets, errors) -> losses of shape (n,)``; writes the gradient to
-        `errors`, and may overwrite `outputs`.
+        ``(outputs, targets, errors, scratch) -> losses of shape (n,)``; writes the
+        gradient to `errors`, and may overwrite `scratch`.
 
     factor : float
         What the gradient still is to be multiplied with, times n_features.
@@ -68,39 +68,41 @@ class Loss(NamedTuple):
     activation: str | None = None
 
 
-def _squared_error(outputs, targets, errors):
+def _squared_error(outputs, targets, errors, scratch):
     np.subtract(outputs, targets, out=errors)
     return np.vecdot(errors, errors) / errors.shape[1]
 
 
-def _absolute_error(outputs, targets, errors):
+def _absolute_error(outputs, targets, errors, scratch):
     np.subtract(outputs, targets, out=errors)
-    losses = np.abs(errors).mean(axis=1)
+    losses = np.abs(errors, out=scratch).mean(axis=1)
     np.sign(errors, out=errors)
     return losses
 
 
-def _binary_crossentropy(logits, targets, errors):
-    # softplus(z) - x z, with softplus(z) = (|z| + z) / 2 - log((1 + |t|) / 2) and
-    # t = tanh(z / 2), which gives the sigmoid too. Sums are products with ones.
-    n_features = logits.shape[1]
-    ones = np.ones(n_features, np.float32)
-    np.abs(logits, out=errors)
-    losses = 0.5 * (errors @ ones + logits @ ones) - np.vecdot(logits, targets)
-    np.multiply(logits, 0.5, out=logits)
-    t = np.tanh(logits, out=logits)
-    np.abs(t, out=errors)
-    errors += 1
-    np.log(errors, out=errors)
-    losses += np.float32(n_features * np.log(2)) - errors @ ones
-    np.subtract(t, targets, out=errors)
+def _binary_crossentropy(logits, targets, errors, scratch):
+    # With u = exp(-|z|) and s = 1 where z is positive, else 0, the loss is
+    # log(1 + u) + (s - x) z, two sums without a negative term, and the sigmoid is s
+    # minus or plus 1 - 1 / (1 + u).
+    np.abs(logits, out=scratch)
+    np.negative(scratch, out=scratch)
+    np.exp(scratch, out=scratch)
+    np.log1p(scratch, out=errors)
+    losses = errors @ np.ones(errors.shape[1], np.float32)
+    np.copysign(0.5, logits, out=errors)
+    errors += 0.5
     errors -= targets
-    errors += 1
-    return losses / n_features
+    losses += np.vecdot(errors, logits)
+    scratch += 1
+    np.divide(1, scratch, out=scratch)
+    np.subtract(1, scratch, out=scratch)
+    np.copysign(scratch, logits, out=scratch)
+    errors -= scratch
+    return losses / errors.shape[1]
 
 
 LOSSES = {
-    "binary_crossentropy": Loss(_binary_crossentropy, 0.5, "sigmoid"),
+    "binary_crossentropy": Loss(_binary_crossentropy, 1.0, "sigmoid"),
     "mean_absolute_error": Loss(_absolute_error, 1.0),
     "mean_squared_error": Loss(_squared_error, 2.0),
 }

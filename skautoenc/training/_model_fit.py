@@ -4,6 +4,7 @@ import numpy as np
 
 from .._keras import isolated, load
 from ._losses import row_losses
+from ._rows import part_size
 
 
 def train_with_model_fit(
@@ -49,8 +50,10 @@ def train_with_model_fit(
 
     def shuffled():
         for _ in range(epochs):
-            for part in rows.parts(batch_size, rng):
-                yield batch(part, draws)
+            n = part_size(batch_size, int(np.prod(model.inputs[0].shape[1:])))
+            for part in rows.parts(n, rng):
+                for start in range(0, len(part), batch_size):
+                    yield batch(part.take(slice(start, start + batch_size)), draws)
 
     class InOrder(keras.utils.PyDataset):
         def __len__(self):

@@ -14,8 +14,16 @@ MAX_VISITS = 10
 # What a block of streamed rows holds: enough to be read from a disk in one go.
 BLOCK_BYTES = 2**15
 
+# What is gathered at once where batches are then trained on one by one.
+PART_BYTES = 2**21
+
 # Gathering less than this takes no longer than starting threads does.
 PARALLEL_BYTES = 2**22
+
+
+def part_size(batch_size, n_features):
+    """Rows to gather at once: whole batches that stay in the processor's cache."""
+    return batch_size * max(1, PART_BYTES // (4 * n_features * batch_size))
 
 
 def draw_seed(rng):
@@ -131,10 +139,13 @@ class StreamedRows:
     def __len__(self):
         return self._len
 
-    def split(self, fraction, rng):
-        """The rows to train on, and a fraction of the blocks set aside."""
-        aside = np.zeros(len(self._starts), bool)
-        n_aside = int(np.ceil(fraction * len(aside)))
+    @property
+    def n_blocks(self):
+        return len(self._starts)
+
+    def split(self, n_aside, rng):
+        """The rows to train on, and those of `n_aside` blocks set aside."""
+        aside = np.zeros(self.n_blocks, bool)
         aside[rng.permutation(len(aside))[:n_aside]] = True
         return [
             StreamedRows(self.X, self._weight, self.targets, self._starts[chosen])
@@ -147,7 +158,8 @@ class StreamedRows:
         index = self._starts[block] + row
         weight = np.ones(len(index), np.float32)
         if self._weight is not None:
-            weight[:] = self._weight[index]
+            # A row that weighs nothing is no filling: it counts where rows are counted.
+            weight = np.maximum(self._weight[index], 1e-30).astype(np.float32)
         return Rows(self.X, index, weight, self.targets)
 
     def parts(self, n, shuffle=None):
