@@ -139,7 +139,7 @@ def main():
     )
     args = parser.parse_args()
 
-    records = []
+    about, records = machine(), []
     rows = [name for name in ROWS if args.long or not ROWS[name].takes_long]
     for name in args.only or rows:
         if ROWS[name].needs_data and args.data is None:
@@ -148,19 +148,21 @@ def main():
         if ROWS[name].needs and not _has(ROWS[name].needs):
             print(f"{name}: left out, needs {ROWS[name].needs}", flush=True)
             continue
-        records.append({"row": name, **ROWS[name](args.data, args.repeats).row()})
-        print(f"{name}: {_cell(records[-1]['rival / ours'])}", flush=True)
+        record = {"row": name, **ROWS[name](args.data, args.repeats).row()}
+        print(f"{name}: {_cell(record['rival / ours'])}", flush=True)
+        records.append(record)
+        if args.out:
+            write(args.out, record, about)
+    print("\n" + markdown(records, about))
 
-    about = machine()
-    table = markdown(records, about)
-    print("\n" + table)
-    if args.out:
-        records = merged(args.out.with_suffix(".json"), records)
-        table = markdown(records, about)
-        args.out.with_suffix(".md").write_text(HEADING + table)
-        args.out.with_suffix(".json").write_text(
-            json.dumps({"machine": about, "rows": records}, indent=1) + "\n"
-        )
+
+def write(out, record, about):
+    """Put a row into the files, at once: those that follow may fail."""
+    records = merged(out.with_suffix(".json"), [record])
+    out.with_suffix(".md").write_text(HEADING + markdown(records, about))
+    out.with_suffix(".json").write_text(
+        json.dumps({"machine": about, "rows": records}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

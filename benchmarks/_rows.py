@@ -46,7 +46,7 @@ class Result:
             "asked for": self.bar,
         }
         if self.losses:
-            record["loss, ours"], record["loss, rival"] = self.losses
+            record["loss, ours"], record["loss, rival"] = map(float, self.losses)
         return record
 
 

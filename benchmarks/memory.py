@@ -33,9 +33,9 @@ def peak(side, data):
     before = resident()
     with PeakMemory() as memory:
         if side == "ours":
-            MNIST_SIMPLE.estimator(epochs=2, random_state=0).fit(X)
+            MNIST_SIMPLE.estimator(epochs=5, random_state=0).fit(X)
         else:
-            MNIST_SIMPLE.plain_keras(X, epochs=2)
+            MNIST_SIMPLE.plain_keras(X, epochs=5)
     return memory.peak - before
 
 

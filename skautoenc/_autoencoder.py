@@ -41,9 +41,10 @@ class AutoencoderTransformer(BaseAutoencoder):
     Notes
     -----
     A fit does not depend on the order of the rows of X: they are put into an order of
-    their own before they are shuffled.
+    their own before they are shuffled, unless they are many (see `fit`).
 
-    A fitted estimator holds NumPy arrays and a string. It is pickled and loaded
+    Small dense networks are trained without TensorFlow. A fitted estimator holds NumPy
+    arrays and a string: unless a parameter is a Keras object, it is pickled and loaded
     without TensorFlow, and dense networks encode without it too.
 
     References

@@ -5,6 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+# An array is taken up faster than a number, half of the time on a single row.
+_HALF = np.array(0.5, np.float32)
+
 # Every activation may overwrite its argument.
 
 
@@ -34,10 +37,10 @@ def _celu(x, alpha=1.0):
 
 def _sigmoid(x):
     # (1 + tanh(x / 2)) / 2: NumPy's tanh is vectorised, and nothing overflows.
-    x *= 0.5
+    x *= _HALF
     np.tanh(x, out=x)
-    x *= 0.5
-    x += 0.5
+    x *= _HALF
+    x += _HALF
     return x
 
 

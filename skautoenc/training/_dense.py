@@ -226,76 +226,113 @@ class _Batch:
 
     def __init__(self, layers, loss, n):
         *hidden, last = layers
-        self._layers, self._hidden, self._loss = layers, hidden, loss
-        self._padded = [np.ones((a.n_out + 1, n), np.float32) for a in hidden]
-        self._outputs = [padded[:-1] for padded in self._padded]
-        self._outputs.append(np.empty((n, last.n_out), np.float32))
-        self._errors = [np.empty_like(h) for h in self._outputs]
-        self._scratch = [np.empty_like(h) for h in self._outputs]
-        self._first = np.empty((n, layers[0].n_out), np.float32)
-        self._last = np.empty((n, hidden[-1].n_out), np.float32)
-        self._ones = np.ones(n, np.float32)
-        self._functions = [ACTIVATIONS[a.activation] for a in layers]
-        self._slopes = [SLOPES[a.activation] for a in layers]
+        self._loss, self._last, self._ones = loss, last, np.ones(n, np.float32)
+        padded = [np.ones((a.n_out + 1, n), np.float32) for a in hidden]
+        outputs = [above[:-1] for above in padded]
+        errors = [np.empty_like(h) for h in outputs]
+        functions = [_function(a.activation) for a in layers]
+        slopes = [SLOPES[a.activation] for a in layers]
         if loss.activation is not None:
-            self._functions[-1], self._slopes[-1] = ACTIVATIONS["linear"], None
+            functions[-1] = slopes[-1] = None
+        penalties = [a.activity_penalty for a in hidden]
+
+        # Views and functions, looked up once: small steps are mostly that.
+        self._first = layers[0].kernel, layers[0].bias[:, None]
+        self._first_rows = np.empty((n, layers[0].n_out), np.float32)
+        self._up = [
+            (above.weights.T, below, h, function, penalty)
+            for above, below, h, function, penalty in zip(
+                hidden, [None, *padded], outputs, functions, penalties, strict=False
+            )
+        ]
+        self._top = padded[-1].T, functions[-1], slopes[-1]
+        self._outputs = np.empty((n, last.n_out), np.float32)
+        self._errors = np.empty_like(self._outputs)
+        self._scratch = np.empty_like(self._outputs)
+        self._below_last = padded[-1], np.empty((n, hidden[-1].n_out), np.float32)
+        down = zip(
+            hidden,
+            outputs,
+            errors,
+            [None, *padded],
+            [None, *errors],
+            slopes,
+            penalties,
+            strict=False,
+        )
+        self._down = [(*step, np.empty_like(step[1])) for step in down][::-1]
 
     def forward(self, inputs, targets, weights):
         """The loss but for the penalties on kernels, summed over rows."""
         penalties = 0.0
-        below = None
-        for i, layer in enumerate(self._hidden):
-            h = self._outputs[i]
+        for kernel, below, h, function, penalty in self._up:
             if below is None:
-                np.dot(inputs, layer.kernel, out=self._first)
-                np.add(self._first.T, layer.bias[:, None], out=h)
+                np.dot(inputs, self._first[0], out=self._first_rows)
+                np.add(self._first_rows.T, self._first[1], out=h)
             else:
-                np.dot(layer.weights.T, below, out=h)
-            self._activate(i, h)
-            if layer.activity_penalty:
-                penalties += _penalised(layer.activity_penalty, h)[0]
-            below = self._padded[i]
-        outputs = self._outputs[-1]
-        np.dot(below.T, self._layers[-1].weights, out=outputs)
-        self._activate(-1, outputs)
+                np.dot(kernel, below, out=h)
+            if function is not None:
+                function(h)
+            if penalty:
+                penalties += _penalised(penalty, h)[0]
+        below, function, _ = self._top
+        np.dot(below, self._last.weights, out=self._outputs)
+        if function is not None:
+            function(self._outputs)
         losses = self._loss.function(
-            outputs, targets, self._errors[-1], self._scratch[-1]
+            self._outputs, targets, self._errors, self._scratch
         )
         return float(losses @ (self._ones if weights is None else weights)) + penalties
 
-    def _activate(self, i, h):
-        activated = self._functions[i](h)
+    def backward(self, inputs, weights):
+        """Write the gradient, but for its factor, after `forward`."""
+        if weights is not None:
+            self._errors *= weights[:, None]
+        slope = self._top[2]
+        if slope is not None:
+            slope(self._outputs, self._scratch)
+            self._errors *= self._scratch
+        below, rows = self._below_last
+        np.dot(below, self._errors, out=self._last.gradient)
+        np.dot(self._errors, self._last.kernel.T, out=rows)
+        np.copyto(self._down[0][2], rows.T)
+        for (
+            layer,
+            h,
+            errors,
+            below,
+            errors_below,
+            slope,
+            penalty,
+            scratch,
+        ) in self._down:
+            if penalty:
+                gradient = _penalised(penalty, h)[1]
+                gradient *= self._last.n_out / self._loss.factor
+                errors += gradient
+            if slope is not None:
+                slope(h, scratch)
+                errors *= scratch
+            if below is None:
+                np.dot(inputs.T, errors.T, out=layer.gradient[:-1])
+                np.dot(errors, self._ones, out=layer.gradient[-1])
+            else:
+                np.dot(below, errors.T, out=layer.gradient)
+                np.dot(layer.kernel, errors, out=errors_below)
+
+
+def _function(name):
+    """An activation that works in place, or None for none."""
+    if name == "linear":
+        return None
+    function = ACTIVATIONS[name]
+
+    def in_place(h):
+        activated = function(h)
         if activated is not h:
             h[:] = activated
 
-    def backward(self, inputs, weights):
-        """Write the gradient, but for its factor, after `forward`."""
-        errors = self._errors[-1]
-        if weights is not None:
-            errors *= weights[:, None]
-        self._take_slope(-1, errors)
-        last = self._layers[-1]
-        np.dot(self._padded[-1], errors, out=last.gradient)
-        np.dot(errors, last.kernel.T, out=self._last)
-        np.copyto(self._errors[-2], self._last.T)
-        for i in range(len(self._hidden) - 1, -1, -1):
-            layer, errors = self._layers[i], self._errors[i]
-            if layer.activity_penalty:
-                gradient = _penalised(layer.activity_penalty, self._outputs[i])[1]
-                gradient *= last.n_out / self._loss.factor
-                errors += gradient
-            self._take_slope(i, errors)
-            if i:
-                np.dot(self._padded[i - 1], errors.T, out=layer.gradient)
-                np.dot(layer.kernel, errors, out=self._errors[i - 1])
-            else:
-                np.dot(inputs.T, errors.T, out=layer.gradient[:-1])
-                np.dot(errors, self._ones, out=layer.gradient[-1])
-
-    def _take_slope(self, i, errors):
-        if self._slopes[i] is not None:
-            self._slopes[i](self._outputs[i], self._scratch[i])
-            errors *= self._scratch[i]
+    return function if name in ("relu", "sigmoid", "tanh") else in_place
 
 
 def train_dense(
