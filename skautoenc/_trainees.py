@@ -42,7 +42,7 @@ class NumpyTrainee:
 
 
 class KerasTrainee:
-    """What an objective made of Keras models.
+    """The parts of an objective, Keras models, trained by `train`.
 
     Parameters
     ----------

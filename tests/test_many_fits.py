@@ -41,9 +41,6 @@ def usage():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not os.path.exists("/proc/self/statm"), reason="reads Linux's /proc"
-)
 def test_300_fits_leave_memory_threads_and_files_flat(digits):
     for i in range(300):
         estimator = clone(CONFIGURATIONS[i % 10]).set_params(random_state=i)
