@@ -1,6 +1,7 @@
 """Autoencoders with the manners of scikit-learn's PCA."""
 
 from ._autoencoder import AutoencoderTransformer
+from ._comparison import compare_reducers
 from ._denoising import DenoisingAutoencoder
 from ._variational import VariationalAutoencoder
 from .networks import ConvNetwork, DenseNetwork
@@ -13,4 +14,5 @@ __all__ = [
     "DenoisingAutoencoder",
     "DenseNetwork",
     "VariationalAutoencoder",
+    "compare_reducers",
 ]
