@@ -2,11 +2,14 @@
 
 from numbers import Real
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseAutoencoder
 from ._docs import documented
 from ._objective import deterministic
+
+# Rows that mixup="auto" mixes, at most.
+_MOST_MIXED = 10_000
 
 
 @documented
@@ -28,12 +31,19 @@ class AutoencoderTransformer(BaseAutoencoder):
         ``reconstruction_loss`` and ``contractive_loss`` too. A step then takes each
         row as often as the code has components.
 
+    mixup : bool or "auto", default="auto"
+        Train on points between each row and another one, drawn anew in every epoch,
+        which keeps a network from learning single rows by heart. ``history_["loss"]``
+        is then that of such points. ``"auto"`` does so where training starts at PCA,
+        with at most 10000 rows: more are hard to learn by heart.
+
     Attributes
     ----------
     <attributes>
 
     See Also
     --------
+    compare_reducers : Sets it beside PCA and others.
     sklearn.decomposition.PCA : The linear autoencoder, in closed form.
     DenoisingAutoencoder : Learns to undo a corruption.
     VariationalAutoencoder : Learns codes that new rows can be drawn from.
@@ -55,6 +65,9 @@ class AutoencoderTransformer(BaseAutoencoder):
     S. Rifai et al., "Contractive Auto-Encoders: Explicit Invariance During Feature
     Extraction", ICML (2011), for `contractive`.
 
+    H. Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR (2018), for
+    `mixup`.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -70,6 +83,7 @@ class AutoencoderTransformer(BaseAutoencoder):
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
         "contractive": [Interval(Real, 0, None, closed="left")],
+        "mixup": [StrOptions({"auto"}), "boolean"],
     }
 
     def __init__(
@@ -88,16 +102,17 @@ class AutoencoderTransformer(BaseAutoencoder):
         loss="mean_squared_error",
         optimizer="adam",
         learning_rate=None,
-        batch_size=32,
-        epochs=100,
-        early_stopping=False,
+        batch_size="auto",
+        epochs="auto",
+        early_stopping="auto",
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change="auto",
         callbacks=None,
         warm_start=False,
         verbose=0,
         random_state=None,
         contractive=0.0,
+        mixup="auto",
     ):
         super().__init__(
             n_components,
@@ -124,6 +139,12 @@ class AutoencoderTransformer(BaseAutoencoder):
             random_state=random_state,
         )
         self.contractive = contractive
+        self.mixup = mixup
+
+    def _mixes_rows(self, refines_pca, n_rows):
+        if self.mixup == "auto":
+            return refines_pca and n_rows <= _MOST_MIXED
+        return self.mixup
 
     def _objective_has_penalties(self):
         return self.contractive > 0

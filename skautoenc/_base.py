@@ -29,6 +29,7 @@ from ._data import (
     check_loss_takes,
     finite_table,
     flatten_rows,
+    is_squared_error,
     is_streamed,
     survey,
     warn_of_output,
@@ -40,10 +41,20 @@ from ._fresh_process import forked_after_tensorflow, in_fresh_process
 from ._keras import isolated
 from ._objective import chain
 from ._pair import build_pair, given_shape, plain
-from ._start import give_first_weights, split
+from ._start import (
+    can_be_pca,
+    effort_for,
+    give_first_weights,
+    is_better,
+    share_aside,
+    split,
+    start_at_pca,
+)
 from ._trainees import KerasTrainee, NumpyTrainee
 from .networks import DenseNetwork
 from .training import Rows, StreamedRows, draw_seed, get_loss, plan_dense
+
+_COUNT = [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
 
 
 class BaseAutoencoder(
@@ -72,11 +83,11 @@ class BaseAutoencoder(
             HasMethods("get_config"),
             None,
         ],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
+        "batch_size": _COUNT,
+        "epochs": _COUNT,
+        "early_stopping": [StrOptions({"auto"}), "boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": _COUNT,
         "callbacks": [list, tuple, None],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
@@ -249,7 +260,10 @@ class BaseAutoencoder(
         rng = generator(self.random_state) if rng is None else rng
         untouched = copy.deepcopy(rng)
         seed = draw_seed(rng)
-        pair, plan = self._without_keras(X, seed)
+        effort = effort_for(
+            X.shape[0], self.batch_size, self.epochs, self.n_iter_no_change
+        )
+        pair, plan = self._without_keras(X, seed, effort)
         if plan is None and forked_after_tensorflow():
             arguments = given, y, sample_weight, X_val, X_clean, untouched
             return in_fresh_process(type(self)._fit, self, *arguments)
@@ -274,16 +288,31 @@ class BaseAutoencoder(
         else:
             order = np.argsort(found.place, kind="stable")
             rows = Rows.weighted(X, order, sample_weight, X_clean)
-        if validation is None and self.early_stopping:
-            rows, validation = split(rows, found.place, self.validation_fraction, rng)
-        give_first_weights(
+        ends = networks["_encoder"], networks["_decoder"]
+        may_be_pca = self._codes_are_exact and can_be_pca(*ends, rows)
+        has_weights = isinstance(self.network, tuple | list)
+        refines_pca = may_be_pca and (
+            self.init == "pca" or (self.init == "auto" and not has_weights)
+        )
+        all_rows, stops_early = rows, self.early_stopping
+        fraction = self.validation_fraction
+        is_careful = stops_early == "auto"
+        if is_careful:
+            fraction = share_aside(rows, found.place, fraction)
+            stops_early = refines_pca and (validation is not None or fraction > 0)
+        if validation is None and stops_early:
+            rows, validation = split(rows, found.place, fraction, rng)
+        seed = draw_seed(rng)
+        starts_at_pca = give_first_weights(
             networks,
             rows,
             fitted=vars(self) if self.warm_start else {},
-            init=self.init,
-            may_be_pca=self._codes_are_exact,
-            seed=draw_seed(rng),
+            wants_pca=refines_pca or self.init == "pca",
+            may_be_pca=may_be_pca,
+            seed=seed,
         )
+        if self._mixes_rows(refines_pca, len(rows)):
+            rows = rows.mixing()
 
         def fitted():
             return {
@@ -292,30 +321,42 @@ class BaseAutoencoder(
                 "mean_": of_targets.mean,
             }
 
-        task = self._init_callback_context(max_subtasks=self.epochs)
+        task = self._init_callback_context(max_subtasks=effort.epochs)
         task.call_on_fit_task_begin(estimator=self, X=given, y=y)
-        history = trainee.train(
+        run = trainee.train(
             rows,
-            batch_size=int(self.batch_size),
-            epochs=int(self.epochs),
+            batch_size=effort.batch_size,
+            epochs=effort.epochs,
             validation=validation,
             corrupt=corrupt,
-            patience=self.n_iter_no_change if self.early_stopping else None,
+            patience=effort.patience if stops_early else None,
+            decays=refines_pca,
             verbose=self.verbose,
             listener=EpochTasks(self, task, given, y, fitted),
             rng=rng,
         )
+        n_iter = len(run.history["loss"])
         attributes = {
             **fitted(),
-            "history_": history,
-            "n_iter_": len(history["loss"]),
+            "history_": run.history,
+            "n_iter_": n_iter,
+            "best_epoch_": n_iter if run.best_epoch is None else run.best_epoch,
         }
+        if starts_at_pca and stops_early:
+            learned = attributes["_encoder"], attributes["_decoder"]
+            doubts = is_careful and corrupt is None and is_squared_error(loss)
+            if run.best_epoch == 0 or (
+                doubts and not is_better(learned, ends, validation)
+            ):
+                # Then PCA may as well have the rows that were set aside.
+                start_at_pca(*ends, all_rows, seed)
+                attributes |= {**networks, "best_epoch_": 0}
         task.call_on_fit_task_end(
             estimator=self, X=given, y=y, reconstruction_attributes=lambda: attributes
         )
         return attributes
 
-    def _without_keras(self, X, seed):
+    def _without_keras(self, X, seed, effort):
         """The dense network as fitted state, and how NumPy trains it; None for neither.
 
         The objective must be the reconstruction alone, and no callback wait for a
@@ -331,8 +372,8 @@ class BaseAutoencoder(
             loss=self.loss,
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
-            batch_size=int(self.batch_size),
-            epochs=int(self.epochs),
+            batch_size=effort.batch_size,
+            epochs=effort.epochs,
             n_rows=X.shape[0],
         )
         return pair, plan
@@ -356,6 +397,10 @@ class BaseAutoencoder(
                 learning_rate=self.learning_rate,
                 callbacks=self.callbacks or (),
             )
+
+    def _mixes_rows(self, refines_pca, n_rows):
+        """Whether it is trained on points between rows."""
+        return False
 
     def _corruption(self, found, in_pairs):
         """What is done to rows before the encoder sees them: nothing."""
@@ -594,6 +639,7 @@ class BaseAutoencoder(
             kernel_regularizer=self.kernel_regularizer,
             activity_regularizer=self.activity_regularizer,
             tied_weights=self.tied_weights,
+            linear_path=self._codes_are_exact and self.init != "random" and "auto",
         )
 
     def __sklearn_tags__(self):

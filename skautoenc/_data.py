@@ -172,6 +172,11 @@ def _name(loss):
     return getattr(loss, "__name__", getattr(loss, "name", ""))
 
 
+def is_squared_error(loss):
+    """Whether `loss`, a Keras loss, is the mean squared error."""
+    return _name(loss) in ("mean_squared_error", "mse")
+
+
 def _is_binary(loss):
     return _name(loss).startswith("binary_")
 
@@ -187,11 +192,13 @@ def warn_of_output(decoder, loss, found, name_of_data="X"):
     name_of_data : str, default="X"
     """
     layers = [
-        spec["config"]
+        spec
         for spec in json.loads(decoder.config)["config"]["layers"]
         if spec["class_name"] not in _RESHAPING
     ]
-    name = layers[-1].get("activation") if layers else None
+    if len(layers) > 1 and layers[-1]["class_name"] == "Add":
+        layers.pop()  # the linear path is the last of what it adds
+    name = layers[-1]["config"].get("activation") if layers else None
     if not isinstance(name, str):
         return
     low, high = _REACH.get(name, (-np.inf, np.inf))

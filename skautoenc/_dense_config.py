@@ -34,32 +34,31 @@ def dense_pair(network, n_features, n_components, rng):
     """
     if type(network) is not DenseNetwork or network.tied_weights or not n_components:
         return None
+    has_line = network.has_line()
     n_components = int(n_components)
     sizes = [int(size) for size in network.hidden_layer_sizes]
     try:
         kernel = _regularizer(network.kernel_regularizer)
-        hidden = {
-            "activation": _activation(network.activation),
-            "kernel_regularizer": kernel,
-        }
-        code = {
-            "name": "code",
-            "activation": _activation(network.code_activation),
-            "kernel_regularizer": kernel,
-            "activity_regularizer": _regularizer(network.activity_regularizer),
-        }
-        output = {
-            "name": "reconstruction",
-            "activation": _activation(network.output_activation),
-            "kernel_regularizer": kernel,
-        }
+        penalty = _regularizer(network.activity_regularizer)
+        hidden, to_code, to_output = map(
+            _activation,
+            (network.activation, network.code_activation, network.output_activation),
+        )
     except _NeedsKeras:
         return None
-    return (
-        _network("encoder", [n_features, *sizes, n_components], hidden, code, rng),
-        _network(
-            "decoder", [n_components, *sizes[::-1], n_features], hidden, output, rng
+    halves = (
+        ("encoder", [n_features, *sizes, n_components], "code", to_code, penalty),
+        (
+            "decoder",
+            [n_components, *sizes[::-1], n_features],
+            "reconstruction",
+            to_output,
+            None,
         ),
+    )
+    return tuple(
+        _network(*half, hidden=hidden, kernel=kernel, has_line=has_line, rng=rng)
+        for half in halves
     )
 
 
@@ -90,39 +89,52 @@ def _regularizer(value):
     return _keras_object("keras.regularizers", name, config)
 
 
-def _network(part, widths, hidden, last, rng):
-    """A chain of dense layers, from the first width to the last."""
-    previous, weights = f"{part}_input", []
-    layers = [
-        _node("InputLayer", {"name": previous, "batch_shape": [None, widths[0]]}, [])
-    ]
-    settings = [{"name": f"{part}_{i}", **hidden} for i in range(1, len(widths) - 1)]
-    for n_in, n_out, config in zip(widths, widths[1:], [*settings, last], strict=False):
-        layers.append(
-            _node(
-                "Dense",
-                {**config, "units": n_out, "use_bias": True, "dtype": "float32"},
-                [{"args": [_tensor(previous, n_in)], "kwargs": {}}],
-            )
-        )
-        previous = config["name"]
-        limit = np.sqrt(6 / (n_in + n_out))
-        weights.append(rng.uniform(-limit, limit, (n_in, n_out)).astype(np.float32))
-        weights.append(np.zeros(n_out, np.float32))
+def _network(part, widths, name, activation, penalty, *, hidden, kernel, has_line, rng):
+    """Dense layers from the first width to the last, as `DenseNetwork` stacks them."""
+    weights = []
+
+    def dense(name, source, units, activation="linear", use_bias=True, **settings):
+        n_in = source[1]
+        limit = np.sqrt(6 / (n_in + units))
+        weights.append(rng.uniform(-limit, limit, (n_in, units)).astype(np.float32))
+        if use_bias:
+            weights.append(np.zeros(units, np.float32))
+        settings |= {"activation": activation, "kernel_regularizer": kernel}
+        settings |= {"units": units, "use_bias": use_bias, "dtype": "float32"}
+        return _node("Dense", {"name": name, **settings}, [_tensor(*source)])
+
+    *inner, last = widths[1:]
+    given = previous = f"{part}_input", widths[0]
+    layers = [_node("InputLayer", {"name": given[0], "batch_shape": [None, given[1]]})]
+    for i, width in enumerate(inner, 1):
+        layers.append(dense(f"{part}_{i}", previous, width, hidden))
+        previous = f"{part}_{i}", width
+    end = {"activity_regularizer": penalty} if penalty else {}
+    if has_line:
+        terms = (f"{name}_nonlinear", last), (f"{name}_linear", last)
+        layers.append(dense(terms[0][0], previous, last))
+        layers.append(dense(terms[1][0], given, last, use_bias=False))
+        tensors = [_tensor(*term) for term in terms]
+        end |= {"name": name, "dtype": "float32"}
+        layers.append(_node("Add", end, [tensors]))
+    else:
+        layers.append(dense(name, previous, last, activation, **end))
     config = {
         "name": part,
         "trainable": True,
         "layers": layers,
-        "input_layers": [f"{part}_input", 0, 0],
-        "output_layers": [previous, 0, 0],
+        "input_layers": [given[0], 0, 0],
+        "output_layers": [name, 0, 0],
     }
     model = _keras_object("keras.src.models.functional", "Functional", config)
     return FittedNetwork(json.dumps(model), weights)
 
 
-def _node(class_name, config, inbound_nodes):
+def _node(class_name, config, args=()):
+    """A layer as Keras serialises it, called with `args`, if with anything."""
     layer = _keras_object("keras.layers", class_name, config)
-    return {**layer, "name": config["name"], "inbound_nodes": inbound_nodes}
+    calls = [{"args": args, "kwargs": {}}] if args else []
+    return {**layer, "name": config["name"], "inbound_nodes": calls}
 
 
 def _tensor(name, width):

@@ -1,12 +1,15 @@
 """Documentation that the estimators share."""
 
+import inspect
+
 PARAMETERS = """n_components : int or None, default=2
         Width of the code. None takes that of the network, such as the feature map of
         a :class:`ConvNetwork`.
 
     network : {"dense"}, DenseNetwork, ConvNetwork, callable or tuple, default="dense"
         ``"dense"`` builds fully connected layers from the seven parameters below,
-        which shape no other network. A network object or a callable
+        which shape no other network; where they allow it, with a linear path to start
+        as PCA (see `init`). A network object or a callable
         ``(input_shape, n_components) -> (encoder, decoder)`` builds two Keras models;
         `input_shape` is ``(n_features,)``, or that of an image where X holds images.
         Models that exist already are given as ``(encoder, decoder)``, or as
@@ -41,9 +44,11 @@ PARAMETERS = """n_components : int or None, default=2
         fitted estimator have copies of them.
 
     init : {"auto", "pca", "random"}, default="auto"
-        Weights that training starts from. ``"pca"`` starts as exactly PCA, which asks
-        for linear layers and ``hidden_layer_sizes=()``; ``"auto"`` does so wherever
-        it can, and draws the weights elsewhere; ``"random"`` always draws them. A
+        Weights that training starts from. ``"pca"`` starts as exactly PCA: the dense
+        network gets a linear path beside its hidden layers, which add nothing at
+        first. That asks for a linear code and output, untied weights, and no more
+        components than rows or features. ``"auto"`` does so wherever it can, and draws
+        the weights elsewhere; ``"random"`` always draws them, without a linear path. A
         variational autoencoder always draws them, and does not take ``"pca"``.
 
     loss : str, keras.losses.Loss or callable, default="mean_squared_error"
@@ -53,23 +58,29 @@ PARAMETERS = """n_components : int or None, default=2
         Any Keras optimizer. An instance is copied, never changed.
 
     learning_rate : float, keras LearningRateSchedule or None, default=None
-        None keeps the optimizer's own, 0.001 for Adam.
+        None keeps the optimizer's own, 0.001 for Adam. Where training starts at PCA, a
+        number falls to zero over the epochs, along half a cosine.
 
-    batch_size : int, default=32
-        Rows in a training step.
+    batch_size : int or "auto", default="auto"
+        Rows in a training step. ``"auto"`` takes one for every 32 rows of X, from 32
+        to 256.
 
-    epochs : int, default=100
-        Passes over the data, at most.
+    epochs : int or "auto", default="auto"
+        Passes over the data, at most. ``"auto"`` takes about 6000 steps, in 30 to
+        1000 epochs.
 
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default=<early_stopping>
         Set a share of the rows aside, stop when their loss no longer falls, and keep
-        the weights with which it was lowest.
+        the weights with which it was lowest, even if those are the first. Where
+        training started at PCA and nothing was better, the result is PCA of all rows.
+        ``"auto"`` does so where training starts at PCA, with 10 distinct rows or more.
 
     validation_fraction : float, default=0.1
         The share set aside by `early_stopping`.
 
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or "auto", default="auto"
         Epochs without a lower validation loss before `early_stopping` stops.
+        ``"auto"`` is a fifth of `epochs`, at least 10.
 
     callbacks : list of keras.callbacks.Callback or None, default=None
         Called as ``Model.fit`` calls them. One that listens to single batches makes
@@ -95,6 +106,10 @@ ATTRIBUTES = """encoder_, decoder_, autoencoder_ : keras.Model
     n_iter_ : int
         Epochs run.
 
+    best_epoch_ : int
+        The epoch whose weights were kept by early stopping, 0 for the weights that
+        training started from; `n_iter_` without early stopping.
+
     mean_ : ndarray of shape (n_features,)
         Mean of the training data, against which `score` measures.
 
@@ -108,7 +123,10 @@ ATTRIBUTES = """encoder_, decoder_, autoencoder_ : keras.Model
 def documented(cls):
     """Fill the shared parameters and attributes into a class's docstring."""
     if cls.__doc__ is not None:  # as it is under python -OO
-        cls.__doc__ = cls.__doc__.replace("<parameters>", PARAMETERS).replace(
-            "<attributes>", ATTRIBUTES
+        stops = inspect.signature(cls).parameters["early_stopping"].default
+        cls.__doc__ = (
+            cls.__doc__.replace("<parameters>", PARAMETERS)
+            .replace("<attributes>", ATTRIBUTES)
+            .replace("<early_stopping>", f'"{stops}"' if stops else "False")
         )
     return cls

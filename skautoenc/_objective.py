@@ -92,7 +92,12 @@ def _log_variance(encoder):
     """
     _, keras = load()
     features = encoder.inputs[0]
-    with_weights = [layer for layer in encoder.layers if layer.weights]
+    # A linear path, which has no bias, takes the rows themselves.
+    with_weights = [
+        layer
+        for layer in encoder.layers
+        if layer.weights and getattr(layer, "use_bias", True)
+    ]
     if with_weights:
         features = node_of(encoder, with_weights[-1]).input_tensors[0]
     inputs = keras.Input(features.shape[1:], name="features")

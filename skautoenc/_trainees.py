@@ -24,10 +24,10 @@ class NumpyTrainee:
 
     @property
     def n_components(self):
-        return len(self.networks["_encoder"].weights[-1])
+        return self.networks["_encoder"].weights[-1].shape[-1]
 
     def train(self, rows, **settings):
-        """Train from the weights of `networks`; return the history."""
+        """Train from the weights of `networks`; return the monitor."""
         arrays = [array for a in self.networks.values() for array in a.weights]
         self._plan.load(arrays)
         return train_dense(self._plan, rows, **settings)
@@ -71,7 +71,7 @@ class KerasTrainee:
         return self._parts["_encoder"].output_shape[1]
 
     def train(self, rows, **settings):
-        """Train from the weights of `networks`; return the history."""
+        """Train from the weights of `networks`; return the monitor."""
         for name, part in self._parts.items():
             part.set_weights(self.networks[name].weights)
         return train(

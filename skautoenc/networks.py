@@ -39,10 +39,17 @@ class DenseNetwork(BaseEstimator):
         Let the decoder use the encoder's kernels, transposed, with biases of its own:
         half the weights, and a code that keeps its scale.
 
+    linear_path : bool or "auto", default="auto"
+        Add a linear function of the input to the code, and one of the code to the
+        reconstruction, so that hidden layers learn only what is not linear. Such a
+        network can start as exactly PCA. ``"auto"`` does so where code and output are
+        linear and weights are not tied. Without hidden layers it changes nothing.
+
     References
     ----------
     P. Vincent et al., "Stacked Denoising Autoencoders", Journal of Machine Learning
-    Research 11 (2010), for tied weights.
+    Research 11 (2010), for tied weights; K. He et al., "Deep Residual Learning for
+    Image Recognition", CVPR (2016), for linear paths beside nonlinear layers.
 
     Examples
     --------
@@ -62,6 +69,7 @@ class DenseNetwork(BaseEstimator):
         kernel_regularizer=None,
         activity_regularizer=None,
         tied_weights=False,
+        linear_path="auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -70,6 +78,7 @@ class DenseNetwork(BaseEstimator):
         self.kernel_regularizer = kernel_regularizer
         self.activity_regularizer = activity_regularizer
         self.tied_weights = tied_weights
+        self.linear_path = linear_path
 
     def __call__(self, input_shape, n_components):
         """Build the encoder and the decoder.
@@ -90,8 +99,10 @@ class DenseNetwork(BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no `n_components`.
+            If there is no `n_components`, or if there is to be a linear path to a
+            code or an output that is not linear, or beside tied weights.
         """
+        has_line = self.has_line()
         if n_components is None:
             raise ValueError(
                 "n_components=None is for networks whose code has a width of its own, "
@@ -103,37 +114,64 @@ class DenseNetwork(BaseEstimator):
         encoder = self._stack(
             "encoder",
             [n_features, *sizes, n_components],
-            activation=self.code_activation,
+            "code",
+            self.code_activation,
+            has_line,
             activity_regularizer=self.activity_regularizer,
-            name="code",
         )
         decoder = self._stack(
             "decoder",
             [n_components, *sizes[::-1], n_features],
+            "reconstruction",
+            self.output_activation,
+            has_line,
             tied_to=encoder.layers[:0:-1] if self.tied_weights else None,
-            activation=self.output_activation,
-            name="reconstruction",
         )
         return encoder, decoder
 
-    def _stack(self, part, widths, tied_to=None, **last):
-        """A model of dense layers, from the first width to the last."""
+    def _stack(self, part, widths, name, activation, has_line, tied_to=None, **penalty):
+        """A model of dense layers, from the first width to the last, called `name`."""
         _, keras = load()
-        inputs = h = keras.Input((widths[0],), name=f"{part}_input")
-        hidden = [
-            {"activation": self.activation, "name": f"{part}_{i}"}
-            for i in range(1, len(widths) - 1)
-        ]
-        for i, settings in enumerate([*hidden, last]):
-            if tied_to is None:
-                settings["kernel_regularizer"] = self.kernel_regularizer
-                layer = keras.layers.Dense(widths[i + 1], **settings)
-            else:
-                layer = own_layers().TransposedDense(
-                    widths[i + 1], source=tied_to[i], **settings
+
+        def dense(i, **settings):
+            if tied_to is not None:
+                source = tied_to[i - 1]
+                return own_layers().TransposedDense(
+                    widths[i], source=source, **settings
                 )
-            h = layer(h)
+            return keras.layers.Dense(
+                widths[i], kernel_regularizer=self.kernel_regularizer, **settings
+            )
+
+        inputs = h = keras.Input((widths[0],), name=f"{part}_input")
+        n = len(widths) - 1
+        for i in range(1, n):
+            h = dense(i, activation=self.activation, name=f"{part}_{i}")(h)
+        if has_line:
+            curved = dense(n, name=f"{name}_nonlinear")(h)
+            line = dense(n, use_bias=False, name=f"{name}_linear")(inputs)
+            h = keras.layers.Add(name=name, **penalty)([curved, line])
+        else:
+            h = dense(n, activation=activation, name=name, **penalty)(h)
         return keras.Model(inputs, h, name=part)
+
+    def has_line(self):
+        """Whether there is a linear path.
+
+        Raises
+        ------
+        ValueError
+            If there is to be one where there can be none.
+        """
+        ends = self.code_activation, self.output_activation
+        possible = ends == ("linear", "linear") and not self.tied_weights
+        if self.linear_path not in ("auto", False) and not possible:
+            raise ValueError(
+                f"linear_path={self.linear_path!r} needs code_activation='linear', "
+                "output_activation='linear' and tied_weights=False; got "
+                f"{ends[0]!r}, {ends[1]!r} and {self.tied_weights}."
+            )
+        return bool(self.linear_path and possible and len(self.hidden_layer_sizes))
 
 
 class ConvNetwork(BaseEstimator):

@@ -55,7 +55,7 @@ def curves(rows, network, *, loss="mean_squared_error", optimizer="adam", **sett
         rng=np.random.default_rng(3),
         **settings,
     )
-    return (ours, plan.arrays()), (theirs, model.get_weights())
+    return (ours.history, plan.arrays()), (theirs.history, model.get_weights())
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,10 @@ def test_few_rows(digits, n):
 
 def test_constant_columns_and_constant_data():
     X = np.ones((20, 4))
-    estimator = tiny(epochs=300, learning_rate=0.01).fit(X)
+    estimator = tiny(epochs=300, learning_rate=0.01, init="random").fit(X)
     np.testing.assert_allclose(estimator.reconstruct(X), X, atol=0.05)
     assert estimator.score(X) == 0  # nothing to explain, and not reconstructed exactly
+    assert tiny().fit(X).score(X) == 1  # but PCA does so
 
 
 def test_more_components_than_features():
@@ -192,7 +193,11 @@ def test_methods_before_fit_say_so(digits):
         ({"validation_fraction": 1.0}, "'validation_fraction' parameter"),
         ({"n_iter_no_change": 0}, "'n_iter_no_change' parameter"),
         ({"init": "zeros"}, "'init' parameter"),
-        ({"init": "pca"}, "init='pca' needs.*hidden_layer_sizes"),
+        (
+            {"init": "pca", "code_activation": "relu"},
+            "init='pca' needs.*code_activation='linear'",
+        ),
+        ({"mixup": "never"}, "'mixup' parameter"),
         ({"network": "conv"}, "'network' parameter"),
         ({"warm_start": 3}, "'warm_start' parameter"),
         ({"verbose": -1}, "'verbose' parameter"),

@@ -61,6 +61,7 @@ def test_sorted_rows_of_a_memory_map_train_well(mapped, optimizer):
         batch_size=512,
         epochs=2,
         early_stopping=True,
+        mixup=False,
         random_state=0,
     ).fit(mapped)
     part = np.asarray(mapped[::50])
@@ -105,7 +106,13 @@ class HearsOfBatches(keras.callbacks.Callback):
 
 def test_model_fit_shuffles_streamed_rows_alike(mapped):
     estimator = AutoencoderTransformer(
-        2, hidden_layer_sizes=(8,), batch_size=1024, epochs=1, random_state=0
+        2,
+        hidden_layer_sizes=(8,),
+        batch_size=1024,
+        epochs=1,
+        early_stopping=False,
+        mixup=False,
+        random_state=0,
     )
     by_numpy = estimator.fit(mapped).history_["loss"]
     estimator.set_params(callbacks=[HearsOfBatches()])

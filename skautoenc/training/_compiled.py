@@ -11,6 +11,7 @@ from .._keras import isolated, load
 from .._threads import granted_threads
 from ._callbacks import Callbacks
 from ._losses import row_losses
+from ._monitor import scale_rate
 from ._numbers import numbers_given, numbers_of
 from ._programs import ProgramCache, fingerprint, model_fingerprint
 from ._rows import Chunk
@@ -441,14 +442,19 @@ def train_compiled(
             )
             return dict(zip(names, (sums / len(rows)).tolist(), strict=True))
 
+        def validated():
+            again = np.random.default_rng(validation_seed)
+            losses = means(program.validate, validation, None, again)
+            return {f"val_{name}": losses[name] for name in names}
+
+        if validation is not None and monitor.compares_start:
+            monitor.started(validated()["val_loss"], program.state)
         for epoch in range(epochs):
-            monitor.epoch_begins()
+            scale_rate(program.optimizer, monitor.epoch_begins())
             callbacks.epoch_begins(epoch)
             logs = means(program.train, rows, rng, draws)
             if validation is not None:
-                again = np.random.default_rng(validation_seed)
-                on_validation = means(program.validate, validation, None, again)
-                logs |= {f"val_{name}": on_validation[name] for name in names}
+                logs |= validated()
             stop = monitor.epoch_ended(
                 logs, program.state, lambda: program.unload(model)
             )

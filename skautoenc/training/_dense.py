@@ -64,14 +64,18 @@ def _in_strategy():
 
 
 def _layers_of(networks):
-    """The dense layers of the networks in a row, or None if there are others."""
+    """The dense layers of networks in a row; None if NumPy has not all activations."""
     layers = []
     for network in networks:
         for spec in json.loads(network.config)["config"]["layers"]:
             config = spec["config"]
             if spec["class_name"] == "InputLayer":
-                n_in = config["batch_shape"][-1]
-            elif spec["class_name"] == "Dense" and config["activation"] in SLOPES:
+                n_in = n_given = config["batch_shape"][-1]
+            elif spec["class_name"] == "Add":
+                layers[-1].end(config)
+            elif not config["use_bias"]:
+                layers[-1].n_line = n_given
+            elif config["activation"] in SLOPES:
                 layers.append(DenseLayer(config, n_in))
                 n_in = config["units"]
             else:
@@ -108,29 +112,47 @@ def _optimizer_settings(optimizer, learning_rate):
 class DenseLayer:
     """One layer, as its Keras config says, and where its weights lie.
 
+    Parameters
+    ----------
+    config : dict
+    n_in : int
+
     Attributes
     ----------
-    weights : ndarray of shape (n_in + 1, n_out), float32
-        The kernel and below it the bias, so that one product with rows that end in a 1
-        does both.
+    n_line : int
+        Width of what goes past the hidden layers to this one, beside what they give: 0
+        where there is no linear path.
+
+    weights : ndarray of shape (n_in + n_line + 1, n_out), float32
+        The kernel, that of the linear path, and below them the bias, so that one
+        product with rows that end in a 1 does it all.
 
     gradient : ndarray of the same shape
     """
 
     def __init__(self, config, n_in):
-        self.n_in, self.n_out = n_in, config["units"]
+        self.n_in, self.n_out, self.n_line = n_in, config["units"], 0
         self.activation = config["activation"]
         self.kernel_penalty = _penalty(config.get("kernel_regularizer"))
+        self.end(config)
+
+    def end(self, config):
+        """Take over what stands in the config of the layer that ends this one."""
         self.activity_penalty = _penalty(config.get("activity_regularizer"))
 
     @property
     def size(self):
-        return (self.n_in + 1) * self.n_out
+        return (self.n_in + self.n_line + 1) * self.n_out
 
     def place(self, weights, gradient):
-        shape = self.n_in + 1, self.n_out
+        shape = -1, self.n_out
         self.weights, self.gradient = weights.reshape(shape), gradient.reshape(shape)
-        self.kernel, self.bias = self.weights[:-1], self.weights[-1]
+        self.kernel, self.line = np.split(self.weights[:-1], [self.n_in])
+        self.bias = self.weights[-1]
+
+    def arrays(self):
+        """Kernel, bias, and the kernel of the linear path if any, as Keras has them."""
+        return [self.kernel, self.bias, *([self.line] if self.n_line else [])]
 
 
 def _penalty(spec):
@@ -176,18 +198,19 @@ class DensePlan:
 
     def load(self, arrays):
         """Start from kernels and biases in Keras's order."""
-        for layer, kernel, bias in zip(
-            self._layers, arrays[::2], arrays[1::2], strict=True
-        ):
-            layer.kernel[:], layer.bias[:] = kernel, bias
+        for own, array in zip(self._arrays(), arrays, strict=True):
+            own[:] = array
 
     def arrays(self):
         """Copies of the kernels and biases."""
-        return [
-            array.copy()
-            for layer in self._layers
-            for array in (layer.kernel, layer.bias)
-        ]
+        return [array.copy() for array in self._arrays()]
+
+    def _arrays(self):
+        return [array for layer in self._layers for array in layer.arrays()]
+
+    def scale_rate(self, factor):
+        """Multiply the learning rate."""
+        self._optimizer.rate *= factor
 
     def train(self, inputs, targets, weights):
         """Take one step; return the loss of the batch, summed over its rows."""
@@ -211,7 +234,7 @@ class DensePlan:
         total = 0.0
         for layer in self._layers:
             if layer.kernel_penalty:
-                loss, gradient = _penalised(layer.kernel_penalty, layer.kernel)
+                loss, gradient = _penalised(layer.kernel_penalty, layer.weights[:-1])
                 layer.gradient[:-1] += gradient
                 total += loss
         return total
@@ -221,14 +244,21 @@ class _Batch:
     """Both passes over batches of n rows, and the arrays that they write to.
 
     Hidden layers hold a row in a column, above a row of ones for the biases: so all
-    arrays are contiguous. The last layer holds it in a row, as the data do.
+    arrays are contiguous. The last layer holds it in a row, as the data do. Where a
+    linear path leads from the code to it, the code lies below the last hidden layer,
+    and both are one array to it.
     """
 
     def __init__(self, layers, loss, n):
         *hidden, last = layers
         self._loss, self._last, self._ones = loss, last, np.ones(n, np.float32)
-        padded = [np.ones((a.n_out + 1, n), np.float32) for a in hidden]
-        outputs = [above[:-1] for above in padded]
+        padded = [np.ones((a.n_out + 1, n), np.float32) for a in hidden[:-1]]
+        joint = np.ones((last.n_in + last.n_line + 1, n), np.float32)
+        outputs = [*(above[:-1] for above in padded), joint[: last.n_in]]
+        code = next((i for i, a in enumerate(hidden) if a.n_line), None)
+        if code is not None:
+            padded[code] = joint[last.n_in :]
+            outputs[code] = joint[last.n_in : -1]
         errors = [np.empty_like(h) for h in outputs]
         functions = [_function(a.activation) for a in layers]
         slopes = [SLOPES[a.activation] for a in layers]
@@ -239,17 +269,18 @@ class _Batch:
         # Views and functions, looked up once: small steps are mostly that.
         self._first = layers[0].kernel, layers[0].bias[:, None]
         self._first_rows = np.empty((n, layers[0].n_out), np.float32)
+        self._line_rows = np.empty((n, last.n_line), np.float32)
         self._up = [
-            (above.weights.T, below, h, function, penalty)
+            (above, above.weights.T, below, h, function, penalty)
             for above, below, h, function, penalty in zip(
                 hidden, [None, *padded], outputs, functions, penalties, strict=False
             )
         ]
-        self._top = padded[-1].T, functions[-1], slopes[-1]
+        self._top = joint.T, functions[-1], slopes[-1]
         self._outputs = np.empty((n, last.n_out), np.float32)
         self._errors = np.empty_like(self._outputs)
         self._scratch = np.empty_like(self._outputs)
-        self._below_last = padded[-1], np.empty((n, hidden[-1].n_out), np.float32)
+        self._below_last = joint, np.empty((n, last.n_in + last.n_line), np.float32)
         down = zip(
             hidden,
             outputs,
@@ -265,10 +296,15 @@ class _Batch:
     def forward(self, inputs, targets, weights):
         """The loss but for the penalties on kernels, summed over rows."""
         penalties = 0.0
-        for kernel, below, h, function, penalty in self._up:
+        for above, kernel, below, h, function, penalty in self._up:
             if below is None:
                 np.dot(inputs, self._first[0], out=self._first_rows)
                 np.add(self._first_rows.T, self._first[1], out=h)
+            elif above.n_line:
+                np.dot(above.kernel.T, below[:-1], out=h)
+                np.dot(inputs, above.line, out=self._line_rows)
+                self._line_rows += above.bias
+                h += self._line_rows.T
             else:
                 np.dot(kernel, below, out=h)
             if function is not None:
@@ -294,8 +330,8 @@ class _Batch:
             self._errors *= self._scratch
         below, rows = self._below_last
         np.dot(below, self._errors, out=self._last.gradient)
-        np.dot(self._errors, self._last.kernel.T, out=rows)
-        np.copyto(self._down[0][2], rows.T)
+        np.dot(self._errors, self._last.weights[:-1].T, out=rows)
+        np.copyto(self._down[0][2], rows[:, : self._last.n_in].T)
         for (
             layer,
             h,
@@ -306,6 +342,8 @@ class _Batch:
             penalty,
             scratch,
         ) in self._down:
+            if layer.n_line:
+                errors += rows[:, self._last.n_in :].T
             if penalty:
                 gradient = _penalised(penalty, h)[1]
                 gradient *= self._last.n_out / self._loss.factor
@@ -316,6 +354,11 @@ class _Batch:
             if below is None:
                 np.dot(inputs.T, errors.T, out=layer.gradient[:-1])
                 np.dot(errors, self._ones, out=layer.gradient[-1])
+            elif layer.n_line:
+                np.dot(below[:-1], errors.T, out=layer.gradient[: layer.n_in])
+                np.dot(inputs.T, errors.T, out=layer.gradient[layer.n_in : -1])
+                np.dot(errors, self._ones, out=layer.gradient[-1])
+                np.dot(layer.kernel, errors, out=errors_below)
             else:
                 np.dot(below, errors.T, out=layer.gradient)
                 np.dot(layer.kernel, errors, out=errors_below)
@@ -344,12 +387,13 @@ def train_dense(
     validation=None,
     corrupt=None,
     patience=None,
+    decays=False,
     verbose=0,
     listener=None,
     rng,
 ):
     """Train the layers of `plan`; the rest of the contract is that of `train`."""
-    monitor = Monitor(epochs, patience, verbose, listener)
+    monitor = Monitor(epochs, patience, verbose, listener, decays)
     draws, validation_seed = np.random.default_rng(draw_seed(rng)), draw_seed(rng)
     n_features = rows.X.shape[1]
     batch_size = min(batch_size, len(rows))
@@ -370,18 +414,21 @@ def train_dense(
                 total += run(inputs[batch], targets[batch], own)
         return total / len(rows)
 
+    def validated():
+        again = np.random.default_rng(validation_seed)
+        return mean(plan.validate, validation, max(batch_size, 256), None, again)
+
     # A bit of the result may depend on how BLAS splits a product among threads.
     with one_blas_thread, np.errstate(all="ignore"):
+        if validation is not None and monitor.compares_start:
+            monitor.started(validated(), plan.weights.copy)
         for _ in range(epochs):
-            monitor.epoch_begins()
+            plan.scale_rate(monitor.epoch_begins())
             logs = {"loss": mean(plan.train, rows, batch_size, rng, draws)}
             if validation is not None:
-                again = np.random.default_rng(validation_seed)
-                logs["val_loss"] = mean(
-                    plan.validate, validation, max(batch_size, 256), None, again
-                )
+                logs["val_loss"] = validated()
             if monitor.epoch_ended(logs, plan.weights.copy, lambda: None):
                 break
     if monitor.best_state is not None:
         plan.weights[:] = monitor.best_state
-    return monitor.history
+    return monitor

@@ -147,7 +147,7 @@ class Adam:
         self._moments = np.zeros((2, n), np.float32)
         self._scratch = np.empty(min(n, _BLOCK), np.float32)
         self._blocks = [slice(i, i + _BLOCK) for i in range(0, n, _BLOCK)]
-        self._rate, self._betas, self._steps = learning_rate, (beta_1, beta_2), 0
+        self.rate, self._betas, self._steps = learning_rate, (beta_1, beta_2), 0
         epsilon /= (1 - beta_2) ** 0.5
         self._numbers = [np.array(x, np.float32) for x in (beta_1, beta_2, epsilon)]
 
@@ -155,7 +155,7 @@ class Adam:
         self._steps += 1
         beta_1, beta_2 = self._betas
         corrected = (1 - beta_2**self._steps) ** 0.5 / (1 - beta_1**self._steps)
-        rate = self._rate * corrected * (1 - beta_1) / (1 - beta_2) ** 0.5
+        rate = self.rate * corrected * (1 - beta_1) / (1 - beta_2) ** 0.5
         rate, (beta_1, beta_2, epsilon) = np.array(rate, np.float32), self._numbers
         for block in self._blocks:
             g = gradient[block]
@@ -182,7 +182,7 @@ class RMSprop:
 
     def __init__(self, n, learning_rate, rho, epsilon):
         self._squares, self._scratch = np.zeros((2, n), np.float32)
-        self._rate, self._rho, self._epsilon = learning_rate, rho, epsilon
+        self.rate, self._rho, self._epsilon = learning_rate, rho, epsilon
         self._steps = 0
 
     def update(self, weights, gradient):
@@ -194,7 +194,7 @@ class RMSprop:
         np.add(squares, self._epsilon, out=scratch)
         np.sqrt(scratch, out=scratch)
         np.divide(gradient, scratch, out=scratch)
-        scratch *= self._rate
+        scratch *= self.rate
         weights -= scratch
         self._steps += 1
         if self._steps % _FLUSH_EVERY == 0:
@@ -208,11 +208,11 @@ class SGD:
 
     def __init__(self, n, learning_rate, momentum, nesterov):
         self._velocity = np.zeros(n, np.float32)
-        self._rate, self._momentum, self._nesterov = learning_rate, momentum, nesterov
+        self.rate, self._momentum, self._nesterov = learning_rate, momentum, nesterov
         self._steps = 0
 
     def update(self, weights, gradient):
-        gradient *= -self._rate
+        gradient *= -self.rate
         if self._momentum == 0:
             weights += gradient
             return

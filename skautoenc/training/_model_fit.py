@@ -4,6 +4,7 @@ import numpy as np
 
 from .._keras import isolated, load
 from ._losses import row_losses
+from ._monitor import scale_rate
 from ._rows import part_size
 
 
@@ -81,7 +82,7 @@ def train_with_model_fit(
 
     class Report(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            monitor.epoch_begins()
+            scale_rate(self.model.optimizer, monitor.epoch_begins())
 
         def on_epoch_end(self, epoch, logs=None):
             for key in [key for key in logs if key.endswith("_by_row")]:
@@ -101,6 +102,9 @@ def train_with_model_fit(
             loss_weights=[1.0, *penalties.values()] if penalties else None,
             weighted_metrics=parts if penalties else None,
         )
+        if validation is not None and monitor.compares_start:
+            losses = model.evaluate(InOrder(), verbose=0, return_dict=True)
+            monitor.started(losses["loss"], model.get_weights)
         model.fit(
             shuffled(),
             steps_per_epoch=-(-len(rows) // batch_size),

@@ -4,6 +4,12 @@ import math
 import time
 
 
+def scale_rate(optimizer, factor):
+    """Multiply the learning rate of a Keras optimizer, which is a number."""
+    if factor != 1:
+        optimizer.learning_rate = float(optimizer.learning_rate) * factor
+
+
 class Monitor:
     """Keeps the history of a training run and says when to stop.
 
@@ -23,24 +29,46 @@ class Monitor:
         Told of every epoch: ``epoch_begins()`` and ``epoch_ended(update_model)``,
         which stops the training by returning True.
 
+    decays : bool, default=False
+        Let the learning rate fall to zero over the epochs, along half a cosine.
+        I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm
+        Restarts", ICLR (2017).
+
     Attributes
     ----------
     history : dict of str to list of float
     best_state : object
         What `read_state` gave after the best epoch; None unless `patience` is set.
+
+    best_epoch : int or None
+        Its number, 0 for the start.
     """
 
-    def __init__(self, epochs, patience=None, verbose=0, listener=None):
+    def __init__(self, epochs, patience=None, verbose=0, listener=None, decays=False):
         self.history = {}
-        self.best_state = None
+        self.best_state = self.best_epoch = None
+        self.compares_start = patience is not None
+        self._decays = decays
         self._epochs, self._patience = epochs, patience
         self._verbose, self._listener = verbose, listener
         self._best, self._waited, self._epoch = math.inf, 0, 0
         self._started = time.perf_counter()
 
+    def started(self, val_loss, read_state):
+        """Take in the validation loss before the first epoch."""
+        if math.isfinite(val_loss):
+            self._best, self.best_state, self.best_epoch = val_loss, read_state(), 0
+
     def epoch_begins(self):
+        """Return what the learning rate is to be multiplied with."""
         if self._listener is not None:
             self._listener.epoch_begins()
+        if not self._decays or self._epoch == 0:
+            return 1.0
+        return self._share_of_rate(self._epoch) / self._share_of_rate(self._epoch - 1)
+
+    def _share_of_rate(self, epoch):
+        return 0.5 * (1 + math.cos(math.pi * epoch / self._epochs))
 
     def epoch_ended(self, logs, read_state, update_model):
         """Take in the losses of an epoch.
@@ -87,7 +115,7 @@ class Monitor:
         watched = logs.get("val_loss", logs["loss"])
         if watched < self._best:
             self._best, self._waited = watched, 0
-            self.best_state = read_state()
+            self.best_state, self.best_epoch = read_state(), self._epoch
         else:
             self._waited += 1
         return self._waited >= self._patience

@@ -1,6 +1,6 @@
 """Which rows an epoch visits, and how they get into the buffer that programs read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,12 +47,18 @@ class Rows:
 
     targets : {ndarray, CSR matrix} of the shape of `X` or None, default=None
         What the rows of `X` are to become, row by row; None for themselves.
+
+    mixed : bool, default=False
+        Visit a point between each row and another, not the row itself; without
+        `targets` of their own. H. Zhang et al., "mixup: Beyond Empirical Risk
+        Minimization", ICLR (2018).
     """
 
     X: object
     index: np.ndarray
     weight: np.ndarray
     targets: object = None
+    mixed: bool = False
 
     @classmethod
     def all(cls, X, targets=None):
@@ -77,9 +83,13 @@ class Rows:
     def __len__(self):
         return len(self.index)
 
+    def mixing(self):
+        """The same, mixed."""
+        return replace(self, mixed=True)
+
     def take(self, positions):
         """The rows at these positions, as another `Rows`."""
-        return Rows(self.X, self.index[positions], self.weight[positions], self.targets)
+        return replace(self, index=self.index[positions], weight=self.weight[positions])
 
     def parts(self, n, shuffle=None):
         """All visits, `n` at a time, in an order from a generator or as they are."""
@@ -101,11 +111,13 @@ class Rows:
             targets then.
 
         rng : numpy.random.Generator or None, default=None
-            What `corrupt` draws from.
+            What `corrupt`, and the mixing of rows, draw from.
         """
         _gather(self.X if self.targets is None else self.targets, self.index, targets)
         if self.targets is not None:
             _gather(self.X, self.index, inputs)
+        if self.mixed:
+            _mix(targets, rng)
         if corrupt is not None:
             corrupt(targets, rng, inputs)
 
@@ -125,10 +137,14 @@ class StreamedRows:
     starts : ndarray of int or None, default=None
         First row of each block; the last block of `X` may be short, and comes last.
         None takes all.
+
+    mixed : bool, default=False
+        See `Rows`.
     """
 
-    def __init__(self, X, weight, targets, starts=None):
+    def __init__(self, X, weight, targets, starts=None, mixed=False):
         self.X, self.targets, self._weight = X, targets, weight
+        self._mixed = mixed
         self._size = max(1, BLOCK_BYTES // (4 * X.shape[1]))
         if starts is None:
             starts = np.arange(0, X.shape[0], self._size)
@@ -160,7 +176,11 @@ class StreamedRows:
         if self._weight is not None:
             # A row that weighs nothing is no filling: it counts where rows are counted.
             weight = np.maximum(self._weight[index], 1e-30).astype(np.float32)
-        return Rows(self.X, index, weight, self.targets)
+        return Rows(self.X, index, weight, self.targets, self._mixed)
+
+    def mixing(self):
+        """The same, mixed."""
+        return StreamedRows(self.X, self._weight, self.targets, self._starts, True)
 
     def parts(self, n, shuffle=None):
         """All rows, `n` at a time, as they lie or shuffled.
@@ -271,6 +291,14 @@ def _gather(X, index, out):
         cuts[:-1],
         cuts[1:],
     )
+
+
+def _mix(X, rng):
+    """Move each row to a point between it and another one, at random."""
+    others = X[rng.permutation(len(X))]
+    others -= X
+    others *= rng.random((len(X), 1), np.float32)
+    X += others
 
 
 def _aligned_empty(shape):

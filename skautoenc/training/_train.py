@@ -26,6 +26,7 @@ def train(
     corrupt=None,
     penalties=None,
     patience=None,
+    decays=False,
     callbacks=(),
     verbose=0,
     listener=None,
@@ -69,7 +70,11 @@ def train(
         has ``reconstruction_loss`` and ``<name>_loss`` as well.
 
     patience : int or None, default=None
-        Stop after so many epochs without improvement, and restore the best weights.
+        Stop after so many epochs without improvement, and restore the best weights,
+        which may be those that training started from.
+
+    decays : bool, default=False
+        Let a learning rate that is a number fall to zero over the epochs.
 
     callbacks : sequence of keras.callbacks.Callback, default=()
 
@@ -88,7 +93,8 @@ def train(
 
     Returns
     -------
-    history : dict of str to list of float
+    monitor : Monitor
+        With the history and the best epoch.
 
     Raises
     ------
@@ -102,7 +108,8 @@ def train(
     if engine is None:
         beyond = tf.distribute.has_strategy() or any(map(listens_to_batches, callbacks))
         engine = "model_fit" if beyond else "compiled"
-    monitor = Monitor(epochs, patience, verbose, listener)
+    decays = decays and learning_rate is not None
+    monitor = Monitor(epochs, patience, verbose, listener, decays)
     try:
         _ENGINES[engine](
             model,
@@ -124,7 +131,7 @@ def train(
     finally:
         for callback in callbacks:
             callback.set_model(None)  # or it would be copied with the estimator
-    return monitor.history
+    return monitor
 
 
 _ENGINES = {"compiled": train_compiled, "model_fit": train_with_model_fit}

@@ -1,0 +1,13 @@
+"""Displays of fitted reducers, as scikit-learn has them for predictors."""
+
+from ._codes import CodeDisplay
+from ._comparison import ComparisonDisplay
+from ._loss_curve import LossCurveDisplay
+from ._reconstruction import ReconstructionDisplay
+
+__all__ = [
+    "CodeDisplay",
+    "ComparisonDisplay",
+    "LossCurveDisplay",
+    "ReconstructionDisplay",
+]

@@ -1,0 +1,216 @@
+"""Training that starts at PCA, and never ends below it."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.decomposition import PCA
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from skautoenc import (
+    AutoencoderTransformer,
+    DenoisingAutoencoder,
+    DenseNetwork,
+    VariationalAutoencoder,
+)
+from skautoenc._start import effort_for
+
+# A rate with which no weight moves, on all rows.
+FROZEN = {"epochs": 1, "learning_rate": 1e-30, "early_stopping": False}
+
+
+def by_pca(X, n_components):
+    pca = PCA(n_components, svd_solver="full").fit(X)
+    return pca.inverse_transform(pca.transform(X))
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("sizes", [(), (128, 64), (3, 2), (7,)])
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+def test_before_the_first_step_it_is_pca(digits, sizes, optimizer, container):
+    start = AutoencoderTransformer(
+        8, hidden_layer_sizes=sizes, optimizer=optimizer, init="pca", **FROZEN
+    ).fit(container(digits))
+    np.testing.assert_allclose(start.reconstruct(digits), by_pca(digits, 8), atol=2e-6)
+    codes = PCA(8).fit_transform(digits)
+    np.testing.assert_allclose(start.transform(digits), codes, atol=2e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "elu", "sigmoid", "gelu"])
+def test_it_is_pca_with_any_activation(digits, activation):
+    start = AutoencoderTransformer(4, activation=activation, **FROZEN).fit(digits)
+    np.testing.assert_allclose(start.reconstruct(digits), by_pca(digits, 4), atol=2e-6)
+
+
+def test_data_of_more_features_than_rows_start_at_pca():
+    X = np.random.default_rng(0).normal(size=(30, 2000)).astype(np.float32)
+    start = AutoencoderTransformer(8, hidden_layer_sizes=(5,), **FROZEN).fit(X)
+    np.testing.assert_allclose(start.reconstruct(X), by_pca(X, 8), atol=1e-4)
+
+
+def test_data_far_from_zero_start_at_pca():
+    X = load_digits().data[:200] + 10_000
+    start = AutoencoderTransformer(4, hidden_layer_sizes=(5,), **FROZEN).fit(X)
+    np.testing.assert_allclose(start.reconstruct(X), by_pca(X, 4), atol=0.01)
+
+
+def test_a_denoiser_starts_at_pca_too(digits):
+    start = DenoisingAutoencoder(4, hidden_layer_sizes=(5,), **FROZEN).fit(digits)
+    np.testing.assert_allclose(start.reconstruct(digits), by_pca(digits, 4), atol=2e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+def test_nothing_learned_ends_as_pca_of_all_rows(digits, optimizer):
+    estimator = AutoencoderTransformer(
+        8, optimizer=optimizer, learning_rate=1.0, epochs=5, random_state=0
+    ).fit(digits)
+    assert estimator.best_epoch_ == 0
+    assert len(estimator.history_["val_loss"]) == 5
+    np.testing.assert_allclose(
+        estimator.reconstruct(digits), by_pca(digits, 8), atol=2e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("load", "size", "least_gain"),
+    [(load_digits, 2, 0.3), (load_digits, 32, 0.1), (load_breast_cancer, 8, 0)],
+)
+def test_defaults_are_at_least_as_good_as_pca(load, size, least_gain):
+    train, test = train_test_split(load().data, random_state=0)
+    scaler = StandardScaler().fit(train)
+    train, test = scaler.transform(train), scaler.transform(test)
+    pca = PCA(size).fit(train)
+    of_pca = np.mean((test - pca.inverse_transform(pca.transform(test))) ** 2)
+    autoencoder = AutoencoderTransformer(size, random_state=0).fit(train)
+    error = autoencoder.reconstruction_error(test).mean()
+    assert error <= (1.02 - least_gain) * of_pca
+
+
+def test_few_rows_are_left_to_pca_unless_the_gain_is_beyond_chance():
+    X = load_iris().data[:20]
+    estimator = AutoencoderTransformer(2, epochs=5, random_state=0).fit(X)
+    np.testing.assert_allclose(estimator.reconstruct(X), by_pca(X, 2), atol=1e-5)
+
+
+def test_early_stopping_as_asked_keeps_the_best_epoch(digits):
+    estimator = AutoencoderTransformer(
+        3, early_stopping=True, mixup=False, epochs=40, random_state=0
+    ).fit(digits[:200], X_val=digits[200:])
+    error = estimator.reconstruction_error(digits[200:]).mean()
+    assert error == pytest.approx(min(estimator.history_["val_loss"]), rel=1e-4)
+    assert estimator.best_epoch_ == 1 + np.argmin(estimator.history_["val_loss"])
+
+
+def test_only_a_start_at_pca_validates_unasked(digits):
+    for params in (
+        {"init": "random"},
+        {"output_activation": "sigmoid"},
+        {"tied_weights": True},
+        {"n_components": 64, "hidden_layer_sizes": ()},
+    ):
+        estimator = AutoencoderTransformer(epochs=2, random_state=0).set_params(
+            **params
+        )
+        validates = "val_loss" in estimator.fit(digits).history_
+        assert validates == ("n_components" in params)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+def test_the_rate_falls_to_zero_from_a_start_at_pca(digits, optimizer):
+    def moved(epochs):
+        """How far the last epoch moves the codes."""
+        params = {"early_stopping": False, "mixup": False, "random_state": 0}
+        estimator = AutoencoderTransformer(3, optimizer=optimizer, **params)
+        losses = estimator.set_params(epochs=epochs).fit(digits).history_["loss"]
+        return abs(losses[-1] - losses[-2]) / losses[-1]
+
+    assert moved(60) < 0.005
+
+
+def test_points_between_rows_are_drawn_anew(digits):
+    params = {"early_stopping": False, "learning_rate": 1e-30, "random_state": 0}
+    estimator = AutoencoderTransformer(4, epochs=3, **params)
+    first, second, third = estimator.fit(digits).history_["loss"]
+    assert first != second != third
+    # Between two rows there is less to lose than at them.
+    assert max(first, second, third) < estimator.reconstruction_error(digits).mean()
+    estimator.set_params(mixup=False).fit(digits)
+    np.testing.assert_allclose(
+        estimator.history_["loss"],
+        estimator.reconstruction_error(digits).mean(),
+        rtol=1e-4,
+    )
+
+
+def test_mixing_learns_less_by_heart():
+    X = StandardScaler().fit_transform(load_breast_cancer().data)
+    train, test = X[:200], X[200:]
+
+    def error(mixup):
+        estimator = AutoencoderTransformer(
+            2, mixup=mixup, early_stopping=False, epochs=300, random_state=0
+        )
+        return estimator.fit(train).reconstruction_error(test).mean()
+
+    assert error(True) < 0.95 * error(False)
+
+
+def test_a_linear_path_is_part_of_the_keras_models(fitted, digits):
+    encoder, decoder = fitted.encoder_, fitted.decoder_
+    assert [layer.name for layer in encoder.layers[-3:]] == [
+        "code_nonlinear",
+        "code_linear",
+        "code",
+    ]
+    codes = fitted.transform(digits)
+    np.testing.assert_allclose(encoder.predict(digits, verbose=0), codes, atol=1e-5)
+    np.testing.assert_allclose(
+        decoder.predict(codes, verbose=0), fitted.inverse_transform(codes), atol=1e-5
+    )
+
+
+def test_without_a_linear_path_the_network_is_the_plain_mirror():
+    encoder, decoder = DenseNetwork((5,), linear_path=False)((8,), 2)
+    assert [w.shape for w in encoder.get_weights()] == [(8, 5), (5,), (5, 2), (2,)]
+    assert [w.shape for w in decoder.get_weights()] == [(2, 5), (5,), (5, 8), (8,)]
+
+
+def test_a_linear_path_needs_linear_ends(digits):
+    network = DenseNetwork((5,), linear_path=True, output_activation="sigmoid")
+    with pytest.raises(ValueError, match="linear_path=True needs code_activation"):
+        AutoencoderTransformer(2, network=network).fit(digits)
+    with pytest.raises(ValueError, match="linear_path=True needs code_activation"):
+        network((64,), 2)
+
+
+def test_pca_is_refused_where_it_cannot_be_had(digits):
+    plain = DenseNetwork((5,), linear_path=False)
+    for params in ({"network": plain}, {"tied_weights": True}, {"n_components": 65}):
+        estimator = AutoencoderTransformer(epochs=1, init="pca").set_params(**params)
+        with pytest.raises(ValueError, match="init='pca' needs"):
+            estimator.fit(digits)
+
+
+def test_models_that_were_trained_keep_their_weights(digits):
+    trained = AutoencoderTransformer(3, epochs=5, random_state=0).fit(digits)
+    pair = trained.encoder_, trained.decoder_
+    again = AutoencoderTransformer(3, network=pair, **FROZEN).fit(digits)
+    np.testing.assert_allclose(
+        again.transform(digits), trained.transform(digits), atol=1e-5
+    )
+
+
+def test_a_variational_autoencoder_has_no_linear_path(digits):
+    estimator = VariationalAutoencoder(2, epochs=1, random_state=0).fit(digits)
+    assert "code_linear" not in [layer.name for layer in estimator.encoder_.layers]
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "batch_size", "epochs"),
+    [(1, 32, 1000), (150, 32, 1000), (1797, 56, 181), (60_000, 256, 30)],
+)
+def test_effort_adapts_to_the_number_of_rows(n_samples, batch_size, epochs):
+    effort = effort_for(n_samples, "auto", "auto", "auto")
+    assert effort == (batch_size, epochs, max(10, epochs // 5))
+    assert effort_for(n_samples, 7, 9, 11) == (7, 9, 11)
