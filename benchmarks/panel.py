@@ -2,6 +2,7 @@
 
 python -m benchmarks.panel --data FOLDER                 all cells: half an hour
 python -m benchmarks.panel --data FOLDER --only digits wine
+python -m benchmarks.panel --data FOLDER --params '{"mixup": false}'    ours otherwise
 
 FOLDER holds mnist.npz, shuttle.npz, yeast.npz and spectra.npz. A cell is a table, a
 scaler and a size of the code; test rows are never seen in training or scaling. The
@@ -79,15 +80,15 @@ TABLES = {
 }
 
 
-def reducers(size, seed):
+def reducers(size, seed, params):
     return {
         "pca": PCA(size, random_state=seed),
         "plain": AutoencoderTransformer(size, init="random", random_state=seed),
-        "ours": AutoencoderTransformer(size, random_state=seed),
+        "ours": AutoencoderTransformer(size, random_state=seed).set_params(**params),
     }
 
 
-def cell(table, scaler, size, data):
+def cell(table, scaler, size, data, params):
     """One row of the panel: medians over the splits, of ratios to PCA."""
     X, y = TABLES[table](data)
     y = y if size == SIZE_OF_SCORES else None
@@ -95,7 +96,7 @@ def cell(table, scaler, size, data):
     for seed, (train, test) in enumerate(SPLITS.split(X)):
         scaled = clone(SCALERS[scaler]).fit(X[train]).transform(X)
         of_split = compare_reducers(
-            reducers(size, seed), scaled.astype(np.float64), y, cv=[(train, test)]
+            reducers(size, seed, params), scaled.astype(float), y, cv=[(train, test)]
         )
         errors.append(of_split["test_mse"])
         scores.append(of_split.get("test_score"))
@@ -175,6 +176,7 @@ def main():
     parser = argparse.ArgumentParser(prog="benchmarks.panel", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--params", type=json.loads, default={}, help="as JSON")
     parser.add_argument("--n-jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="write OUT.md and OUT.json")
     options = parser.parse_args()
@@ -186,7 +188,7 @@ def main():
         if size < TABLES[table](options.data)[0].shape[1]
     ]
     records = Parallel(n_jobs=options.n_jobs)(
-        delayed(cell)(*of_cell, options.data) for of_cell in cells
+        delayed(cell)(*of_cell, options.data, options.params) for of_cell in cells
     )
     found = summary(records)
     for name, value in found.items():

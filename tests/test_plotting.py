@@ -897,3 +897,14 @@ def test_results_that_are_not_complete_are_refused(results, message):
     with pytest.raises(ValueError, match=message):
         ComparisonDisplay.from_results(results)
     assert not plt.get_fignums()
+
+
+def test_loss_curves_say_that_the_start_was_kept():
+    X = load_digits().data[:300] / 16
+    autoencoder = AutoencoderTransformer(8, learning_rate=1.0, epochs=3, random_state=0)
+    display = LossCurveDisplay.from_estimator(autoencoder.fit(X))
+    title = display.ax_.get_legend().get_title().get_text()
+    assert title == "kept: the weights of the start"
+    autoencoder.set_params(early_stopping=False).fit(X)
+    display = LossCurveDisplay.from_estimator(autoencoder)
+    assert not display.ax_.get_legend().get_title().get_text()

@@ -17,6 +17,10 @@ class LossCurveDisplay:
         Each loss after every epoch; validation losses are named as the others, with
         ``val_`` before.
 
+    best_epoch : int, default=None
+        The epoch whose weights were kept; where it is 0, the legend says that they are
+        those of the start.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -41,8 +45,9 @@ class LossCurveDisplay:
     'epoch'
     """
 
-    def __init__(self, *, history):
+    def __init__(self, *, history, best_epoch=None):
         self.history = history
+        self.best_epoch = best_epoch
 
     def plot(self, ax=None, *, losses=("loss",), scale="auto"):
         """Draw the curves.
@@ -114,7 +119,8 @@ class LossCurveDisplay:
         ax.set(xlabel="epoch", ylabel="loss")
         ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         set_scale(ax.yaxis, scale)
-        ax.legend()
+        kept_start = self.best_epoch == 0
+        ax.legend(title="kept: the weights of the start" if kept_start else None)
 
         self.ax_ = ax
         self.figure_ = ax.figure
@@ -175,7 +181,9 @@ class LossCurveDisplay:
                 "draw. estimator must be an autoencoder, or a pipeline that ends with "
                 "one."
             )
-        return cls(history=trained.history_).plot(ax, losses=losses, scale=scale)
+        best_epoch = getattr(trained, "best_epoch_", None)
+        display = cls(history=trained.history_, best_epoch=best_epoch)
+        return display.plot(ax, losses=losses, scale=scale)
 
     def _check(self, losses):
         if not self.history:
