@@ -3,9 +3,12 @@
 import json
 import subprocess
 import sys
+from time import perf_counter
 
 from sklearn.datasets import load_digits
 from sklearn.preprocessing import MinMaxScaler
+
+from skautoenc import AutoencoderTransformer
 
 from ._rows import Result, mnist, row, seconds
 from .recipes import (
@@ -149,3 +152,32 @@ def mnist_denoise_epoch(data, repeats):
 @row("mnist-relu: per epoch", "1x", needs_data=True)
 def mnist_relu_epoch(data, repeats):
     return Result(*_per_epoch(MNIST_RELU, mnist(data), repeats, 1, 2, 1, 2))
+
+
+@row("digits, 2 components: a default fit, against 20 epochs of plain Keras", "1/3")
+def digits_default(data, repeats):
+    """Keras trains the plain mirror of the default layers, in batches of 32."""
+    import keras
+
+    X, ours, rival = _digits(), [], []
+    estimator = AutoencoderTransformer(2)
+
+    def plain_keras():
+        layers = [
+            *(keras.layers.Dense(n, "relu") for n in (128, 64)),
+            keras.layers.Dense(2),
+            *(keras.layers.Dense(n, "relu") for n in (64, 128)),
+            keras.layers.Dense(64),
+        ]
+        model = keras.Sequential([keras.Input((64,)), *layers])
+        model.compile("adam", "mean_squared_error")
+        return model.fit(X, X, epochs=20, verbose=0).history["loss"][-1]
+
+    plain_keras()
+    for seed in range(repeats):
+        estimator.set_params(random_state=seed)
+        ours.append(seconds(lambda: estimator.fit(X)))
+        start = perf_counter()
+        loss = plain_keras()
+        rival.append(perf_counter() - start)
+    return Result(ours, rival, losses=(estimator.reconstruction_error(X).mean(), loss))

@@ -5,8 +5,8 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseAutoencoder
-from ._docs import documented
 from ._objective import deterministic
+from ._parameters import documented
 
 # Rows that mixup="auto" mixes, at most.
 _MOST_MIXED = 10_000

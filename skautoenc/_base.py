@@ -1,7 +1,6 @@
 """The order of fit, transform, inverse_transform and the scores, for every sibling."""
 
 import copy
-from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import (
@@ -12,7 +11,6 @@ from sklearn.base import (
 )
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -41,20 +39,11 @@ from ._fresh_process import forked_after_tensorflow, in_fresh_process
 from ._keras import isolated
 from ._objective import chain
 from ._pair import build_pair, given_shape, plain
-from ._start import (
-    can_be_pca,
-    effort_for,
-    give_first_weights,
-    is_better,
-    share_aside,
-    split,
-    start_at_pca,
-)
+from ._parameters import CONSTRAINTS
+from ._start import Start, effort_for
 from ._trainees import KerasTrainee, NumpyTrainee
 from .networks import DenseNetwork
 from .training import Rows, StreamedRows, draw_seed, get_loss, plan_dense
-
-_COUNT = [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
 
 
 class BaseAutoencoder(
@@ -65,34 +54,7 @@ class BaseAutoencoder(
 ):
     """What all autoencoders share; a sibling adds parameters and its objective."""
 
-    _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "network": [StrOptions({"dense"}), callable, tuple, list],
-        "hidden_layer_sizes": ["array-like"],
-        "activation": [str, callable],
-        "code_activation": [str, callable],
-        "output_activation": [str, callable],
-        "kernel_regularizer": [str, callable, dict, None],
-        "activity_regularizer": [str, callable, dict, None],
-        "tied_weights": ["boolean"],
-        "init": [StrOptions({"auto", "pca", "random"})],
-        "loss": [str, callable],
-        "optimizer": [str, HasMethods("apply_gradients")],
-        "learning_rate": [
-            Interval(Real, 0, None, closed="neither"),
-            HasMethods("get_config"),
-            None,
-        ],
-        "batch_size": _COUNT,
-        "epochs": _COUNT,
-        "early_stopping": [StrOptions({"auto"}), "boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": _COUNT,
-        "callbacks": [list, tuple, None],
-        "warm_start": ["boolean"],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-    }
+    _parameter_constraints: dict = CONSTRAINTS
 
     # Whether the decoder gets just what the encoder gives.
     _codes_are_exact = True
@@ -288,30 +250,21 @@ class BaseAutoencoder(
         else:
             order = np.argsort(found.place, kind="stable")
             rows = Rows.weighted(X, order, sample_weight, X_clean)
-        ends = networks["_encoder"], networks["_decoder"]
-        may_be_pca = self._codes_are_exact and can_be_pca(*ends, rows)
-        has_weights = isinstance(self.network, tuple | list)
-        refines_pca = may_be_pca and (
-            self.init == "pca" or (self.init == "auto" and not has_weights)
-        )
-        all_rows, stops_early = rows, self.early_stopping
-        fraction = self.validation_fraction
-        is_careful = stops_early == "auto"
-        if is_careful:
-            fraction = share_aside(rows, found.place, fraction)
-            stops_early = refines_pca and (validation is not None or fraction > 0)
-        if validation is None and stops_early:
-            rows, validation = split(rows, found.place, fraction, rng)
-        seed = draw_seed(rng)
-        starts_at_pca = give_first_weights(
+        start = Start(
             networks,
             rows,
+            validation,
+            found.place,
+            init=self.init,
+            has_weights=isinstance(self.network, tuple | list),
+            codes_are_exact=self._codes_are_exact,
+            early_stopping=self.early_stopping,
+            fraction=self.validation_fraction,
             fitted=vars(self) if self.warm_start else {},
-            wants_pca=refines_pca or self.init == "pca",
-            may_be_pca=may_be_pca,
-            seed=seed,
+            rng=rng,
         )
-        if self._mixes_rows(refines_pca, len(rows)):
+        rows = start.rows
+        if self._mixes_rows(start.refines_pca, len(rows)):
             rows = rows.mixing()
 
         def fitted():
@@ -327,10 +280,10 @@ class BaseAutoencoder(
             rows,
             batch_size=effort.batch_size,
             epochs=effort.epochs,
-            validation=validation,
+            validation=start.validation,
             corrupt=corrupt,
-            patience=effort.patience if stops_early else None,
-            decays=refines_pca,
+            patience=effort.patience if start.stops_early else None,
+            decays=start.refines_pca,
             verbose=self.verbose,
             listener=EpochTasks(self, task, given, y, fitted),
             rng=rng,
@@ -342,15 +295,12 @@ class BaseAutoencoder(
             "n_iter_": n_iter,
             "best_epoch_": n_iter if run.best_epoch is None else run.best_epoch,
         }
-        if starts_at_pca and stops_early:
-            learned = attributes["_encoder"], attributes["_decoder"]
-            doubts = is_careful and corrupt is None and is_squared_error(loss)
-            if run.best_epoch == 0 or (
-                doubts and not is_better(learned, ends, validation)
-            ):
-                # Then PCA may as well have the rows that were set aside.
-                start_at_pca(*ends, all_rows, seed)
-                attributes |= {**networks, "best_epoch_": 0}
+        if start.is_kept(
+            run.best_epoch,
+            attributes,
+            comparable=corrupt is None and is_squared_error(loss),
+        ):
+            attributes |= {**start.networks, "best_epoch_": 0}
         task.call_on_fit_task_end(
             estimator=self, X=given, y=y, reconstruction_attributes=lambda: attributes
         )

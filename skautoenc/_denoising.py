@@ -12,8 +12,8 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from . import noise as corruptions
 from ._base import BaseAutoencoder
 from ._checks import features_kept_on_failure
-from ._docs import documented
 from ._objective import deterministic
+from ._parameters import documented
 
 # The function of each kind of noise, and the highest level that has a meaning.
 _NOISES = {

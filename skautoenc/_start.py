@@ -1,33 +1,14 @@
 """Where training starts: how much of it, the rows set aside, and the first weights."""
 
-import json
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh
-from scipy.sparse import issparse
-from scipy.stats import t
-from sklearn.decomposition import PCA
-from sklearn.utils.extmath import svd_flip
 
-from ._threads import one_blas_thread
-from .training import StreamedRows
-
-# The covariance of streamed rows is held as a whole, and of others where that is quick:
-# sparse and dense rows then have the same.
-_MOST_STREAMED_FEATURES, _MOST_COVARIANCES = 2**12, 2**10
-
-# Fewer rows than this are decomposed whole, not by PCA's randomised solver.
-_MOST_DECOMPOSED = 2**9
-
-# Of a component's scale, beside that of a feature: what varies less is noise.
-_LEAST_SCALE = 1e-3
+from ._pca_start import can_be_pca, is_better, refusal, start_at_pca
+from .training import draw_seed
 
 # Of fewer distinct rows, none are set aside without being asked for; of few, so many.
 _FEWEST_TO_SPLIT, _FEWEST_ASIDE = 10, 10
-
-# Of having done better than by chance.
-_CONFIDENCE = 0.95
 
 # Steps that a fit takes unless told otherwise, within these epochs.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 6000, 30, 1000
@@ -67,7 +48,140 @@ def effort_for(n_samples, batch_size, epochs, patience):
     return Effort(int(batch_size), int(epochs), int(patience))
 
 
-def share_aside(rows, place, fraction):
+class Start:
+    """What a fit starts with: its rows and first weights, which it may fall back to.
+
+    Parameters
+    ----------
+    networks : dict of str to FittedNetwork
+        Get the weights that training starts from, if not those they have.
+
+    rows : Rows or StreamedRows
+    validation : Rows, StreamedRows or None
+        What was given to validate on.
+
+    place : ndarray of shape (n_samples,) or None
+        See `Survey`.
+
+    init : {"auto", "pca", "random"}
+    has_weights : bool
+        Whether the networks came with weights to go on from.
+
+    codes_are_exact : bool
+        Whether the decoder gets just what the encoder gives.
+
+    early_stopping : bool or "auto"
+    fraction : float
+        The share of the rows to set aside.
+
+    fitted : dict
+        Where the networks of an earlier fit are, if training is to go on from there.
+
+    rng : numpy.random.Generator
+
+    Attributes
+    ----------
+    rows : Rows or StreamedRows
+        Those to train on.
+
+    validation : Rows, StreamedRows or None
+    refines_pca : bool
+        Whether the networks can be PCA and are meant to be at first, though they may
+        go on from an earlier fit.
+
+    stops_early : bool
+    networks : dict of str to FittedNetwork
+
+    Raises
+    ------
+    ValueError
+        If an earlier network is another, or if PCA is asked for and cannot be had.
+    """
+
+    def __init__(
+        self,
+        networks,
+        rows,
+        validation,
+        place,
+        *,
+        init,
+        has_weights,
+        codes_are_exact,
+        early_stopping,
+        fraction,
+        fitted,
+        rng,
+    ):
+        self._ends = networks["_encoder"], networks["_decoder"]
+        can_be = codes_are_exact and can_be_pca(*self._ends, rows)
+        if init == "pca" and not can_be:
+            raise refusal(rows)
+        wanted = init == "pca" or (init == "auto" and not has_weights)
+        self.refines_pca = can_be and wanted
+        self._is_careful = early_stopping == "auto"
+        self.stops_early = early_stopping
+        if self._is_careful:
+            fraction = _share_aside(rows, place, fraction) if self.refines_pca else 0
+            has_some = validation is not None or fraction > 0
+            self.stops_early = self.refines_pca and has_some
+        self.networks, self._all_rows, self._place = networks, rows, place
+        self.rows, self.validation = rows, validation
+        if self.stops_early and validation is None:
+            self.rows, self.validation = split(rows, place, fraction, rng)
+        self._seed = draw_seed(rng)
+        self._is_pca = self.refines_pca and "_encoder" not in fitted
+        if self._is_pca:
+            start_at_pca(*self._ends, self.rows, self._seed)
+        elif fitted:
+            _continue(networks, fitted)
+
+    def is_kept(self, best_epoch, learned, comparable):
+        """Whether the fit is to end as the PCA that it started from.
+
+        It is then PCA of all rows, those that were set aside too, unless they would
+        take another pass over data that memory may not hold.
+
+        Parameters
+        ----------
+        best_epoch : int or None
+            0 where no epoch was better than the start.
+
+        learned : dict of str to FittedNetwork
+            The networks that training ended with.
+
+        comparable : bool
+            Whether training was for the squared error of the rows as they are, so that
+            doing better in that is what was looked for.
+        """
+        if not (self._is_pca and self.stops_early):
+            return False
+        if best_epoch != 0:
+            doubts = self._is_careful and comparable
+            ends = learned["_encoder"], learned["_decoder"]
+            if not doubts or is_better(ends, self._ends, self.validation):
+                return False
+        if self._place is not None:
+            start_at_pca(*self._ends, self._all_rows, self._seed)
+        return True
+
+
+def _continue(networks, fitted):
+    """Give the networks the weights of an earlier fit."""
+    for name, network in networks.items():
+        earlier = fitted.get(name)
+        if earlier is None:
+            continue  # around models trained elsewhere
+        if earlier.config != network.config:
+            raise ValueError(
+                "warm_start=True continues from the fitted weights, but the "
+                "network or the number of features has changed since: the "
+                f"{name[1:]} is another. Set warm_start=False to start anew."
+            )
+        network.weights = earlier.weights
+
+
+def _share_aside(rows, place, fraction):
     """The share to set aside without being asked for: of few rows more, of a handful 0.
 
     Parameters
@@ -83,13 +197,6 @@ def share_aside(rows, place, fraction):
     if n < _FEWEST_TO_SPLIT:
         return 0
     return max(fraction, min(_FEWEST_ASIDE, n // 4) / n)
-
-
-def _kinds(rows, place):
-    """What goes to one side of a split: a block of rows, or all rows that are equal."""
-    if place is None:
-        return np.arange(rows.n_blocks)
-    return np.unique(place[rows.index])
 
 
 def split(rows, place, fraction, rng):
@@ -127,217 +234,8 @@ def split(rows, place, fraction, rng):
     return rows.take(~aside), rows.take(aside)
 
 
-def give_first_weights(networks, rows, *, fitted, wants_pca, may_be_pca, seed):
-    """Give the networks the weights that training starts from, if not those they have.
-
-    Parameters
-    ----------
-    networks : dict of str to FittedNetwork
-    rows : Rows or StreamedRows
-    fitted : dict
-        Where the networks of an earlier fit are, if training is to go on from there.
-
-    wants_pca : bool
-    may_be_pca : bool
-        What `can_be_pca` found.
-
-    seed : int
-
-    Returns
-    -------
-    is_pca : bool
-
-    Raises
-    ------
-    ValueError
-        If an earlier network is another, or if PCA is asked for and cannot be had.
-    """
-    if wants_pca and not may_be_pca:
-        raise ValueError(
-            "init='pca' needs a network that can be PCA: network='dense' or a "
-            "DenseNetwork with linear_path=True, with code_activation='linear', "
-            "output_activation='linear' and tied_weights=False; and n_components of at "
-            f"most min(n_samples, n_features)={min(len(rows), rows.X.shape[1])}, below "
-            "that for sparse X. Of data that are too many to be held, there may be at "
-            f"most {_MOST_STREAMED_FEATURES} features. Use init='auto' or "
-            "init='random'."
-        )
-    if "_encoder" in fitted:
-        for name, network in networks.items():
-            earlier = fitted.get(name)
-            if earlier is None:
-                continue  # around models trained elsewhere
-            if earlier.config != network.config:
-                raise ValueError(
-                    "warm_start=True continues from the fitted weights, but the "
-                    "network or the number of features has changed since: the "
-                    f"{name[1:]} is another. Set warm_start=False to start anew."
-                )
-            network.weights = earlier.weights
-        return False
-    if wants_pca:
-        start_at_pca(networks["_encoder"], networks["_decoder"], rows, seed)
-    return wants_pca
-
-
-def is_better(learned, start, rows):
-    """Whether networks do better on rows than others, by more than their number allows.
-
-    That is, by more than the standard error of the mean over rows, for few rows with
-    Student's factor. L. Breiman et al., "Classification and Regression Trees" (1984),
-    for the rule of one standard error.
-
-    Parameters
-    ----------
-    learned, start : tuple of (FittedNetwork, FittedNetwork)
-        Encoder and decoder.
-
-    rows : Rows or StreamedRows
-    """
-    count = total = squares = 0.0
-    for part in rows.parts(2**12):
-        inputs = targets = np.empty((len(part), rows.X.shape[1]), np.float32)
-        if part.targets is not None:
-            inputs = np.empty_like(targets)
-        part.copy_to(inputs, targets)
-        before, after = (
-            np.square(decoder(encoder(inputs)) - targets).mean(axis=1, dtype=np.float64)
-            for encoder, decoder in (start, learned)
-        )
-        gains = part.weight * (before - after)
-        count += len(part)
-        total += gains.sum()
-        squares += np.square(gains).sum()
-    if count == 1:
-        return total > 0
-    variance = max(0.0, squares - total**2 / count) / (count - 1)
-    return total / count > t.ppf(_CONFIDENCE, count - 1) * np.sqrt(variance / count)
-
-
-def can_be_pca(encoder, decoder, rows):
-    """Whether two networks can be exactly PCA on these rows.
-
-    Parameters
-    ----------
-    encoder, decoder : FittedNetwork
-    rows : Rows or StreamedRows
-    """
-    if not (_has_a_line(encoder) and _has_a_line(decoder)):
-        return False
-    n_features = rows.X.shape[1]
-    if isinstance(rows, StreamedRows) and n_features > _MOST_STREAMED_FEATURES:
-        return False
-    return _n_components(encoder) <= _most_components(rows)
-
-
-def _has_a_line(network):
-    """Whether it is a linear layer, or a `DenseNetwork` with a linear path."""
-    layers = json.loads(network.config)["config"]["layers"][1:]
-    kinds = [spec["class_name"] for spec in layers]
-    if kinds == ["Dense"]:
-        return layers[0]["config"]["activation"] == "linear" and _has_bias(layers[0])
-    return (
-        kinds == ["Dense"] * (len(kinds) - 1) + ["Add"]
-        and [_has_bias(spec) for spec in layers[-3:-1]] == [True, False]
-        and {spec["config"]["activation"] for spec in layers[-3:-1]} == {"linear"}
-    )
-
-
-def _has_bias(spec):
-    return spec["config"]["use_bias"]
-
-
-def _n_components(encoder):
-    return encoder.weights[-1].shape[-1]
-
-
-def _most_components(rows):
-    n_most = min(rows.X.shape[1], len(rows))
-    if issparse(rows.X) and not _takes_covariance(rows):
-        n_most = min(min(rows.X.shape) - 1, n_most)  # all that ARPACK finds
-    return n_most
-
-
-def _takes_covariance(rows):
-    return isinstance(rows, StreamedRows) or rows.X.shape[1] <= _MOST_COVARIANCES
-
-
-def start_at_pca(encoder, decoder, rows, seed):
-    """Give the two networks the weights with which they are PCA on `rows`.
-
-    Hidden layers keep the kernels they have, which take centred rows and codes of unit
-    scale, whatever the scale of the data; what they add starts at zero.
-
-    Parameters
-    ----------
-    encoder, decoder : FittedNetwork
-        For which `can_be_pca`, on these rows or on those they were taken from. Where
-        these are too few, the components that are missing are zero.
-
-    rows : Rows or StreamedRows
-    seed : int
-        For the randomised solver, which PCA takes for large data.
-    """
-    n_components = min(_n_components(encoder), _most_components(rows))
-    # One row, or constant ones, have no variance to divide by.
-    with one_blas_thread, np.errstate(all="ignore"):
-        if _takes_covariance(rows):
-            components, mean, variances, total = _pca(rows, n_components)
-        else:
-            X = rows.X[rows.index]
-            is_small = not issparse(X) and min(X.shape) <= _MOST_DECOMPOSED
-            solver = "full" if is_small else "auto"
-            pca = PCA(n_components, svd_solver=solver, random_state=seed).fit(X)
-            components, mean = pca.components_, pca.mean_
-            variances = pca.explained_variance_
-            total = variances.sum() / pca.explained_variance_ratio_.sum()
-    n_missing = _n_components(encoder) - n_components
-    components = np.pad(components, [(0, n_missing), (0, 0)]).astype(np.float32)
-    scale = np.sqrt(total / len(mean))
-    if not (np.isfinite(scale) and scale > 0):
-        scale = 1.0
-    scales = np.pad(np.sqrt(np.nan_to_num(variances).clip(0)), (0, n_missing))
-    scales = np.maximum(scales, _LEAST_SCALE * scale)
-    mean = mean.astype(np.float32)
-    _set_line(encoder, components.T, -mean @ components.T, mean, scale)
-    _set_line(decoder, components, mean, np.zeros(len(components)), scales)
-
-
-def _set_line(network, kernel, bias, location, scale):
-    """Make a network linear; what hidden layers take is centred and scaled first."""
-    if len(network.weights) == 2:
-        network.weights = [kernel.copy(), bias]
-        return
-    first, _, *inner, nonlinear, _, _ = network.weights
-    first = (first / np.reshape(scale, (-1, 1))).astype(np.float32)
-    network.weights = [
-        first,
-        (-location @ first).astype(np.float32),
-        *inner,
-        np.zeros_like(nonlinear),
-        bias,
-        kernel.copy(),
-    ]
-
-
-def _pca(rows, n_components):
-    """Components, mean, variances and their total from the covariance, in one pass."""
-    n_features = rows.X.shape[1]
-    total, products = np.zeros(n_features), np.zeros((n_features, n_features))
-    weight, origin = 0.0, None
-    for part in rows.parts(2**12):
-        block = np.empty((len(part), n_features), np.float32)
-        part.copy_to(block, block)
-        if origin is None:  # near the mean, or squares would swallow what varies
-            origin = block.mean(axis=0, dtype=np.float64)
-        block = block - origin
-        weighted = block * part.weight[:, None]
-        weight += part.weight.sum(dtype=np.float64)
-        total += weighted.sum(axis=0)
-        products += weighted.T @ block
-    mean = total / weight
-    covariance = products / weight - np.outer(mean, mean)
-    first = n_features - n_components
-    variances, vectors = eigh(covariance, subset_by_index=[first, n_features - 1])
-    _, components = svd_flip(None, vectors.T[::-1], u_based_decision=False)
-    return components, origin + mean, variances[::-1], np.trace(covariance)
+def _kinds(rows, place):
+    """What goes to one side of a split: a block of rows, or all rows that are equal."""
+    if place is None:
+        return np.arange(rows.n_blocks)
+    return np.unique(place[rows.index])

@@ -8,8 +8,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder, generator
-from ._docs import documented
 from ._objective import variational
+from ._parameters import documented
 
 
 @documented

@@ -1,6 +1,40 @@
-"""Documentation that the estimators share."""
+"""The parameters that the estimators share: what they take, and what they mean."""
 
 import inspect
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+_COUNT = [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
+
+CONSTRAINTS = {
+    "n_components": [Interval(Integral, 1, None, closed="left"), None],
+    "network": [StrOptions({"dense"}), callable, tuple, list],
+    "hidden_layer_sizes": ["array-like"],
+    "activation": [str, callable],
+    "code_activation": [str, callable],
+    "output_activation": [str, callable],
+    "kernel_regularizer": [str, callable, dict, None],
+    "activity_regularizer": [str, callable, dict, None],
+    "tied_weights": ["boolean"],
+    "init": [StrOptions({"auto", "pca", "random"})],
+    "loss": [str, callable],
+    "optimizer": [str, HasMethods("apply_gradients")],
+    "learning_rate": [
+        Interval(Real, 0, None, closed="neither"),
+        HasMethods("get_config"),
+        None,
+    ],
+    "batch_size": _COUNT,
+    "epochs": _COUNT,
+    "early_stopping": [StrOptions({"auto"}), "boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": _COUNT,
+    "callbacks": [list, tuple, None],
+    "warm_start": ["boolean"],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+}
 
 PARAMETERS = """n_components : int or None, default=2
         Width of the code. None takes that of the network, such as the feature map of
