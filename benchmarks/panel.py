@@ -168,7 +168,7 @@ are never seen, neither in training nor in scaling. "Plain" is the same network 
 random weights, without a linear path, with as many epochs at a constant rate: what
 Keras's `Model.fit` gives. Scores are those of logistic regression on standardised
 codes.
-Seconds are those of a fit of ours beside another on the same machine.
+Seconds are those of a fit of ours, on a machine that may do other work.
 """
 
 

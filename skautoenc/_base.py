@@ -192,7 +192,7 @@ class BaseAutoencoder(
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Rows whose loss is measured after every epoch (``history_["val_loss"]``).
-            With ``early_stopping=True`` they take the place of the split. In a
+            Where `early_stopping` is at work they take the place of the split. In a
             pipeline they are not scaled by the steps before, unless it has
             ``transform_input=["X_val"]`` and metadata routing is enabled.
 

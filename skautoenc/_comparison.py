@@ -132,7 +132,7 @@ def compare_reducers(
     >>> bool(autoencoder < pca)
     True
     """
-    _check_reducers(reducers, y)
+    check_reducers(reducers, y)
     X, y = indexable(X, y)
     downstream = _downstream_for(y, downstream)
     cv = check_cv(cv, y, classifier=y is not None and is_classifier(downstream))
@@ -157,7 +157,8 @@ def compare_reducers(
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
-def _check_reducers(reducers, y):
+def check_reducers(reducers, y):
+    """Raise if `reducers` is no dict of names and reducers that can be measured."""
     if not isinstance(reducers, dict):
         raise TypeError(
             "reducers must be a dict of names and estimators, such as "
@@ -214,7 +215,6 @@ def _downstream_for(y, downstream):
 
 def _measure(name, split, reducer, downstream, X, y, train, test):
     """Fit a clone of one reducer on one split; return its row of the result."""
-
     try:
         reducer = clone(reducer)
         targets = [] if y is None else [_safe_indexing(y, train)]

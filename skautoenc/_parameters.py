@@ -107,7 +107,9 @@ PARAMETERS = """n_components : int or None, default=2
         Set a share of the rows aside, stop when their loss no longer falls, and keep
         the weights with which it was lowest, even if those are the first. Where
         training started at PCA and nothing was better, the result is PCA of all rows.
-        ``"auto"`` does so where training starts at PCA, with 10 distinct rows or more.
+        ``"auto"`` does so where training starts at PCA, with 10 distinct rows or more:
+        of few rows it sets 10 aside, or a quarter, and it leaves PCA only for a gain on
+        them, in squared error, beyond chance (Student's bound for 5 %).
 
     validation_fraction : float, default=0.1
         The share set aside by `early_stopping`.

@@ -908,3 +908,8 @@ def test_loss_curves_say_that_the_start_was_kept():
     autoencoder.set_params(early_stopping=False).fit(X)
     display = LossCurveDisplay.from_estimator(autoencoder)
     assert not display.ax_.get_legend().get_title().get_text()
+
+
+def test_a_class_is_no_reducer_to_draw():
+    with pytest.raises(TypeError, match="is a class. Give an instance, such as PCA"):
+        ComparisonDisplay.from_estimator(PCA, load_iris().data)

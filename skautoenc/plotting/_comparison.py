@@ -190,13 +190,14 @@ class ComparisonDisplay:
         >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
         ['PCA', 'NMF']
         """
-        from .._comparison import compare_reducers
+        from .._comparison import check_reducers, compare_reducers
 
         _check_measure(measure)
         if measure == "test_score" and y is None:
             raise ValueError("measure='test_score' needs y.")
         if not isinstance(reducers, dict):
             reducers = {type(last_step(reducers)).__name__: reducers}
+        check_reducers(reducers, y)
         parameters = {name: _size_parameter(r) for name, r in reducers.items()}
         for name, parameter in parameters.items():
             if parameter is None:
