@@ -854,7 +854,7 @@ def test_one_reducer_is_called_by_its_class(digits):
     ("params", "message"),
     [
         ({"reducers": {"scaler": StandardScaler()}}, "'scaler' has no parameter n_c"),
-        ({"reducers": LinearRegression()}, "'LinearRegression' has no parameter"),
+        ({"reducers": StandardScaler()}, "'StandardScaler' has no parameter"),
         ({"n_components": []}, "n_components must be a sequence of code sizes"),
         ({"n_components": 4}, "n_components must be a sequence of code sizes"),
         ({"measure": "mse"}, r"measure must be one of \['test_mse', "),
@@ -868,6 +868,18 @@ def test_what_cannot_be_compared_is_refused_before_it_is_fitted(
         ComparisonDisplay.from_estimator(
             **{"reducers": PCA(), "X": digits, "cv": 2, **params}
         )
+
+
+@pytest.mark.parametrize(
+    ("reducers", "message"),
+    [
+        (LinearRegression(), r"reducers\['LinearRegression'\] must be an estimator"),
+        ({"PCA": PCA}, r"reducers\['PCA'\] is a class"),
+    ],
+)
+def test_what_is_no_reducer_is_refused_before_it_is_compared(digits, reducers, message):
+    with pytest.raises(TypeError, match=message):
+        ComparisonDisplay.from_estimator(reducers, digits, cv=2)
 
 
 @pytest.mark.parametrize(
