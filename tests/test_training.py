@@ -568,3 +568,12 @@ def test_a_callback_saves_the_model_of_an_epoch(small, digits, tmp_path):
     np.testing.assert_allclose(
         saved.predict(digits, verbose=0), small.reconstruct(digits), atol=1e-5
     )
+
+
+def test_the_rate_falls_within_a_mirrored_strategy_too(digits):
+    import tensorflow as tf
+
+    params = {"epochs": 10, "early_stopping": False, "random_state": 0}
+    with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
+        losses = AutoencoderTransformer(3, **params).fit(digits).history_["loss"]
+    assert losses[-1] < losses[0]

@@ -50,7 +50,7 @@ def train_with_model_fit(
         )
 
     def shuffled():
-        for _ in range(epochs):
+        while True:  # a strategy reads ahead, beyond the last epoch
             n = part_size(batch_size, int(np.prod(model.inputs[0].shape[1:])))
             for part in rows.parts(n, rng):
                 for start in range(0, len(part), batch_size):

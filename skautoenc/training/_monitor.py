@@ -3,11 +3,14 @@
 import math
 import time
 
+import numpy as np
+
 
 def scale_rate(optimizer, factor):
     """Multiply the learning rate of a Keras optimizer, which is a number."""
     if factor != 1:
-        optimizer.learning_rate = float(optimizer.learning_rate) * factor
+        # Within a strategy it is a variable on several devices, which is no float.
+        optimizer.learning_rate = float(np.asarray(optimizer.learning_rate)) * factor
 
 
 class Monitor:
