@@ -48,7 +48,6 @@ from skautoenc.plotting import ComparisonDisplay
 
 display = ComparisonDisplay.from_results(results)
 display.ax_.set_title("Digits, pixels in [0, 1]: PCA and autoencoder")
-display.ax_.grid(alpha=0.3)
 plt.show()
 
 # %%

@@ -311,6 +311,7 @@ def _plot_by_size(ax, lines):
     ax.set_xticks(shown, [f"{size:g}" for size in shown])
     ax.set_xticks([], minor=True)
     ax.set_xlabel("code size (n_components)")
+    ax.grid(alpha=0.3)
     ax.legend()
     return ax
 
