@@ -167,8 +167,7 @@ squared error with default settings, over PCA's; medians over three splits. Test
 are never seen, neither in training nor in scaling. "Plain" is the same network from
 random weights, without a linear path, with as many epochs at a constant rate: what
 Keras's `Model.fit` gives. Scores are those of logistic regression on standardised
-codes.
-Seconds are those of a fit of ours, on a machine that may do other work.
+codes. Seconds are those of a fit of ours, on a machine that may do other work.
 """
 
 
@@ -180,12 +179,13 @@ def main():
     parser.add_argument("--n-jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="write OUT.md and OUT.json")
     options = parser.parse_args()
+    widths = {table: TABLES[table](options.data)[0].shape[1] for table in options.only}
     cells = [
         (table, scaler, size)
-        for table in options.only
+        for table, width in widths.items()
         for scaler in SCALERS
         for size in SIZES
-        if size < TABLES[table](options.data)[0].shape[1]
+        if size < width
     ]
     records = Parallel(n_jobs=options.n_jobs)(
         delayed(cell)(*of_cell, options.data, options.params) for of_cell in cells

@@ -110,9 +110,8 @@ of_pca = pca.explained_variance_ratio_.sum()
 print(f"variance explained: PCA {of_pca:.4f}, ours {autoencoder.score(patches):.4f}")
 
 # %%
-# The same holds for very few rows, of which none can be spared to tell a gain from
-# chance, and for codes nearly as wide as the rows. And PCA has manners of its own: it
-# is fitted in a fraction of the time, its components are orthogonal, ordered and the
-# same for every size of the code, so a smaller code is the beginning of a larger one.
-# Take the autoencoder where the code is small, the rows are hundreds or more, and the
-# two curves above lie apart.
+# The same holds for very few rows, which hardly tell a gain from chance, and for codes
+# nearly as wide as the rows. And PCA has manners of its own: it is fitted in a fraction
+# of the time, its components are orthogonal, ordered and the same for every size of the
+# code, so a smaller code is the beginning of a larger one. Take the autoencoder where
+# the code is small, the rows are hundreds or more, and the two curves above lie apart.
