@@ -9,7 +9,7 @@ from ._objective import deterministic
 from ._parameters import documented
 
 # Rows that mixup="auto" mixes, at most.
-_MOST_MIXED = 10_000
+_MAX_MIXED = 10_000
 
 
 @documented
@@ -143,7 +143,7 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     def _mixes_rows(self, refines_pca, n_rows):
         if self.mixup == "auto":
-            return refines_pca and n_rows <= _MOST_MIXED
+            return refines_pca and n_rows <= _MAX_MIXED
         return self.mixup
 
     def _objective_has_penalties(self):

@@ -17,30 +17,37 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._checks import (
-    check_dense_parameters,
-    check_names,
-    features_kept_on_failure,
-    fit_together,
+from ._centering import (
+    centred_first_layer,
+    choose_shifts,
+    warn_of_distance,
+    warn_of_rounding,
+    with_constant_outputs,
 )
+from ._checks import check_dense_parameters, check_names, fit_together
 from ._data import (
     check_loss_takes,
+    check_range,
     finite_table,
     flatten_rows,
+    float_types,
     is_squared_error,
     is_streamed,
     survey,
     warn_of_output,
 )
 from ._dense_config import dense_pair
+from ._dense_layout import dense_layout
+from ._diagnosis import check_finite, warn_of_collapse
 from ._epoch_tasks import EpochTasks
 from ._fitted import FittedNetwork, row_blocks
 from ._fresh_process import forked_after_tensorflow, in_fresh_process
 from ._keras import isolated
+from ._metrics import METRICS, explained_variance
 from ._objective import chain
 from ._pair import build_pair, given_shape, plain
 from ._parameters import CONSTRAINTS
-from ._start import Start, effort_for
+from ._start import effort_for, pca_is_kept, pca_of, prepare_start
 from ._trainees import KerasTrainee, NumpyTrainee
 from .networks import DenseNetwork
 from .training import Rows, StreamedRows, draw_seed, get_loss, plan_dense
@@ -160,9 +167,12 @@ class BaseAutoencoder(
             _decoder=decoder_,
             _n_features_out=n_components,
             _row_shape=row_shape if len(row_shape) > 1 else None,
+            _dtype=np.float32,
+            n_components_=n_components,
             n_features_in_=int(np.prod(row_shape)),
             history_={},
             n_iter_=0,
+            best_epoch_=0,
         )
         return estimator
 
@@ -206,14 +216,23 @@ class BaseAutoencoder(
             If the input or a parameter is not valid, or if training diverges. The
             estimator is then as it was before the call.
         """
-        with features_kept_on_failure(self):
-            vars(self).update(self._fit(X, y, sample_weight, X_val))
+        self._keep(self._fit(X, y, sample_weight, X_val))
         return self
+
+    def _keep(self, attributes):
+        """Take over what a fit gave, all at once: other threads may be calling."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            if name not in attributes:
+                vars(self).pop(name)
+        vars(self).update(attributes)
 
     def _fit(self, X, y, sample_weight, X_val, X_clean=None, rng=None):
         """Return the fitted attributes."""
         given = X
-        X = self._validate(X, reset=True, order="C")
+        # What validation writes goes to a copy until the fit has succeeded.
+        unfitted = object.__new__(type(self))
+        vars(unfitted).update(vars(self))
+        X = unfitted._validate(X, reset=True, order="C")
         if sample_weight is not None or not is_streamed(X):
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -234,24 +253,30 @@ class BaseAutoencoder(
         loss = get_loss(self.loss) if plan is None else plan.loss
         found = of_targets = survey(X, sample_weight)
         if X_clean is not None:
-            X_clean = self._validate_beside("X_clean", X_clean, "X", X)
+            X_clean = unfitted._validate_beside("X_clean", X_clean, "X", X)
             of_targets = survey(X_clean, sample_weight)
         name_of_targets = "X" if X_clean is None else "X_clean"
         check_loss_takes(loss, of_targets, name_of_targets)
-        validation = self._validation(X_val, X_clean is not None, loss)
-        corrupt = self._corruption(of_targets, in_pairs=X_clean is not None)
 
-        trainee = self._trainee(pair, plan, seed)
-        networks = trainee.networks
-        warn_of_output(networks["_decoder"], loss, of_targets, name_of_targets)
+        trainee = self._trainee(pair, plan, seed, unfitted)
+        fitted = vars(self) if self.warm_start else {}
+        drawn, shifts = self._centred(
+            trainee.networks, fitted, loss, X.dtype, found, of_targets
+        )
+        warn_of_output(drawn["_decoder"], loss, of_targets, name_of_targets)
+        names = getattr(unfitted, "feature_names_in_", None)
+        warn_of_rounding(found, shifts[0], X.dtype, names)
+        validation = unfitted._validation(X_val, X_clean is not None, loss, shifts)
+        corrupt = self._corruption(of_targets, shifts[1], X_clean is not None)
 
-        if found.place is None:
-            rows = StreamedRows(X, sample_weight, X_clean)
-        else:
-            order = np.argsort(found.place, kind="stable")
-            rows = Rows.weighted(X, order, sample_weight, X_clean)
-        start = Start(
-            networks,
+        rows = _rows(X, X_clean, shifts, sample_weight, found.place)
+        split_rng = rng
+        if "_split_state" in fitted:  # validate on the same rows as before
+            split_rng = np.random.default_rng()
+            split_rng.bit_generator.state = fitted["_split_state"]
+        split_state = split_rng.bit_generator.state
+        start = prepare_start(
+            drawn,
             rows,
             validation,
             found.place,
@@ -260,24 +285,47 @@ class BaseAutoencoder(
             codes_are_exact=self._codes_are_exact,
             early_stopping=self.early_stopping,
             fraction=self.validation_fraction,
-            fitted=vars(self) if self.warm_start else {},
+            fitted=fitted,
+            split_rng=split_rng,
             rng=rng,
         )
-        rows = start.rows
-        if self._mixes_rows(start.refines_pca, len(rows)):
-            rows = rows.mixing()
+        factors, numbers = self._penalty_factors(
+            rows, trainee.n_components, loss, start.seed
+        )
+        training_rows = start.rows
+        if self._mixes_rows(start.refines_pca, len(training_rows)):
+            training_rows = training_rows.mixing()
+        schema = {
+            name: value
+            for name, value in vars(unfitted).items()
+            if name in ("n_features_in_", "feature_names_in_", "_row_shape")
+        }
 
-        def fitted():
+        def kept(networks):
+            """What an estimator keeps of a fit with these networks."""
+            encoder, decoder = networks["_encoder"], networks["_decoder"]
             return {
-                **trainee.trained(),
+                **networks,
+                "_encoder": encoder.with_shifts(input_shift=shifts[0]),
+                "_decoder": decoder.with_shifts(output_shift=shifts[1]),
+                "_dtype": X.dtype.type,
+                "_largest": max(-of_targets.minimum, of_targets.maximum),
                 "_n_features_out": trainee.n_components,
+                "_split_state": split_state,
+                "n_components_": trainee.n_components,
                 "mean_": of_targets.mean,
+                **schema,
+                **numbers,
             }
 
         task = self._init_callback_context(max_subtasks=effort.epochs)
-        task.call_on_fit_task_begin(estimator=self, X=given, y=y)
+        # Callbacks that score ask for targets, and find them in X.
+        data = {"X": given, "y": given if y is None else y}
+        task.call_on_fit_task_begin(estimator=self, **data)
         run = trainee.train(
-            rows,
+            start.networks,
+            training_rows,
+            factors=factors,
             batch_size=effort.batch_size,
             epochs=effort.epochs,
             validation=start.validation,
@@ -285,26 +333,65 @@ class BaseAutoencoder(
             patience=effort.patience if start.stops_early else None,
             decays=start.refines_pca,
             verbose=self.verbose,
-            listener=EpochTasks(self, task, given, y, fitted),
+            listener=EpochTasks(self, task, data, lambda: kept(trainee.trained())),
             rng=rng,
         )
+        networks = trainee.trained()
+        sample = check_finite(networks["_encoder"], networks["_decoder"], rows)
         n_iter = len(run.history["loss"])
+        best_epoch = n_iter if run.best_epoch is None else run.best_epoch
+        reason = pca_is_kept(
+            start,
+            run.best_epoch,
+            networks,
+            significance=self.early_stopping == "auto"
+            and corrupt is None
+            and is_squared_error(loss),
+        )
+        if reason is not None:
+            best_epoch, networks = 0, start.networks
+            if found.place is not None:  # streamed rows are not read once more
+                networks = networks | pca_of(drawn, rows, start.seed)
+        else:
+            n_steps = n_iter * len(training_rows) // effort.batch_size
+            warn_of_collapse(self, sample, n_steps)
+        if self.verbose:
+            print(_outcome(reason, run.best_epoch, n_iter), flush=True)
         attributes = {
-            **fitted(),
+            **kept(networks),
             "history_": run.history,
             "n_iter_": n_iter,
-            "best_epoch_": n_iter if run.best_epoch is None else run.best_epoch,
+            "best_epoch_": best_epoch,
         }
-        if start.is_kept(
-            run.best_epoch,
-            attributes,
-            comparable=corrupt is None and is_squared_error(loss),
-        ):
-            attributes |= {**start.networks, "best_epoch_": 0}
         task.call_on_fit_task_end(
-            estimator=self, X=given, y=y, reconstruction_attributes=lambda: attributes
+            estimator=self, reconstruction_attributes=lambda: attributes, **data
         )
         return attributes
+
+    def _centred(self, networks, fitted, loss, dtype, found, of_targets):
+        """The networks made for rows that are centred where they can be.
+
+        Returns
+        -------
+        networks : dict of str to FittedNetwork
+        shifts : tuple of (ndarray or None, ndarray or None)
+            Subtracted from rows and from targets, in their precision.
+        """
+        encoder, decoder = networks["_encoder"], networks["_decoder"]
+        if "_encoder" in fitted:
+            shifts = fitted["_encoder"].input_shift, fitted["_decoder"].output_shift
+            return networks, shifts
+        if isinstance(self.network, tuple | list):  # trained for rows as they are
+            return networks, (None, None)
+        shifts = choose_shifts(encoder, decoder, loss, found, of_targets)
+        if shifts[0] is not None:
+            decoder = with_constant_outputs(decoder, of_targets)
+            shifts = tuple(shift.astype(dtype, copy=False) for shift in shifts)
+        elif dense_layout(encoder.config) is not None:
+            encoder = centred_first_layer(encoder, found)
+        else:
+            warn_of_distance(found)
+        return {**networks, "_encoder": encoder, "_decoder": decoder}, shifts
 
     def _without_keras(self, X, seed, effort):
         """The dense network as fitted state, and how NumPy trains it; None for neither.
@@ -328,13 +415,13 @@ class BaseAutoencoder(
         )
         return pair, plan
 
-    def _trainee(self, pair, plan, seed):
+    def _trainee(self, pair, plan, seed, unfitted):
         """The networks that are trained, with their engine."""
         if plan is not None:
             return NumpyTrainee(pair, plan)
         with isolated(seed):
             if pair is None:
-                row_shape = self._row_shape or (self.n_features_in_,)
+                row_shape = unfitted._row_shape or (unfitted.n_features_in_,)
                 width = self.n_components and int(self.n_components)
                 models = build_pair(self._network(), row_shape, width)
             else:
@@ -352,9 +439,13 @@ class BaseAutoencoder(
         """Whether it is trained on points between rows."""
         return False
 
-    def _corruption(self, found, in_pairs):
+    def _corruption(self, found, shift, in_pairs):
         """What is done to rows before the encoder sees them: nothing."""
         return
+
+    def _penalty_factors(self, rows, n_components, loss, seed):
+        """Factors that follow from the rows, by penalty, and fitted attributes."""
+        return {}, {}
 
     def transform(self, X):
         """Encode X.
@@ -367,9 +458,12 @@ class BaseAutoencoder(
         Returns
         -------
         ndarray of shape (n_samples, n_components), float32
+            What the encoder gives: rows are centred before they are cut to float32, so
+            codes need no more.
         """
         self._check_is_fitted()
-        return self._encoder(self._validate(X))
+        encoder = self._encoder
+        return encoder(self._validate(X))
 
     def inverse_transform(self, Z):
         """Decode codes back to the features.
@@ -380,20 +474,24 @@ class BaseAutoencoder(
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features), float32
-            Images, where `fit` was given images.
+        ndarray of shape (n_samples, n_features)
+            Images, where `fit` was given images. float64 where `fit` was given that, or
+            integers that float32 does not hold, so that steps of a pipeline before this
+            one can undo what they did to large values; else float32.
         """
         self._check_is_fitted()
-        codes = finite_table(Z, self._n_features_out)
-        if codes is None:
-            with np.errstate(over="ignore"):
-                codes = check_array(Z, dtype=np.float32, input_name="Z")
-        if codes.shape[1] != self._n_features_out:
+        decoder, width = self._decoder, self._n_features_out
+        codes = Z
+        if not finite_table(Z, width):
+            codes = check_array(Z, dtype=float_types(Z), input_name="Z")
+            check_range(codes, "Z")
+        if codes.shape[1] != width:
             raise ValueError(
                 f"Z has {codes.shape[1]} components, but {type(self).__name__} was "
-                f"fitted with n_components={self._n_features_out}."
+                f"fitted with n_components={width}."
             )
-        return self._shaped(self._decoder(codes))
+        X = decoder(codes, self._dtype)
+        return X if self._row_shape is None else X.reshape(-1, *self._row_shape)
 
     def reconstruct(self, X):
         """Encode and decode X.
@@ -404,15 +502,19 @@ class BaseAutoencoder(
 
         Returns
         -------
-        ndarray of the shape of X, float32
+        ndarray of the shape of X
+            Of the type that `inverse_transform` gives.
         """
         self._check_is_fitted()
+        encoder, decoder = self._encoder, self._decoder
         _, row_shape = flatten_rows(X)
-        X = self._decoder(self._encoder(self._validate(X)))
+        X = decoder(encoder(self._validate(X)), self._dtype)
         return X if row_shape is None else X.reshape(-1, *row_shape)
 
-    def reconstruction_error(self, X, *, per_feature=False):
-        """Squared error between X and its reconstruction.
+    def reconstruction_error(
+        self, X, *, per_feature=False, metric="mean_squared_error"
+    ):
+        """Error between X and its reconstruction.
 
         Parameters
         ----------
@@ -421,36 +523,57 @@ class BaseAutoencoder(
         per_feature : bool, default=False
             Keep one value per feature instead of each row's mean.
 
+        metric : {"mean_squared_error", "mean_absolute_error"}, \
+                default="mean_squared_error"
+
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_features), float32
+        ndarray of shape (n_samples,) or (n_samples, n_features), float64
         """
         self._check_is_fitted()
+        if metric not in METRICS:
+            raise ValueError(
+                f"metric must be one of {sorted(METRICS)}; got {metric!r}."
+            )
+        networks = self._encoder, self._decoder
         X = self._validate(X)
-        out = np.empty(X.shape if per_feature else X.shape[:1], np.float32)
-        for rows, error in self._squared_errors(X):
+        out = np.empty(X.shape if per_feature else X.shape[:1])
+        for rows, difference in _differences(*networks, X):
+            error = METRICS[metric](difference, out=difference)
             out[rows] = error if per_feature else error.mean(axis=1)
         return out
 
-    def score_samples(self, X):
-        """Minus the mean squared error of each row; higher is more normal.
+    def score_samples(self, X, *, metric="mean_squared_error"):
+        """Minus the mean error of each row; higher is more normal.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
 
+        metric : {"mean_squared_error", "mean_absolute_error"}, \
+                default="mean_squared_error"
+            The absolute error weights a few large deviations less.
+
         Returns
         -------
-        ndarray of shape (n_samples,), float32
-        """
-        return -self.reconstruction_error(X)
+        ndarray of shape (n_samples,), float64
 
-    def score(self, X, y=None):
+        Notes
+        -----
+        A network fits large outliers among its training rows, which may then score as
+        normal: a squared error of 400 in one row weighs as much as 400 errors of 1.
+        Train on rows without outliers, or with ``loss="mean_absolute_error"``, and
+        compare with the scores of :class:`~sklearn.decomposition.PCA`.
+        """
+        return -self.reconstruction_error(X, metric=metric)
+
+    def score(self, X, y=None, sample_weight=None):
         """Share of variance explained: 1 - squared errors / squares around the mean.
 
         The mean is that of the training data. On its training data PCA's score is the
-        sum of its ``explained_variance_ratio_``. Data without variance scores 1 if it
-        is reconstructed exactly, else 0.
+        sum of its ``explained_variance_ratio_``. Data without variance, up to the
+        rounding of values of that size, scores 1 if it is reconstructed up to the
+        rounding of float32, else 0.
 
         Parameters
         ----------
@@ -459,23 +582,31 @@ class BaseAutoencoder(
         y : Ignored
             Present for API consistency by convention.
 
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+
         Returns
         -------
         float
             At most 1; higher is better.
         """
         self._check_is_fitted()
+        networks, mean = (self._encoder, self._decoder), getattr(self, "mean_", None)
+        largest = getattr(self, "_largest", 0.0)
         X = self._validate(X)
-        mean = getattr(self, "mean_", None)
+        weight = _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
         if mean is None:
-            mean = np.asarray(X.mean(axis=0, dtype=np.float64))
+            mean = (weight @ X) / weight.sum()
         errors = squares = 0.0
-        for rows, error in self._squared_errors(X):
-            errors += error.sum(dtype=np.float64)
-            squares += np.square(_dense(X[rows]) - mean).sum()
-        if squares == 0:
-            return float(errors == 0)
-        return float(1 - errors / squares)
+        for rows, difference in _differences(*networks, X):
+            around_mean = _dense(X[rows]) - mean
+            largest = max(largest, abs(X[rows]).max())
+            errors += weight[rows] @ np.vecdot(difference, difference)
+            squares += weight[rows] @ np.vecdot(around_mean, around_mean)
+        n_values = weight.sum() * X.shape[1]
+        return explained_variance(errors, squares, n_values, largest, X.dtype)
 
     @property
     def encoder_(self):
@@ -511,10 +642,10 @@ class BaseAutoencoder(
             check_is_fitted(self)
 
     def _validate(self, X, *, reset=False, order=None):
-        if not reset and order is None and not hasattr(self, "feature_names_in_"):
-            table = finite_table(X, self.n_features_in_)
-            if table is not None:
-                return table
+        if not (reset or order or hasattr(self, "feature_names_in_")) and finite_table(
+            X, self.n_features_in_
+        ):
+            return X
         X, row_shape = flatten_rows(X)
         if reset:
             self._row_shape = row_shape
@@ -523,10 +654,11 @@ class BaseAutoencoder(
                 f"X has rows of shape {row_shape}, but {type(self).__name__} was "
                 f"fitted on rows of shape {self._row_shape}."
             )
-        with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
-            return validate_data(
-                self, X, accept_sparse="csr", dtype=np.float32, order=order, reset=reset
-            )
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=float_types(X), order=order, reset=reset
+        )
+        check_range(X)
+        return X
 
     def _validate_beside(self, name, X, other_name, other=None):
         """Validate an array with the columns of X, and with the rows of another."""
@@ -541,7 +673,7 @@ class BaseAutoencoder(
             )
         return X
 
-    def _validation(self, X_val, in_pairs, loss):
+    def _validation(self, X_val, in_pairs, loss, shifts):
         """The rows given to validate on, or None."""
         if X_val is None:
             return None
@@ -562,21 +694,7 @@ class BaseAutoencoder(
                 "With X_clean, X_val must be a pair too: (noisy rows, clean rows)."
             )
         check_loss_takes(loss, survey(targets, None), "X_val")
-        targets = targets if in_pairs else None
-        if is_streamed(X_val):
-            return StreamedRows(X_val, None, targets)
-        return Rows.all(X_val, targets)
-
-    def _shaped(self, X):
-        """Rows as flat as `fit` was given them."""
-        return X if self._row_shape is None else X.reshape(-1, *self._row_shape)
-
-    def _squared_errors(self, X):
-        for rows in row_blocks(X.shape[0], X.shape[1]):
-            block = X[rows]
-            error = self._decoder(self._encoder(block))
-            error -= _dense(block)
-            yield rows, np.square(error, out=error)
+        return _rows(X_val, targets if in_pairs else None, shifts)
 
     def _network(self):
         if self.network != "dense":
@@ -605,6 +723,65 @@ def generator(random_state):
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**31, size=4))
     return np.random.default_rng(random_state)
+
+
+def _rows(X, targets, shifts, sample_weight=None, place=None):
+    """The rows of a table for training or validation, streamed where they are many.
+
+    float64 rows in memory are centred and cut to float32 once, others as they are read.
+
+    Parameters
+    ----------
+    X, targets : ndarray or CSR matrix, or None for no `targets`
+    shifts : tuple of (ndarray or None, ndarray or None)
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+    place : ndarray of shape (n_samples,) or None, default=None
+        Orders the rows.
+    """
+    shift, target_shift = shifts
+    if is_streamed(X):
+        return StreamedRows(
+            X, sample_weight, targets, shift=shift, target_shift=target_shift
+        )
+    X, shift = _in_float32(X, shift)
+    targets, target_shift = _in_float32(targets, target_shift)
+    shifts = {"shift": shift, "target_shift": target_shift}
+    if place is None:
+        return Rows.all(X, targets, **shifts)
+    order = np.argsort(place, kind="stable")
+    return Rows.weighted(X, order, sample_weight, targets, **shifts)
+
+
+def _in_float32(X, shift):
+    """Rows in float32, and what is still to be subtracted from them."""
+    if X is None or X.dtype == np.float32:
+        return X, shift
+    if shift is None or not isinstance(X, np.ndarray):
+        return X.astype(np.float32), shift
+    centred = np.empty(X.shape, np.float32)
+    for rows in row_blocks(*X.shape):
+        centred[rows] = X[rows] - shift
+    return centred, None
+
+
+def _differences(encoder, decoder, X):
+    """What reconstructions of some rows at a time are off by, in float64."""
+    for rows in row_blocks(X.shape[0], X.shape[1]):
+        block = X[rows]
+        difference = decoder(encoder(block), np.float64)
+        difference -= _dense(block)
+        yield rows, difference
+
+
+def _outcome(reason, best_epoch, n_iter):
+    """A line that says which weights are kept, and why."""
+    if reason is not None:
+        return f"Kept PCA, which training started from: {reason}."
+    if best_epoch is None:
+        return f"Kept the weights of the last epoch, {n_iter}."
+    if best_epoch == 0:
+        return "Kept the first weights: no epoch had a lower validation loss."
+    return f"Kept the weights of epoch {best_epoch}, with the lowest validation loss."
 
 
 def _dense(X):

@@ -1,6 +1,5 @@
 """What a fit refuses before it starts."""
 
-import contextlib
 from numbers import Integral
 
 import numpy as np
@@ -76,17 +75,3 @@ def fit_together(row_shape, other_shape):
     """Whether rows have one shape but for axes of length 1, or one of them is flat."""
     axes = [[n for n in shape or () if n > 1] for shape in (row_shape, other_shape)]
     return min(map(len, axes)) < 2 or axes[0] == axes[1]
-
-
-@contextlib.contextmanager
-def features_kept_on_failure(estimator):
-    """Put back what validation writes to the estimator before training succeeded."""
-    names = ("n_features_in_", "feature_names_in_", "_row_shape")
-    before = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
-    try:
-        yield
-    except BaseException:
-        for name in names:
-            vars(estimator).pop(name, None)
-        vars(estimator).update(before)
-        raise

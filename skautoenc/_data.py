@@ -1,13 +1,14 @@
 """What a fit needs to know of its rows, in one pass over them."""
 
 import json
-import math
-import warnings
+import re
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import issparse
 
 from ._fitted import row_blocks
+from ._warnings import warn_user
 
 _UNIT, _SYMMETRIC, _POSITIVE = (0, 1), (-1, 1), (0, np.inf)
 _REACH = {
@@ -26,15 +27,18 @@ _REACH = {
     "squareplus": _POSITIVE,
     "tanh": _SYMMETRIC,
 }
+_LOSS_ALIASES = {
+    "bce": "binary_crossentropy",
+    "mae": "mean_absolute_error",
+    "mse": "mean_squared_error",
+}
 _RESHAPING = {"Flatten", "Reshape", "Cropping1D", "Cropping2D"}
 
 # From so many rows, or bytes of float32, on, training streams.
 _MOST_ROWS = 2**18
 _MOST_BYTES = 2**30
 
-# Frames from a warning here to the line that called fit: this module's function, _fit,
-# fit, and scikit-learn's wrapper around it.
-_CALLER_OF_FIT = 5
+_MAX_FLOAT = float(np.finfo(np.float32).max)
 
 # Rounding to float32 after scaling may overstep a range by this much.
 _TOLERANCE = 1e-6
@@ -60,8 +64,27 @@ def flatten_rows(X):
     return X.reshape((X.shape[0], int(np.prod(row_shape)))), row_shape
 
 
+def float_types(X):
+    """The types of float in which rows are kept: float32 where that holds them all.
+
+    Parameters
+    ----------
+    X : array-like
+
+    Returns
+    -------
+    dtype or list of dtype
+        As scikit-learn's validation takes them: the first one, unless X has another.
+    """
+    dtype = getattr(X, "dtype", None)
+    is_number = isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+    if is_number and np.result_type(dtype, np.float32) == np.float32:
+        return np.float32
+    return [np.float64, np.float32]
+
+
 def finite_table(X, n_features):
-    """Return X as float32 where all that validation would find is that it is valid.
+    """Whether all that validation would find is that a table of rows is valid.
 
     scikit-learn's checks take ten times as long as it takes to encode a row.
 
@@ -69,24 +92,32 @@ def finite_table(X, n_features):
     ----------
     X : object
     n_features : int
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features), float32
-        Or None, where scikit-learn should look.
     """
-    if not (
+    return (
         type(X) is np.ndarray
         and X.dtype in (np.float32, np.float64)
         and X.ndim == 2
         and X.shape[1] == n_features
         and len(X) > 0
+        and bool(X.min() >= -_MAX_FLOAT and X.max() <= _MAX_FLOAT)
+    )
+
+
+def check_range(X, name="X"):
+    """Raise if float64 values are too large for float32, in which networks work.
+
+    Raises
+    ------
+    ValueError
+    """
+    values = X.data if issparse(X) else X
+    if X.dtype == np.float64 and not (
+        values.min(initial=0) >= -_MAX_FLOAT and values.max(initial=0) <= _MAX_FLOAT
     ):
-        return None
-    with np.errstate(over="ignore", invalid="ignore"):
-        X = X.astype(np.float32, copy=False)
-        # Finite numbers may have an infinite sum: that is then looked at closely.
-        return X if math.isfinite(np.add.reduce(X, axis=None)) else None
+        raise ValueError(
+            f"Input {name} contains infinity or a value too large for "
+            "dtype('float32'), in which networks work."
+        )
 
 
 @dataclass(frozen=True)
@@ -95,21 +126,32 @@ class Survey:
 
     Attributes
     ----------
-    place : ndarray of shape (n_samples,) or None
-        A number for each row that follows from its values alone, the same for equal
-        rows. None where the rows are too many to be put in order.
+    place : ndarray of shape (n_samples,), uint64, or None
+        A hash of each row's values, by which rows are put in order. None where they
+        are too many for that.
 
-    mean : ndarray of shape (n_features,)
-        Weighted mean of each feature.
+    mean, variance : ndarray of shape (n_features,)
+        Of each feature, weighted.
 
-    minimum, maximum : float
-        Over all values.
+    low, high : ndarray of shape (n_features,)
+        Lowest and highest value of each feature, in rows that have a weight.
     """
 
     place: np.ndarray | None
     mean: np.ndarray
-    minimum: float
-    maximum: float
+    variance: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def minimum(self):
+        """Lowest of all values."""
+        return self.low.min()
+
+    @property
+    def maximum(self):
+        """Highest of all values."""
+        return self.high.max()
 
 
 def is_streamed(X):
@@ -131,21 +173,64 @@ def survey(X, sample_weight):
     Survey
     """
     n_samples, n_features = X.shape
-    # Distinct rows differ in their projection on a random direction. The second column
-    # makes this a matrix product, which rounds a row alike wherever it stands.
-    directions = np.random.default_rng(0).standard_normal((n_features, 2))
-    place = None if is_streamed(X) else np.empty(n_samples)
-    total, weight = np.zeros(n_features), 0.0
-    minimum, maximum = np.inf, -np.inf
+    place = None if is_streamed(X) else np.empty(n_samples, np.uint64)
+    weight, total, squares = 0.0, np.zeros(n_features), np.zeros(n_features)
+    low, high = np.full((2, n_features), [[np.inf], [-np.inf]])
+    # Near the mean, or squares would lose what varies. Sparse rows stay sparse.
+    origin = np.zeros(n_features)
     for rows in row_blocks(n_samples, 2 * n_features):
         block = X[rows].astype(np.float64)
         if place is not None:
-            place[rows] = (block @ directions)[:, 0]
+            place[rows] = _hashed(block)
         own = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]
-        total += own @ block
+        if not own.all():
+            block, own = block[own > 0], own[own > 0]
+        if len(own) == 0:
+            continue
+        low = np.minimum(low, _along_rows(block.min(axis=0)))
+        high = np.maximum(high, _along_rows(block.max(axis=0)))
+        if issparse(block):
+            squared = block.multiply(block).tocsr()
+        else:
+            if weight == 0:
+                origin = block[0].copy()
+            block -= origin
+            squared = np.square(block)
         weight += own.sum()
-        minimum, maximum = min(minimum, block.min()), max(maximum, block.max())
-    return Survey(place, total / weight, minimum, maximum)
+        total += own @ block
+        squares += own @ squared
+    mean = total / weight
+    variance = (squares / weight - mean**2).clip(0)
+    variance[low == high] = 0
+    return Survey(place, origin + mean, variance, low, high)
+
+
+def _hashed(block):
+    """A hash of each row of float64, dense or sparse: equal rows have equal ones.
+
+    Whole numbers, unlike sums of floats, do not depend on what else is in a block.
+    """
+    n_samples, n_features = block.shape
+    factors = np.random.default_rng(0).integers(
+        2**64, size=(2, n_features), dtype=np.uint64
+    )
+    factors |= np.uint64(1)
+    values = block.data if issparse(block) else block
+    columns = block.indices if issparse(block) else slice(None)
+    bits = (values + 0.0).view(np.uint64)  # no negative zero
+    bits *= factors[0, columns]
+    bits ^= bits >> np.uint64(31)
+    bits *= factors[1, columns]
+    if not issparse(block):
+        return bits.sum(axis=1, dtype=np.uint64)
+    row = np.repeat(np.arange(n_samples), np.diff(block.indptr))
+    sums = np.zeros(n_samples, np.uint64)
+    np.add.at(sums, row, bits)
+    return sums
+
+
+def _along_rows(values):
+    return values.toarray().ravel() if issparse(values) else values
 
 
 def check_loss_takes(loss, found, name="X"):
@@ -172,13 +257,47 @@ def _name(loss):
     return getattr(loss, "__name__", getattr(loss, "name", ""))
 
 
+def loss_name(loss):
+    """Keras's name of a loss, such as "mean_squared_error"; None for a user's.
+
+    Parameters
+    ----------
+    loss : str, keras.losses.Loss or callable
+    """
+    if isinstance(loss, str):
+        return _LOSS_ALIASES.get(loss, loss)
+    kind = loss if hasattr(loss, "__name__") else type(loss)
+    if not kind.__module__.startswith("keras."):
+        return None
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
 def is_squared_error(loss):
     """Whether `loss`, a Keras loss, is the mean squared error."""
-    return _name(loss) in ("mean_squared_error", "mse")
+    return loss_name(loss) == "mean_squared_error"
 
 
 def _is_binary(loss):
-    return _name(loss).startswith("binary_")
+    return (loss_name(loss) or "").startswith("binary_")
+
+
+def last_activation(config):
+    """Name of a decoder's last activation; None where it has no name.
+
+    Parameters
+    ----------
+    config : str
+        What ``keras.Model.to_json`` gave.
+    """
+    layers = [
+        spec
+        for spec in json.loads(config)["config"]["layers"]
+        if spec["class_name"] not in _RESHAPING
+    ]
+    if len(layers) > 1 and layers[-1]["class_name"] == "Add":
+        layers.pop()  # the linear path is the last of what it adds
+    name = layers[-1]["config"].get("activation") if layers else None
+    return name if isinstance(name, str) else None
 
 
 def warn_of_output(decoder, loss, found, name_of_data="X"):
@@ -191,32 +310,21 @@ def warn_of_output(decoder, loss, found, name_of_data="X"):
     found : Survey
     name_of_data : str, default="X"
     """
-    layers = [
-        spec
-        for spec in json.loads(decoder.config)["config"]["layers"]
-        if spec["class_name"] not in _RESHAPING
-    ]
-    if len(layers) > 1 and layers[-1]["class_name"] == "Add":
-        layers.pop()  # the linear path is the last of what it adds
-    name = layers[-1]["config"].get("activation") if layers else None
-    if not isinstance(name, str):
+    name = last_activation(decoder.config)
+    if name is None:
         return
     low, high = _REACH.get(name, (-np.inf, np.inf))
     takes_logits = getattr(loss, "from_logits", False)
     if _is_binary(loss) and not takes_logits and (low < 0 or high > 1):
-        warnings.warn(
+        warn_user(
             f"loss={_name(loss)!r} takes outputs in [0, 1], which "
             f"output_activation={name!r} oversteps. Use output_activation='sigmoid' "
             "(in the network, where one is given).",
-            UserWarning,
-            stacklevel=_CALLER_OF_FIT,
         )
     if found.minimum < low - _TOLERANCE or found.maximum > high + _TOLERANCE:
-        warnings.warn(
+        warn_user(
             f"output_activation={name!r} gives values in [{low}, {high}], but "
             f"{name_of_data} ranges from {found.minimum:.4g} to {found.maximum:.4g}: "
             f"what lies outside cannot be reconstructed. Scale {name_of_data}, or use "
             "output_activation='linear' (in the network, where one is given).",
-            UserWarning,
-            stacklevel=_CALLER_OF_FIT,
         )

@@ -6,12 +6,12 @@ from numbers import Real
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from . import noise as corruptions
 from ._base import BaseAutoencoder
-from ._checks import features_kept_on_failure
 from ._objective import deterministic
 from ._parameters import documented
 
@@ -206,14 +206,12 @@ class DenoisingAutoencoder(BaseAutoencoder):
             If the input or a parameter is not valid, or if training diverges. The
             estimator is then as it was before the call.
         """
-        shape = getattr(y, "shape", ())
-        if len(shape) > 1 and shape == getattr(X, "shape", ()):
+        if _looks_like_rows(y, X):
             raise ValueError(
-                "y has the shape of X, and would be ignored. Clean rows go to X_clean: "
-                "fit(X_noisy, X_clean=X_clean)."
+                "y looks like rows of X, and would be ignored. Clean rows go to "
+                "X_clean: fit(X_noisy, X_clean=X_clean)."
             )
-        with features_kept_on_failure(self):
-            vars(self).update(self._fit(X, y, sample_weight, X_val, X_clean))
+        self._keep(self._fit(X, y, sample_weight, X_val, X_clean))
         return self
 
     def transform(self, X):
@@ -226,9 +224,16 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_components) or of the shape of X, float32
+        ndarray of shape (n_samples, n_components) or of the shape of X
+            Codes are float32, cleaned rows of the type that `inverse_transform` gives.
+            Data frames, by `set_output`, have a column for each value of an image.
         """
-        return self.reconstruct(X) if self._cleans() else super().transform(X)
+        if not self._cleans():
+            return super().transform(X)
+        X = self.reconstruct(X)
+        if _get_output_config("transform", self)["dense"] != "default":
+            return X.reshape(len(X), -1)
+        return X
 
     @available_if(_gives_codes)
     def inverse_transform(self, Z):
@@ -264,6 +269,12 @@ class DenoisingAutoencoder(BaseAutoencoder):
         check_is_fitted(self)
         return _check_feature_names_in(self, input_features)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if self._cleans():
+            tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
     def _cleans(self):
         return self.output == "reconstruction"
 
@@ -273,35 +284,40 @@ class DenoisingAutoencoder(BaseAutoencoder):
     def _objective(self, encoder, decoder):
         return deterministic(encoder, decoder, self.contractive)
 
-    def _corruption(self, found, in_pairs):
+    def _corruption(self, found, shift, in_pairs):
         if in_pairs:
             return None
+        shift = np.float32(0) if shift is None else shift.astype(np.float32)
         if callable(self.noise):
-            corrupt = functools.partial(_checked, self.noise)
+            corrupt = functools.partial(_checked, self.noise, shift)
         else:
-            corrupt = self._named_noise(found)
+            corrupt = self._named_noise(found, shift)
         bounds = self._bounds(found)
         if bounds is None:
             return corrupt
+        low, high = bounds
 
         def corrupt_and_clip(X, rng, out):
             corrupt(X, rng, out)
-            np.clip(out, *bounds, out=out)
+            np.clip(out, low - shift, high - shift, out=out)
 
         return corrupt_and_clip
 
-    def _named_noise(self, found):
+    def _named_noise(self, found, shift):
+        """The function for rows that `shift` has been subtracted from."""
         function, highest = _NOISES[self.noise]
         if self.noise_level > highest:
             raise ValueError(
                 f"noise_level={self.noise_level} must be in [0, 1] with "
                 f"noise={self.noise!r}: it is the share of the values that are set."
             )
-        bounds = {}
-        if self.noise == "salt_and_pepper":
-            bounds = {"low": found.minimum, "high": found.maximum}
+        values = {}
+        if self.noise == "masking":
+            values = {"value": -shift}
+        elif self.noise == "salt_and_pepper":
+            values = {"low": found.minimum - shift, "high": found.maximum - shift}
         level = self.noise_level
-        return lambda X, rng, out: function(X, level, rng, out, **bounds)
+        return lambda X, rng, out: function(X, level, rng, out, **values)
 
     def _bounds(self, found):
         """What corrupted rows are cut to, or None."""
@@ -320,10 +336,10 @@ class DenoisingAutoencoder(BaseAutoencoder):
         return (found.minimum, found.maximum) if self.clip else None
 
 
-def _checked(noise, X, rng, out):
-    """Let a user's function corrupt rows, and check what comes back."""
+def _checked(noise, shift, X, rng, out):
+    """Let a user's function corrupt rows as they were, and check what comes back."""
     try:
-        noisy = np.asarray(noise(X.copy(), rng), dtype=np.float32)
+        noisy = np.asarray(noise(X + shift, rng), dtype=np.float32)
     except Exception as error:
         error.add_note(
             f"Raised by noise={noise!r}, which is called with float32 rows and a "
@@ -337,4 +353,17 @@ def _checked(noise, X, rng, out):
         )
     if not np.isfinite(noisy).all():
         raise ValueError(f"noise={noise!r} returned values that are not finite.")
-    out[:] = noisy
+    np.subtract(noisy, shift, out=out)
+
+
+def _looks_like_rows(y, X):
+    """Whether y holds as many values for each row as X does, in whatever shape."""
+    shapes = [
+        np.shape(value) if isinstance(value, list | tuple) else value.shape
+        for value in (y, X)
+        if isinstance(value, list | tuple) or hasattr(value, "shape")
+    ]
+    if len(shapes) < 2 or any(len(shape) < 2 for shape in shapes):
+        return False
+    (n_y, *row_y), (n_x, *row_x) = shapes
+    return n_y == n_x and np.prod(row_y) == np.prod(row_x)

@@ -4,9 +4,9 @@
 class EpochTasks:
     """Tells scikit-learn's callbacks of every epoch."""
 
-    def __init__(self, estimator, task, X, y, fitted):
+    def __init__(self, estimator, task, data, fitted):
         self._estimator, self._task = estimator, task
-        self._data, self._fitted = {"X": X, "y": y}, fitted
+        self._data, self._fitted = data, fitted
 
     def epoch_begins(self):
         self._epoch = self._task.subcontext(task_name="epoch")

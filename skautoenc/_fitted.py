@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 
+from ._dense_layout import dense_layout
 from ._forward import plan_forward
 from ._fresh_process import forked_after_tensorflow, in_fresh_process
 from ._fusion import upsampling_fused
@@ -37,18 +38,28 @@ def config_of(model):
 class FittedNetwork:
     """A trained network that needs no framework to be kept, copied or called.
 
+    It is a value: weights cannot be written to, and other weights make another network.
+
     Parameters
     ----------
     config : str
         What ``keras.Model.to_json`` gave.
 
-    weights : list of ndarray
+    weights : sequence of ndarray
         What ``keras.Model.get_weights`` gave.
+
+    input_shift : ndarray of shape (n_in,) or None, default=None
+        Subtracted from rows, in their precision, before the network sees them.
+
+    output_shift : ndarray of shape (n_out,) or None, default=None
+        Added to what the network gives.
     """
 
-    def __init__(self, config, weights):
+    def __init__(self, config, weights, input_shift=None, output_shift=None):
         self.config = config
-        self.weights = weights
+        self.weights = tuple(map(_read_only, weights))
+        self.input_shift = _read_only(input_shift)
+        self.output_shift = _read_only(output_shift)
         self._prepare()
 
     @classmethod
@@ -56,57 +67,112 @@ class FittedNetwork:
         """Read config and weights out of a Keras model; how it was compiled is left."""
         return cls(config_of(model), model.get_weights())
 
+    def with_weights(self, weights):
+        """The same network with other weights."""
+        return self._with(weights=tuple(map(_read_only, weights)))
+
+    def with_shifts(self, input_shift=None, output_shift=None):
+        """The same network with other shifts."""
+        return self._with(
+            input_shift=_read_only(input_shift), output_shift=_read_only(output_shift)
+        )
+
+    def _with(self, **changes):
+        other = object.__new__(FittedNetwork)
+        vars(other).update({**vars(self), **changes})
+        other._forget()
+        return other
+
     def _prepare(self):
         spec = json.loads(self.config)
         self._forward = plan_forward(spec, len(self.weights))
-        self._compiled = None
-        self._compiling = threading.Lock()
+        self._layout = dense_layout(self.config)
         self._width = max((w.shape[-1] for w in self.weights if w.ndim), default=1)
+        self._forget()
+
+    def _forget(self):
+        """Drop what is computed from the weights when it is first needed."""
+        self._compiled = self._folded_weights = None
+        self._compiling = threading.Lock()
 
     def __repr__(self):
         name = json.loads(self.config)["config"]["name"]
         return f"<FittedNetwork {name!r}, {sum(w.size for w in self.weights)} weights>"
 
     def __getstate__(self):
-        return {"config": self.config, "weights": self.weights}
+        names = ("config", "weights", "input_shift", "output_shift")
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
-        self._prepare()
+        self.__init__(**state)
 
-    def __call__(self, X):
+    def __call__(self, X, dtype=np.float32):
         """Evaluate the network.
+
+        The network itself works in float32. Rows are shifted before they are cut to
+        that, and what it gives is shifted in `dtype`.
 
         Parameters
         ----------
-        X : {ndarray, sparse matrix} of shape (n_samples, n_in), float32
+        X : {ndarray, sparse matrix} of shape (n_samples, n_in), float32 or float64
+        dtype : {np.float32, np.float64}, default=np.float32
+            Of the result.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_out), float32
+        ndarray of shape (n_samples, n_out)
         """
         if self._forward is None:
-            return self._call_keras(X)
+            return self._call_keras(X, dtype)
         n_samples, n_in = X.shape
         blocks = row_blocks(n_samples, max(self._width, n_in))
-        if len(blocks) == 1:
-            out = self._forward(X, self.weights)
-            return out.copy() if out is X else out
-        first = self._forward(X[blocks[0]], self.weights)
-        out = np.empty((n_samples, *first.shape[1:]), first.dtype)
-        out[blocks[0]] = first
-        for rows in blocks[1:]:
-            out[rows] = self._forward(X[rows], self.weights)
+        # Beyond the range of float32 a result is infinite, which says enough.
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            if len(blocks) == 1:
+                out = self._evaluate(X, dtype)
+                return out.copy() if out is X else out
+            first = self._evaluate(X[blocks[0]], dtype)
+            out = np.empty((n_samples, *first.shape[1:]), dtype)
+            out[blocks[0]] = first
+            for rows in blocks[1:]:
+                out[rows] = self._evaluate(X[rows], dtype)
         return out
 
-    def _call_keras(self, X):
+    def _evaluate(self, X, dtype):
+        if self.input_shift is None or isinstance(X, np.ndarray) or not self._layout:
+            X, weights = self._inputs(X), self.weights
+        else:  # sparse rows stay sparse: the first biases are shifted instead
+            X, weights = X.astype(np.float32, copy=False), self._folded()
+        if X.shape[0] > 1:
+            return self._shifted(self._forward(X, weights), dtype)
+        # A single row twice, or BLAS would round it in another way than among others.
+        X = X[[0, 0]]
+        return self._shifted(self._forward(X, weights)[:1], dtype)
+
+    def _folded(self):
+        if self._folded_weights is None:
+            self._folded_weights = self._layout.fold(self.weights, self.input_shift)
+        return self._folded_weights
+
+    def _inputs(self, X):
+        """Rows as the network takes them: shifted, then cut to float32."""
+        if self.input_shift is not None:
+            X = (X if isinstance(X, np.ndarray) else X.toarray()) - self.input_shift
+        return X.astype(np.float32, copy=False)
+
+    def _shifted(self, out, dtype):
+        if self.output_shift is None:
+            return out.astype(dtype, copy=False)
+        return np.add(out, self.output_shift, dtype=dtype)
+
+    def _call_keras(self, X, dtype):
         """Evaluate in TensorFlow, by one program for any number of rows."""
         if forked_after_tensorflow():
-            return in_fresh_process(FittedNetwork.__call__, self, X)
+            return in_fresh_process(FittedNetwork.__call__, self, X, dtype)
         tf, _ = load()
         with self._compiling:
             if self._compiled is None:
-                model = self.to_keras()
+                model = self.build()
                 function = tf.function(
                     lambda x: model(x, training=False), autograph=False
                 )
@@ -115,26 +181,59 @@ class FittedNetwork:
                     self._compiled = function.get_concrete_function(spec)
         out = []
         for rows in row_blocks(X.shape[0], X.shape[1]):
-            block = X[rows] if isinstance(X, np.ndarray) else X[rows].toarray()
-            out.append(self._compiled(tf.convert_to_tensor(block)).numpy())
+            block = self._inputs(X[rows])
+            block = block if isinstance(block, np.ndarray) else block.toarray()
+            values = self._compiled(tf.convert_to_tensor(block)).numpy()
+            out.append(self._shifted(values, dtype))
         return out[0] if len(out) == 1 else np.concatenate(out)
 
     def to_keras(self):
-        """Build a new Keras model with this config and these weights."""
-        with isolated(0):
-            return self.build()
+        """Build a new Keras model that does the same, shifts included."""
+        model = self.build()
+        if self.input_shift is None and self.output_shift is None:
+            return model
+        if self._layout is None:
+            return _between_shifts(model, self.input_shift, self.output_shift)
+        model.set_weights(
+            self._layout.fold(self.weights, self.input_shift, self.output_shift)
+        )
+        return model
 
     def build(self):
-        """The same, with random layers seeded from Keras's state as it is."""
+        """Build a new Keras model with this config and these weights, and no shifts."""
         _, keras = load()
         own_layers()
-        try:
-            model = keras.models.model_from_json(self.config)
-        except (TypeError, ValueError) as error:
-            error.add_note(
-                "Import the module that registers the network's own layers and "
-                "functions (keras.saving.register_keras_serializable) first."
-            )
-            raise
+        with isolated(0):
+            try:
+                model = keras.models.model_from_json(self.config)
+            except (TypeError, ValueError) as error:
+                error.add_note(
+                    "Import the module that registers the network's own layers and "
+                    "functions (keras.saving.register_keras_serializable) first."
+                )
+                raise
         model.set_weights(self.weights)
         return model
+
+
+def _read_only(array):
+    if array is None:
+        return None
+    array = np.asarray(array).view()
+    array.flags.writeable = False
+    return array
+
+
+def _between_shifts(model, input_shift, output_shift):
+    """The same Keras model between layers that shift rows and what comes out."""
+    _, keras = load()
+    with isolated(0):
+        inputs = h = keras.Input(model.input_shape[1:], name=f"{model.name}_rows")
+        if input_shift is not None:
+            offset = (-input_shift).tolist()
+            h = keras.layers.Rescaling(1.0, offset, name=f"{model.name}_shift")(h)
+        h = model(h)
+        if output_shift is not None:
+            offset = output_shift.tolist()
+            h = keras.layers.Rescaling(1.0, offset, name=f"{model.name}_unshift")(h)
+        return keras.Model(inputs, h, name=f"{model.name}_of_rows")

@@ -360,9 +360,9 @@ def _graph_of(config):
             continue
         layers.append(spec)
         for i, call in enumerate(spec["inbound_nodes"]):
-            if len(call["args"]) != 1 or _tensors(list(call["kwargs"].values())):
+            if len(call["args"]) != 1 or tensors_in(list(call["kwargs"].values())):
                 raise _Unsupported("a layer called with several arguments")
-            nodes[_name(spec), i] = tuple(_tensors(call["args"]))
+            nodes[_name(spec), i] = tuple(tensors_in(call["args"]))
     first, last = (_only(config[end]) for end in ("input_layers", "output_layers"))
     if last[0] in {
         _name(spec) for spec in layers if spec["class_name"] == "Functional"
@@ -380,10 +380,10 @@ def _only(ends):
     return ends[0], ends[1]
 
 
-def _tensors(value):
+def tensors_in(value):
     """The (layer name, node) of every Keras tensor in a call's arguments."""
     if isinstance(value, list):
-        return [node for item in value for node in _tensors(item)]
+        return [node for item in value for node in tensors_in(item)]
     if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
         return [tuple(value["config"]["keras_history"][:2])]
     return []

@@ -1,7 +1,5 @@
 """PCA as the start of two networks, and whether they have become better than it."""
 
-import json
-
 import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse import issparse
@@ -9,18 +7,23 @@ from scipy.stats import t
 from sklearn.decomposition import PCA
 from sklearn.utils.extmath import svd_flip
 
+from ._dense_layout import dense_layout
 from ._threads import one_blas_thread
 from .training import StreamedRows
 
 # The covariance of streamed rows is held as a whole, and of others where that is quick:
 # sparse and dense rows then have the same.
-_MOST_STREAMED_FEATURES, _MOST_COVARIANCES = 2**12, 2**10
+_MAX_STREAMED_FEATURES, _MAX_COVARIANCE = 2**12, 2**10
 
 # Fewer rows than this are decomposed whole, not by PCA's randomised solver.
-_MOST_DECOMPOSED = 2**9
+_MAX_DECOMPOSED = 2**9
 
 # Of a component's scale, beside that of a feature: what varies less is noise.
-_LEAST_SCALE = 1e-3
+_MIN_SCALE = 1e-3
+
+# Rows that the noise variance of wide data is taken from, and its least share of a
+# feature's mean variance: with less there is hardly a prior.
+_MAX_SAMPLED, _MIN_NOISE = 2**12, 0.05
 
 # Of having done better than by chance.
 _CONFIDENCE = 0.95
@@ -34,44 +37,32 @@ def can_be_pca(encoder, decoder, rows):
     encoder, decoder : FittedNetwork
     rows : Rows or StreamedRows
     """
-    if not (_has_a_line(encoder) and _has_a_line(decoder)):
+    if not (_can_be_linear(encoder) and _can_be_linear(decoder)):
         return False
-    n_features = rows.X.shape[1]
-    if isinstance(rows, StreamedRows) and n_features > _MOST_STREAMED_FEATURES:
-        return False
-    return _n_components(encoder) <= _most_components(rows)
+    return not is_too_wide(rows) and _n_components(encoder) <= _max_components(rows)
 
 
-def _has_a_line(network):
+def _can_be_linear(network):
     """Whether it is a linear layer, or a `DenseNetwork` with a linear path."""
-    layers = json.loads(network.config)["config"]["layers"][1:]
-    kinds = [spec["class_name"] for spec in layers]
-    if kinds == ["Dense"]:
-        return layers[0]["config"]["activation"] == "linear" and _has_bias(layers[0])
-    return (
-        kinds == ["Dense"] * (len(kinds) - 1) + ["Add"]
-        and [_has_bias(spec) for spec in layers[-3:-1]] == [True, False]
-        and {spec["config"]["activation"] for spec in layers[-3:-1]} == {"linear"}
-    )
-
-
-def _has_bias(spec):
-    return spec["config"]["use_bias"]
+    layout = dense_layout(network.config)
+    if layout is None or not layout.ends_linear:
+        return False
+    return layout.has_linear_path or not layout.has_hidden
 
 
 def _n_components(encoder):
     return encoder.weights[-1].shape[-1]
 
 
-def _most_components(rows):
-    n_most = min(rows.X.shape[1], len(rows))
+def _max_components(rows):
+    n_max = min(rows.X.shape[1], len(rows))
     if issparse(rows.X) and not _takes_covariance(rows):
-        n_most = min(min(rows.X.shape) - 1, n_most)  # all that ARPACK finds
-    return n_most
+        n_max = min(min(rows.X.shape) - 1, n_max)  # all that ARPACK finds
+    return n_max
 
 
 def _takes_covariance(rows):
-    return isinstance(rows, StreamedRows) or rows.X.shape[1] <= _MOST_COVARIANCES
+    return isinstance(rows, StreamedRows) or rows.X.shape[1] <= _MAX_COVARIANCE
 
 
 def refusal(rows):
@@ -82,13 +73,46 @@ def refusal(rows):
         "output_activation='linear' and tied_weights=False; and n_components of at "
         f"most min(n_samples, n_features)={min(len(rows), rows.X.shape[1])}, below "
         "that for wide sparse X. Of data that are too many to be held, there may be "
-        f"at most {_MOST_STREAMED_FEATURES} features. Use init='auto' or "
+        f"at most {_MAX_STREAMED_FEATURES} features. Use init='auto' or "
         "init='random'."
     )
 
 
-def start_at_pca(encoder, decoder, rows, seed):
-    """Give the two networks the weights with which they are PCA on `rows`.
+def is_too_wide(rows):
+    """Whether rows are streamed, and have too many features for their covariance."""
+    return isinstance(rows, StreamedRows) and rows.X.shape[1] > _MAX_STREAMED_FEATURES
+
+
+def noise_variance(rows, n_components, seed):
+    """The noise variance of probabilistic PCA; at least 5 % of the mean variance.
+
+    M. E. Tipping, C. M. Bishop, "Probabilistic Principal Component Analysis", Journal
+    of the Royal Statistical Society B 61 (1999).
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+    n_components : int
+    seed : int
+
+    Returns
+    -------
+    float
+    """
+    if not _takes_covariance(rows) or is_too_wide(rows):
+        n_rows = min(len(rows), _MAX_SAMPLED)
+        rows = rows.take(np.linspace(0, len(rows) - 1, n_rows).astype(np.intp))
+    n_features = rows.X.shape[1]
+    n_components = min(n_components, _max_components(rows))
+    _, _, variances, total = principal_components(rows, n_components, seed)
+    rest = variances[-1]
+    if n_components < n_features:
+        rest = (total - variances.sum()) / (n_features - n_components)
+    return float(max(rest, _MIN_NOISE * total / n_features))
+
+
+def pca_networks(encoder, decoder, rows, seed):
+    """Return two networks with the weights with which they are PCA on `rows`.
 
     Hidden layers keep the kernels they have, which take centred rows and codes of unit
     scale, whatever the scale of the data; what they add starts at zero.
@@ -96,63 +120,108 @@ def start_at_pca(encoder, decoder, rows, seed):
     Parameters
     ----------
     encoder, decoder : FittedNetwork
-        For which `can_be_pca`, on these rows or on those they were taken from. Where
-        these are too few, the components that are missing are zero.
+        With kernels as they were drawn. For which `can_be_pca`, on these rows or on
+        those they were taken from. Where these are too few, or vary in fewer
+        directions, the components that are missing are zero.
 
     rows : Rows or StreamedRows
     seed : int
         For the randomised solver, which PCA takes for large data.
+
+    Returns
+    -------
+    encoder, decoder : FittedNetwork
     """
-    n_components = min(_n_components(encoder), _most_components(rows))
+    n_components = min(_n_components(encoder), _max_components(rows))
+    components, mean, variances, total = principal_components(rows, n_components, seed)
+    n_missing = _n_components(encoder) - n_components
+    components = np.pad(components, [(0, n_missing), (0, 0)])
+    variances = np.pad(variances, (0, n_missing))
+    scale = np.sqrt(total / len(mean))
+    scales = np.maximum(np.sqrt(variances), _MIN_SCALE * scale)
+    return (
+        _linear(encoder, components.T, -mean @ components.T, mean, scale),
+        _linear(decoder, components, mean, np.zeros(len(components)), scales),
+    )
+
+
+def principal_components(rows, n_components, seed):
+    """PCA of rows, in float64 where the covariance is computed.
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+    n_components : int
+    seed : int
+
+    Returns
+    -------
+    components : ndarray of shape (n_components, n_features)
+        Zero where there is no variance.
+
+    mean : ndarray of shape (n_features,)
+    variances : ndarray of shape (n_components,)
+        Along the components.
+
+    total : float
+        Variance, summed over the features.
+    """
     # One row, or constant ones, have no variance to divide by.
     with one_blas_thread, np.errstate(all="ignore"):
         if _takes_covariance(rows):
-            components, mean, variances, total = _pca(rows, n_components)
+            components, mean, covariance, variances = _pca(rows, n_components)
+            total, constant = np.trace(covariance), np.diag(covariance) == 0
         else:
-            X = rows.X[rows.index]
-            is_small = not issparse(X) and min(X.shape) <= _MOST_DECOMPOSED
-            solver = "full" if is_small else "auto"
-            pca = PCA(n_components, svd_solver=solver, random_state=seed).fit(X)
-            components, mean = pca.components_, pca.mean_
-            variances = pca.explained_variance_
-            total = variances.sum() / pca.explained_variance_ratio_.sum()
-    n_missing = _n_components(encoder) - n_components
-    components = np.pad(components, [(0, n_missing), (0, 0)]).astype(np.float32)
-    scale = np.sqrt(total / len(mean))
-    if not (np.isfinite(scale) and scale > 0):
-        scale = 1.0
-    scales = np.pad(np.sqrt(np.nan_to_num(variances).clip(0)), (0, n_missing))
-    scales = np.maximum(scales, _LEAST_SCALE * scale)
-    mean = mean.astype(np.float32)
-    _set_line(encoder, components.T, -mean @ components.T, mean, scale)
-    _set_line(decoder, components, mean, np.zeros(len(components)), scales)
+            components, mean, variances, total, constant = _pca_of_wide(
+                rows, n_components, seed
+            )
+    total = max(np.nan_to_num(total), 0.0)
+    variances = np.nan_to_num(variances).clip(0)
+    varies = variances > total * np.finfo(np.float64).eps
+    return components * np.outer(varies, ~constant), mean, variances, total
 
 
-def _set_line(network, kernel, bias, location, scale):
-    """Make a network linear; what hidden layers take is centred and scaled first."""
-    if len(network.weights) == 2:
-        network.weights = [kernel.copy(), bias]
-        return
+def _linear(network, kernel, bias, location, scale):
+    """The network made linear; what hidden layers take is centred and scaled first."""
+    kernel, bias = kernel.astype(np.float32), bias.astype(np.float32)
+    layout = dense_layout(network.config)
+    if not layout.has_linear_path:
+        return network.with_weights([kernel, bias])
     first, _, *inner, nonlinear, _, _ = network.weights
+    # Rows without variance, or of too little for float32, are not scaled up.
+    scale = np.where(scale > np.finfo(np.float32).tiny, scale, 1.0)
     first = (first / np.reshape(scale, (-1, 1))).astype(np.float32)
-    network.weights = [
-        first,
-        (-location @ first).astype(np.float32),
-        *inner,
-        np.zeros_like(nonlinear),
-        bias,
-        kernel.copy(),
-    ]
+    first_bias = (-location @ first.astype(np.float64)).astype(np.float32)
+    zero = np.zeros_like(nonlinear)
+    return network.with_weights([first, first_bias, *inner, zero, bias, kernel])
+
+
+def _pca_of_wide(rows, n_components, seed):
+    """The same of tables whose covariance is large, and which features are zero."""
+    if issparse(rows.X):
+        X = rows.X[rows.index]
+        constant = np.zeros(X.shape[1], bool)
+    else:
+        X, _ = rows.arrays()
+        constant = X.max(axis=0) == X.min(axis=0)
+    is_small = not issparse(X) and min(X.shape) <= _MAX_DECOMPOSED
+    solver = "full" if is_small else "auto"
+    pca = PCA(n_components, svd_solver=solver, random_state=seed).fit(X)
+    mean = pca.mean_
+    if issparse(X) and rows.shift is not None:
+        mean = mean - rows.shift
+    variances = pca.explained_variance_
+    total = variances.sum() / pca.explained_variance_ratio_.sum()
+    return pca.components_, mean, variances, total, constant
 
 
 def _pca(rows, n_components):
-    """Components, mean, variances and their total from the covariance, in one pass."""
+    """Components, mean, covariance and its eigenvalues, in one pass over the rows."""
     n_features = rows.X.shape[1]
     total, products = np.zeros(n_features), np.zeros((n_features, n_features))
     weight, origin = 0.0, None
     for part in rows.parts(2**12):
-        block = np.empty((len(part), n_features), np.float32)
-        part.copy_to(block, block)
+        block, _ = part.arrays()
         if origin is None:  # near the mean, or squares would swallow what varies
             origin = block.mean(axis=0, dtype=np.float64)
         block = block - origin
@@ -165,15 +234,13 @@ def _pca(rows, n_components):
     first = n_features - n_components
     variances, vectors = eigh(covariance, subset_by_index=[first, n_features - 1])
     _, components = svd_flip(None, vectors.T[::-1], u_based_decision=False)
-    return components, origin + mean, variances[::-1], np.trace(covariance)
+    return components, origin + mean, covariance, variances[::-1]
 
 
 def is_better(learned, start, rows):
-    """Whether networks do better on rows than others, by more than their number allows.
+    """Whether networks have a significantly lower squared error on rows than others.
 
-    That is, by more than the standard error of the mean over rows, for few rows with
-    Student's factor. L. Breiman et al., "Classification and Regression Trees" (1984),
-    for the rule of one standard error.
+    A one-sided paired t-test at the level of 5 %.
 
     Parameters
     ----------
@@ -183,15 +250,12 @@ def is_better(learned, start, rows):
     rows : Rows or StreamedRows
     """
     count = total = squares = 0.0
-    for part in rows.parts(2**12):
-        inputs = targets = np.empty((len(part), rows.X.shape[1]), np.float32)
-        if part.targets is not None:
-            inputs = np.empty_like(targets)
-        part.copy_to(inputs, targets)
-        before, after = (
-            np.square(decoder(encoder(inputs)) - targets).mean(axis=1, dtype=np.float64)
-            for encoder, decoder in (start, learned)
-        )
+    for part, before, after in zip(
+        rows.parts(2**12),
+        squared_errors(rows, *start),
+        squared_errors(rows, *learned),
+        strict=True,
+    ):
         gains = part.weight * (before - after)
         count += len(part)
         total += gains.sum()
@@ -200,3 +264,12 @@ def is_better(learned, start, rows):
         return total > 0
     variance = max(0.0, squares - total**2 / count) / (count - 1)
     return total / count > t.ppf(_CONFIDENCE, count - 1) * np.sqrt(variance / count)
+
+
+def squared_errors(rows, encoder, decoder):
+    """Mean squared error of each row in float64, some thousands of rows at a time."""
+    for part in rows.parts(2**12):
+        inputs, targets = part.arrays()
+        errors = decoder(encoder(inputs)).astype(np.float64)
+        errors -= targets
+        yield np.square(errors, out=errors).mean(axis=1)

@@ -1,18 +1,28 @@
-"""Where training starts: how much of it, the rows set aside, and the first weights."""
+"""Where training starts: how much of it, the validation split, the first weights."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from ._pca_start import can_be_pca, is_better, refusal, start_at_pca
+from ._pca_start import (
+    can_be_pca,
+    is_better,
+    pca_networks,
+    refusal,
+    squared_errors,
+)
 from .training import draw_seed
 
-# Of fewer distinct rows, none are set aside without being asked for; of few, so many.
-_FEWEST_TO_SPLIT, _FEWEST_ASIDE = 10, 10
+# Distinct rows that an automatic validation split needs, and its size at least.
+_MIN_ROWS_TO_SPLIT, _MIN_VALIDATION_ROWS = 10, 10
+
+# Squared error of a validation row, in medians, from which on its weight falls.
+_MAX_ERROR = 10
 
 # Steps that a fit takes unless told otherwise, within these epochs.
-_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 6000, 30, 1000
-_LEAST_PATIENCE = 10
+_STEPS, _MIN_EPOCHS, _MAX_EPOCHS = 6000, 30, 1000
+_MIN_PATIENCE = 10
 
 
 class Effort(NamedTuple):
@@ -42,19 +52,67 @@ def effort_for(n_samples, batch_size, epochs, patience):
         batch_size = int(np.clip(n_samples // 32, 32, 256))
     if epochs == "auto":
         steps = -(-n_samples // batch_size)
-        epochs = int(np.clip(_STEPS // steps, _FEWEST_EPOCHS, _MOST_EPOCHS))
+        epochs = int(np.clip(_STEPS // steps, _MIN_EPOCHS, _MAX_EPOCHS))
     if patience == "auto":
-        patience = max(_LEAST_PATIENCE, epochs // 5)
+        patience = max(_MIN_PATIENCE, epochs // 5)
     return Effort(int(batch_size), int(epochs), int(patience))
 
 
-class Start:
-    """What a fit starts with: its rows and first weights, which it may fall back to.
+class Start(NamedTuple):
+    """What training starts with.
+
+    Attributes
+    ----------
+    networks : dict of str to FittedNetwork
+        With the first weights, by the attribute that an estimator keeps them in.
+
+    rows : Rows or StreamedRows
+        The training rows.
+
+    validation : Rows, StreamedRows or None
+    is_pca : bool
+        Whether the networks are PCA of the training rows.
+
+    refines_pca : bool
+        Whether the networks were PCA at first, though they may go on from an earlier
+        fit.
+
+    stops_early : bool
+    seed : int
+        For the randomised solver of PCA.
+    """
+
+    networks: dict
+    rows: object
+    validation: object
+    is_pca: bool
+    refines_pca: bool
+    stops_early: bool
+    seed: int
+
+
+def prepare_start(
+    drawn,
+    rows,
+    validation,
+    place,
+    *,
+    init,
+    has_weights,
+    codes_are_exact,
+    early_stopping,
+    fraction,
+    fitted,
+    split_rng,
+    rng,
+):
+    """Split the rows, and give the networks their first weights.
 
     Parameters
     ----------
-    networks : dict of str to FittedNetwork
-        Get the weights that training starts from, if not those they have.
+    drawn : dict of str to FittedNetwork
+        The networks, with the weights that were drawn or given. A network beside the
+        encoder and the decoder is left as it is.
 
     rows : Rows or StreamedRows
     validation : Rows, StreamedRows or None
@@ -72,102 +130,95 @@ class Start:
 
     early_stopping : bool or "auto"
     fraction : float
-        The share of the rows to set aside.
+        Share of the rows to validate on.
 
     fitted : dict
         Where the networks of an earlier fit are, if training is to go on from there.
 
-    rng : numpy.random.Generator
+    split_rng, rng : numpy.random.Generator
+        For the split, and for all else.
 
-    Attributes
-    ----------
-    rows : Rows or StreamedRows
-        Those to train on.
-
-    validation : Rows, StreamedRows or None
-    refines_pca : bool
-        Whether the networks can be PCA and are meant to be at first, though they may
-        go on from an earlier fit.
-
-    stops_early : bool
-    networks : dict of str to FittedNetwork
+    Returns
+    -------
+    Start
 
     Raises
     ------
     ValueError
         If an earlier network is another, or if PCA is asked for and cannot be had.
     """
-
-    def __init__(
-        self,
-        networks,
-        rows,
-        validation,
-        place,
-        *,
-        init,
-        has_weights,
-        codes_are_exact,
-        early_stopping,
-        fraction,
-        fitted,
-        rng,
-    ):
-        self._ends = networks["_encoder"], networks["_decoder"]
-        can_be = codes_are_exact and can_be_pca(*self._ends, rows)
-        if init == "pca" and not can_be:
-            raise refusal(rows)
-        wanted = init == "pca" or (init == "auto" and not has_weights)
-        self.refines_pca = can_be and wanted
-        self._is_careful = early_stopping == "auto"
-        self.stops_early = early_stopping
-        if self._is_careful:
-            fraction = _share_aside(rows, place, fraction) if self.refines_pca else 0
-            has_some = validation is not None or fraction > 0
-            self.stops_early = self.refines_pca and has_some
-        self.networks, self._all_rows, self._place = networks, rows, place
-        self.rows, self.validation = rows, validation
-        if self.stops_early and validation is None:
-            self.rows, self.validation = split(rows, place, fraction, rng)
-        self._seed = draw_seed(rng)
-        self._is_pca = self.refines_pca and "_encoder" not in fitted
-        if self._is_pca:
-            start_at_pca(*self._ends, self.rows, self._seed)
-        elif fitted:
-            _continue(networks, fitted)
-
-    def is_kept(self, best_epoch, learned, comparable):
-        """Whether the fit is to end as the PCA that it started from.
-
-        It is then PCA of all rows, those that were set aside too, unless they would
-        take another pass over data that memory may not hold.
-
-        Parameters
-        ----------
-        best_epoch : int or None
-            0 where no epoch was better than the start.
-
-        learned : dict of str to FittedNetwork
-            The networks that training ended with.
-
-        comparable : bool
-            Whether training was for the squared error of the rows as they are, so that
-            doing better in that is what was looked for.
-        """
-        if not (self._is_pca and self.stops_early):
-            return False
-        if best_epoch != 0:
-            doubts = self._is_careful and comparable
-            ends = learned["_encoder"], learned["_decoder"]
-            if not doubts or is_better(ends, self._ends, self.validation):
-                return False
-        if self._place is not None:
-            start_at_pca(*self._ends, self._all_rows, self._seed)
-        return True
+    pair = drawn["_encoder"], drawn["_decoder"]
+    can_be = codes_are_exact and can_be_pca(*pair, rows)
+    if init == "pca" and not can_be:
+        raise refusal(rows)
+    refines_pca = can_be and (init == "pca" or (init == "auto" and not has_weights))
+    stops_early = early_stopping
+    if early_stopping == "auto":
+        fraction = _validation_fraction(rows, place, fraction) if refines_pca else 0
+        has_some = validation is not None or fraction > 0
+        stops_early = refines_pca and has_some
+    was_split = stops_early and validation is None
+    if was_split:
+        rows, validation = split(rows, place, fraction, split_rng)
+    seed = draw_seed(rng)
+    is_pca = refines_pca and "_encoder" not in fitted
+    networks = _continued(drawn, fitted)
+    if is_pca:
+        networks = {**networks, **_named(pca_networks(*pair, rows, seed))}
+    if was_split and place is not None:
+        reference = (networks["_encoder"], networks["_decoder"]) if is_pca else None
+        validation = _bounded(validation, reference)
+    return Start(networks, rows, validation, is_pca, refines_pca, stops_early, seed)
 
 
-def _continue(networks, fitted):
-    """Give the networks the weights of an earlier fit."""
+def _named(pair):
+    return dict(zip(("_encoder", "_decoder"), pair, strict=True))
+
+
+def pca_is_kept(start, best_epoch, learned, *, significance):
+    """Whether a fit is to end as the PCA that it started from, and why.
+
+    Parameters
+    ----------
+    start : Start
+    best_epoch : int or None
+        0 where no epoch was better than the start.
+
+    learned : dict of str to FittedNetwork
+        The networks that training ended with.
+
+    significance : bool
+        Whether PCA is left only for a significantly lower squared error.
+
+    Returns
+    -------
+    reason : str or None
+        None where what was learned is kept.
+    """
+    if not (start.is_pca and start.stops_early):
+        return None
+    if best_epoch == 0:
+        return "no epoch had a lower validation loss"
+    before, after = (
+        (networks["_encoder"], networks["_decoder"])
+        for networks in (start.networks, learned)
+    )
+    if significance and not is_better(after, before, start.validation):
+        return (
+            f"on {len(start.validation)} validation rows the lower loss of epoch "
+            f"{best_epoch} is not significant"
+        )
+    return None
+
+
+def pca_of(drawn, rows, seed):
+    """The networks as PCA of rows, by the attribute that they are kept in."""
+    return _named(pca_networks(drawn["_encoder"], drawn["_decoder"], rows, seed))
+
+
+def _continued(networks, fitted):
+    """The networks with the weights of an earlier fit, where there was one."""
+    continued = dict(networks)
     for name, network in networks.items():
         earlier = fitted.get(name)
         if earlier is None:
@@ -178,11 +229,37 @@ def _continue(networks, fitted):
                 "network or the number of features has changed since: the "
                 f"{name[1:]} is another. Set warm_start=False to start anew."
             )
-        network.weights = earlier.weights
+        continued[name] = network.with_weights(earlier.weights)
+    return continued
 
 
-def _share_aside(rows, place, fraction):
-    """The share to set aside without being asked for: of few rows more, of a handful 0.
+def _bounded(validation, reference):
+    """Validation rows, none of which rules the mean loss.
+
+    A row whose squared error at the start is far above the median gets a weight below
+    1, so that it counts as one that is `_MAX_ERROR` times the median.
+
+    Parameters
+    ----------
+    validation : Rows
+    reference : tuple of (FittedNetwork, FittedNetwork) or None
+        The networks at the start, if they are PCA. None takes the error of the mean.
+    """
+    if reference is None:
+        _, targets = validation.arrays()
+        targets = targets.astype(np.float64)
+        errors = np.square(targets - targets.mean(axis=0)).mean(axis=1)
+    else:
+        errors = np.concatenate(list(squared_errors(validation, *reference)))
+    limit = _MAX_ERROR * np.median(errors)
+    if limit == 0:
+        return validation
+    weight = validation.weight * np.minimum(1, limit / np.maximum(errors, limit))
+    return replace(validation, weight=weight.astype(np.float32))
+
+
+def _validation_fraction(rows, place, fraction):
+    """The share to validate on without being asked to: more of few rows, 0 of a dozen.
 
     Parameters
     ----------
@@ -193,17 +270,19 @@ def _share_aside(rows, place, fraction):
     fraction : float
         That of many rows.
     """
-    n = len(_kinds(rows, place))
-    if n < _FEWEST_TO_SPLIT:
+    n = len(np.unique(_groups(rows, place)))
+    if n < _MIN_ROWS_TO_SPLIT:
         return 0
-    return max(fraction, min(_FEWEST_ASIDE, n // 4) / n)
+    return max(fraction, min(_MIN_VALIDATION_ROWS, n // 4) / n)
 
 
 def split(rows, place, fraction, rng):
     """Return the rows to train on and those to validate on.
 
     Equal rows go to the same side, or what was trained on would be validated on; but
-    streamed ones go by blocks.
+    streamed ones go by blocks. The side of a row follows from its values and one draw,
+    so a fit that goes on with the same generator validates on the same rows, though
+    others may have come.
 
     Parameters
     ----------
@@ -219,23 +298,23 @@ def split(rows, place, fraction, rng):
     ValueError
         If none would be left to train on.
     """
-    kinds = _kinds(rows, place)
-    n_aside = int(np.ceil(fraction * len(kinds)))
-    if n_aside >= len(kinds):
+    groups = _groups(rows, place)
+    distinct = np.unique(groups)
+    n_validation = int(np.ceil(fraction * len(distinct)))
+    if n_validation >= len(distinct):
         what = "distinct rows" if place is not None else "blocks of rows"
         raise ValueError(
-            f"early_stopping=True sets validation_fraction={fraction} of the {what} "
-            f"aside, which leaves none to train on: n_samples={len(rows)}, "
-            f"{len(kinds)} {what}. Give X_val, or set early_stopping=False."
+            f"early_stopping=True validates on validation_fraction={fraction} of the "
+            f"{what}, which leaves none to train on: n_samples={len(rows)}, "
+            f"{len(distinct)} {what}. Give X_val, or set early_stopping=False."
         )
     if place is None:
-        return rows.split(n_aside, rng)
-    aside = np.isin(place[rows.index], rng.permutation(kinds)[:n_aside])
-    return rows.take(~aside), rows.take(aside)
+        return rows.split(n_validation, rng)
+    ranks = distinct * (rng.integers(2**64, dtype=np.uint64) | np.uint64(1))
+    chosen = np.isin(groups, distinct[np.argsort(ranks)[:n_validation]])
+    return rows.take(~chosen), rows.take(chosen)
 
 
-def _kinds(rows, place):
+def _groups(rows, place):
     """What goes to one side of a split: a block of rows, or all rows that are equal."""
-    if place is None:
-        return np.arange(rows.n_blocks)
-    return np.unique(place[rows.index])
+    return np.arange(rows.n_blocks) if place is None else place[rows.index]

@@ -15,7 +15,8 @@ class NumpyTrainee:
     Attributes
     ----------
     networks : dict of str to FittedNetwork
-        Where the weights start, by the attribute that an estimator keeps them in.
+        With the weights that were drawn, by the attribute that an estimator keeps them
+        in.
     """
 
     def __init__(self, pair, plan):
@@ -26,9 +27,12 @@ class NumpyTrainee:
     def n_components(self):
         return self.networks["_encoder"].weights[-1].shape[-1]
 
-    def train(self, rows, **settings):
-        """Train from the weights of `networks`; return the monitor."""
-        arrays = [array for a in self.networks.values() for array in a.weights]
+    def train(self, networks, rows, *, factors, **settings):
+        """Train from the weights of `networks`; return the monitor.
+
+        There are no penalties that `factors` could be of.
+        """
+        arrays = [array for a in networks.values() for array in a.weights]
         self._plan.load(arrays)
         return train_dense(self._plan, rows, **settings)
 
@@ -36,7 +40,7 @@ class NumpyTrainee:
         """The networks with the weights as they now are."""
         arrays = iter(self._plan.arrays())
         return {
-            name: FittedNetwork(network.config, [next(arrays) for _ in network.weights])
+            name: network.with_weights([next(arrays) for _ in network.weights])
             for name, network in self.networks.items()
         }
 
@@ -56,28 +60,35 @@ class KerasTrainee:
     Attributes
     ----------
     networks : dict of str to FittedNetwork
+        With the weights that were drawn or given.
     """
 
     def __init__(self, objective, pair, **how):
         self._model, self._parts, self._penalties = objective
         self._how = how
-        self._configs = {name: config_of(part) for name, part in self._parts.items()}
+        configs = {name: config_of(part) for name, part in self._parts.items()}
         if pair is not None:
-            self._configs |= {"_encoder": pair[0].config, "_decoder": pair[1].config}
-        self.networks = self.trained()
+            configs |= {"_encoder": pair[0].config, "_decoder": pair[1].config}
+        self.networks = {
+            name: FittedNetwork(configs[name], part.get_weights())
+            for name, part in self._parts.items()
+        }
 
     @property
     def n_components(self):
         return self._parts["_encoder"].output_shape[1]
 
-    def train(self, rows, **settings):
-        """Train from the weights of `networks`; return the monitor."""
+    def train(self, networks, rows, *, factors, **settings):
+        """Train from the weights of `networks`; return the monitor.
+
+        Penalties get the factors given here, by name, or those of the objective.
+        """
         for name, part in self._parts.items():
-            part.set_weights(self.networks[name].weights)
+            part.set_weights(networks[name].weights)
         return train(
             self._model,
             rows,
-            penalties=self._penalties,
+            penalties=self._penalties | factors,
             **self._how,
             **settings,
         )
@@ -85,6 +96,6 @@ class KerasTrainee:
     def trained(self):
         """The networks with the weights as they now are."""
         return {
-            name: FittedNetwork(self._configs[name], part.get_weights())
-            for name, part in self._parts.items()
+            name: network.with_weights(self._parts[name].get_weights())
+            for name, network in self.networks.items()
         }

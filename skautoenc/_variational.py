@@ -8,8 +8,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder, generator
+from ._data import is_squared_error
 from ._objective import variational
 from ._parameters import documented
+from ._pca_start import noise_variance
 
 
 @documented
@@ -25,14 +27,23 @@ class VariationalAutoencoder(BaseAutoencoder):
     ----------
     <parameters>
 
-    beta : float, default=1.0
-        Weight of the divergence: 0 is an autoencoder with noise in its code, above 1
-        lets components that carry little fall silent. With the mean squared error on
-        data in [0, 1] all of them may at 1; try 0.1 and less.
+    beta : float or "auto", default="auto"
+        Weight of the divergence: 0 is an autoencoder with noise in its code; larger
+        values favour posterior collapse of components that carry little. With the mean
+        squared error, ``"auto"`` is twice the noise variance of probabilistic PCA with
+        `n_components`, and at least 5 % of twice a feature's mean variance; with other
+        losses it is 1.
 
     Attributes
     ----------
     <attributes>
+
+    beta_ : float
+        The weight of the divergence.
+
+    noise_variance_ : float
+        Variance of the normal noise around the reconstruction that the loss implies,
+        ``beta_ / 2``. With the mean squared error only.
 
     See Also
     --------
@@ -40,12 +51,15 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     Notes
     -----
-    The loss is ``reconstruction_loss + beta * kl_loss``, and ``history_`` has all
+    The loss is ``reconstruction_loss + beta_ * kl_loss``, and ``history_`` has all
     three. Both parts are means over rows and features: ``kl_loss`` is the
     Kullback-Leibler divergence in nats, divided by the number of features. With
     ``loss="binary_crossentropy"`` and ``beta=1`` the loss is the negative evidence
-    lower bound per feature; with the mean squared error it is so for normal noise of
-    variance 1/2, and a `beta` well below 1 suits data that are less noisy than that.
+    lower bound per feature. With the mean squared error it is so, up to a constant and
+    a factor, for normal noise of variance ``beta_ / 2``: beta=1 assumes more noise than
+    data in [0, 1] have variance, and all components collapse.
+
+    Components that have collapsed are counted in a warning after the fit.
 
     `transform` gives the means, which are the same at every call. The log variance is
     one linear layer beside the encoder's last one.
@@ -53,6 +67,11 @@ class VariationalAutoencoder(BaseAutoencoder):
     References
     ----------
     D. P. Kingma, M. Welling, "Auto-Encoding Variational Bayes", ICLR (2014).
+
+    M. E. Tipping, C. M. Bishop, "Probabilistic Principal Component Analysis", Journal
+    of the Royal Statistical Society B 61 (1999), and J. Lucas et al., "Don't Blame the
+    ELBO! A Linear VAE Perspective on Posterior Collapse", NeurIPS (2019), for
+    ``beta="auto"``.
 
     I. Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a Constrained
     Variational Framework", ICLR (2017), for `beta`.
@@ -77,7 +96,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
         "init": [StrOptions({"auto", "random"})],
-        "beta": [Interval(Real, 0, None, closed="left")],
+        "beta": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
     }
 
     # The decoder gets codes drawn around what the encoder gives: never exactly PCA.
@@ -108,7 +127,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         warm_start=False,
         verbose=0,
         random_state=None,
-        beta=1.0,
+        beta="auto",
     ):
         super().__init__(
             n_components,
@@ -160,4 +179,13 @@ class VariationalAutoencoder(BaseAutoencoder):
         return True
 
     def _objective(self, encoder, decoder):
-        return variational(encoder, decoder, self.beta)
+        return variational(encoder, decoder, beta=1.0)  # see _penalty_factors
+
+    def _penalty_factors(self, rows, n_components, loss, seed):
+        beta, of_squares = self.beta, is_squared_error(loss)
+        if beta == "auto":
+            beta = 2 * noise_variance(rows, n_components, seed) if of_squares else 1.0
+        numbers = {"beta_": beta}
+        if of_squares:
+            numbers["noise_variance_"] = beta / 2
+        return {"kl": beta}, numbers

@@ -84,8 +84,8 @@ def gaussian(X, level, rng, out):
 
 
 @_by_blocks
-def masking(X, level, rng, out):
-    """Set each value to 0 with probability `level`.
+def masking(X, level, rng, out, value=0.0):
+    """Set each value to `value` with probability `level`.
 
     Parameters
     ----------
@@ -96,6 +96,8 @@ def masking(X, level, rng, out):
     rng : numpy.random.Generator
     out : ndarray of the shape of X, float32, C-contiguous, or None, default=None
         Written to, where given. Not X itself.
+
+    value : float or ndarray of shape (n_features,), default=0
 
     Returns
     -------
@@ -114,7 +116,8 @@ def masking(X, level, rng, out):
     >>> round(float(masking(X, 0.3, np.random.default_rng(0)).mean()), 1)
     0.7
     """
-    np.multiply(X, rng.random(X.shape, np.float32) >= np.float32(level), out=out)
+    out[:] = X
+    np.copyto(out, value, where=rng.random(X.shape, np.float32) < np.float32(level))
 
 
 @_by_blocks
@@ -131,7 +134,7 @@ def salt_and_pepper(X, level, rng, out, low=0.0, high=1.0):
     out : ndarray of the shape of X, float32, C-contiguous, or None, default=None
         Written to, where given. Not X itself.
 
-    low, high : float, default=0, 1
+    low, high : float or ndarray of shape (n_features,), default=0, 1
         Pepper and salt.
 
     Returns
@@ -149,5 +152,5 @@ def salt_and_pepper(X, level, rng, out, low=0.0, high=1.0):
     """
     draw = rng.random(X.shape, np.float32)
     out[:] = X
-    out[draw < level / 2] = low
-    out[draw >= 1 - level / 2] = high
+    np.copyto(out, low, where=draw < level / 2)
+    np.copyto(out, high, where=draw >= 1 - level / 2)

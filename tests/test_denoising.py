@@ -202,12 +202,12 @@ def inputs_of_training(X, **params):
         return X + rng.normal(scale=5.0, size=X.shape)
 
     class Sees(DenoisingAutoencoder):
-        def _corruption(self, found, in_pairs):
-            corrupt = super()._corruption(found, in_pairs)
+        def _corruption(self, found, shift, in_pairs):
+            corrupt = super()._corruption(found, shift, in_pairs)
 
             def watched(X, rng, out):
                 corrupt(X, rng, out)
-                seen.append(out.copy())
+                seen.append(out + shift)
 
             return watched
 

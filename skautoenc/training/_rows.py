@@ -50,8 +50,12 @@ class Rows:
 
     mixed : bool, default=False
         Visit a point between each row and another, not the row itself; without
-        `targets` of their own. H. Zhang et al., "mixup: Beyond Empirical Risk
+        other `targets`. H. Zhang et al., "mixup: Beyond Empirical Risk
         Minimization", ICLR (2018).
+
+    shift, target_shift : ndarray of shape (n_features,) or None, default=None
+        Subtracted from the rows of `X` and of `targets`, before they are cut to float32
+        where they are dense.
     """
 
     X: object
@@ -59,14 +63,17 @@ class Rows:
     weight: np.ndarray
     targets: object = None
     mixed: bool = False
+    shift: np.ndarray | None = None
+    target_shift: np.ndarray | None = None
 
     @classmethod
-    def all(cls, X, targets=None):
+    def all(cls, X, targets=None, **shifts):
         """Every row once."""
-        return cls(X, np.arange(X.shape[0]), np.ones(X.shape[0], np.float32), targets)
+        index, weight = np.arange(X.shape[0]), np.ones(X.shape[0], np.float32)
+        return cls(X, index, weight, targets, **shifts)
 
     @classmethod
-    def weighted(cls, X, order, sample_weight, targets=None):
+    def weighted(cls, X, order, sample_weight, targets=None, **shifts):
         """Each row as often as its weight says.
 
         A whole weight w is w visits, exactly as if the row stood in X w times, and 0
@@ -78,7 +85,7 @@ class Rows:
         visits[sample_weight == 0] = 0
         each = sample_weight / np.maximum(visits, 1)
         index, weight = np.repeat(order, visits), np.repeat(each, visits)
-        return cls(X, index, weight.astype(np.float32), targets)
+        return cls(X, index, weight.astype(np.float32), targets, **shifts)
 
     def __len__(self):
         return len(self.index)
@@ -113,13 +120,23 @@ class Rows:
         rng : numpy.random.Generator or None, default=None
             What `corrupt`, and the mixing of rows, draw from.
         """
-        _gather(self.X if self.targets is None else self.targets, self.index, targets)
-        if self.targets is not None:
-            _gather(self.X, self.index, inputs)
+        if self.targets is None:
+            _gather(self.X, self.index, self.shift, targets)
+        else:
+            _gather(self.targets, self.index, self.target_shift, targets)
+            _gather(self.X, self.index, self.shift, inputs)
         if self.mixed:
             _mix(targets, rng)
         if corrupt is not None:
             corrupt(targets, rng, inputs)
+
+    def arrays(self):
+        """The rows as they are, and what they are to become, as new arrays."""
+        inputs = targets = np.empty((len(self), self.X.shape[1]), np.float32)
+        if self.targets is not None:
+            inputs = np.empty_like(targets)
+        replace(self, mixed=False).copy_to(inputs, targets)
+        return inputs, targets
 
 
 class StreamedRows:
@@ -139,12 +156,22 @@ class StreamedRows:
         None takes all.
 
     mixed : bool, default=False
+    shift, target_shift : ndarray of shape (n_features,) or None, default=None
         See `Rows`.
     """
 
-    def __init__(self, X, weight, targets, starts=None, mixed=False):
+    def __init__(
+        self,
+        X,
+        weight,
+        targets,
+        starts=None,
+        mixed=False,
+        shift=None,
+        target_shift=None,
+    ):
         self.X, self.targets, self._weight = X, targets, weight
-        self._mixed = mixed
+        self._mixed, self._shifts = mixed, (shift, target_shift)
         self._size = max(1, BLOCK_BYTES // (4 * X.shape[1]))
         if starts is None:
             starts = np.arange(0, X.shape[0], self._size)
@@ -159,14 +186,16 @@ class StreamedRows:
     def n_blocks(self):
         return len(self._starts)
 
-    def split(self, n_aside, rng):
-        """The rows to train on, and those of `n_aside` blocks set aside."""
-        aside = np.zeros(self.n_blocks, bool)
-        aside[rng.permutation(len(aside))[:n_aside]] = True
-        return [
-            StreamedRows(self.X, self._weight, self.targets, self._starts[chosen])
-            for chosen in (~aside, aside)
-        ]
+    def split(self, n_validation, rng):
+        """The rows to train on, and those of `n_validation` blocks drawn at random."""
+        chosen = np.zeros(self.n_blocks, bool)
+        chosen[rng.permutation(len(chosen))[:n_validation]] = True
+        return self._with(self._starts[~chosen]), self._with(self._starts[chosen])
+
+    def _with(self, starts, mixed=False):
+        return StreamedRows(
+            self.X, self._weight, self.targets, starts, mixed, *self._shifts
+        )
 
     def take(self, positions):
         """The rows at these positions."""
@@ -176,11 +205,11 @@ class StreamedRows:
         if self._weight is not None:
             # A row that weighs nothing is no filling: it counts where rows are counted.
             weight = np.maximum(self._weight[index], 1e-30).astype(np.float32)
-        return Rows(self.X, index, weight, self.targets, self._mixed)
+        return Rows(self.X, index, weight, self.targets, self._mixed, *self._shifts)
 
     def mixing(self):
         """The same, mixed."""
-        return StreamedRows(self.X, self._weight, self.targets, self._starts, True)
+        return self._with(self._starts, mixed=True)
 
     def parts(self, n, shuffle=None):
         """All rows, `n` at a time, as they lie or shuffled.
@@ -279,18 +308,32 @@ class Chunk:
         return len(self._weights)
 
 
-def _gather(X, index, out):
-    """Copy rows, on several threads where that is worth starting them."""
+def _gather(X, index, shift, out):
+    """Copy rows, less a shift, on several threads where that is worth starting them."""
     if not isinstance(X, np.ndarray):
-        X[index].toarray(out=out)
+        X[index].astype(np.float32, copy=False).toarray(out=out)
+        if shift is not None:
+            out -= shift
         return
     n_threads = granted_threads() if out.nbytes > PARALLEL_BYTES else 1
     cuts = np.linspace(0, len(index), n_threads + 1).astype(int)
+    take = _take if X.dtype == out.dtype else _take_and_cast
     run_in_threads(
-        lambda i, j: np.take(X, index[i:j], axis=0, out=out[i:j], mode="clip"),
-        cuts[:-1],
-        cuts[1:],
+        lambda i, j: take(X, index[i:j], shift, out[i:j]), cuts[:-1], cuts[1:]
     )
+
+
+def _take(X, index, shift, out):
+    np.take(X, index, axis=0, out=out, mode="clip")
+    if shift is not None:
+        out -= shift
+
+
+def _take_and_cast(X, index, shift, out):
+    rows = X[index]
+    if shift is not None:
+        rows -= shift
+    out[:] = rows
 
 
 def _mix(X, rng):
