@@ -173,6 +173,7 @@ class BaseAutoencoder(
             history_={},
             n_iter_=0,
             best_epoch_=0,
+            mixup_=False,
         )
         return estimator
 
@@ -293,7 +294,8 @@ class BaseAutoencoder(
             rows, trainee.n_components, loss, start.seed
         )
         training_rows = start.rows
-        if self._mixes_rows(start.refines_pca, len(training_rows)):
+        is_mixed = self._mixes_rows(start.refines_pca, len(training_rows))
+        if is_mixed:
             training_rows = training_rows.mixing()
         schema = {
             name: value
@@ -361,6 +363,7 @@ class BaseAutoencoder(
             **kept(networks),
             "history_": run.history,
             "n_iter_": n_iter,
+            "mixup_": is_mixed,
             "best_epoch_": best_epoch,
         }
         task.call_on_fit_task_end(

@@ -146,6 +146,10 @@ ATTRIBUTES = """encoder_, decoder_, autoencoder_ : keras.Model
         The epoch whose weights were kept by early stopping, 0 for the weights that
         training started from; `n_iter_` without early stopping.
 
+    mixup_ : bool
+        Whether points between rows were trained on. ``history_["loss"]`` is then
+        their loss, and cannot be compared with ``history_["val_loss"]``.
+
     mean_ : ndarray of shape (n_features,)
         Mean of the training data, against which `score` measures.
 
