@@ -2,12 +2,14 @@
 
 from ._codes import CodeDisplay
 from ._comparison import ComparisonDisplay
+from ._image_grid import ImageGridDisplay
 from ._loss_curve import LossCurveDisplay
 from ._reconstruction import ReconstructionDisplay
 
 __all__ = [
     "CodeDisplay",
     "ComparisonDisplay",
+    "ImageGridDisplay",
     "LossCurveDisplay",
     "ReconstructionDisplay",
 ]

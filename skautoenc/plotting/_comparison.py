@@ -3,7 +3,16 @@
 import numpy as np
 from sklearn.base import clone
 
-from ._style import axes_to_draw_in, choose_scale, inches, last_step, set_scale, style
+from ._style import (
+    axes_to_draw_in,
+    choose_scale,
+    inches,
+    last_step,
+    set_scale,
+    style,
+    styled,
+    to_frame,
+)
 
 # What each measure is called, and whether a logarithmic axis suits it.
 _MEASURES = {
@@ -54,7 +63,7 @@ class ComparisonDisplay:
     def __init__(self, *, results):
         self.results = results
 
-    def plot(self, ax=None, *, measure="test_mse", scale="auto"):
+    def plot(self, ax=None, *, measure="test_mse", scale="auto", errorbar_kwargs=None):
         """Draw the lines.
 
         Parameters
@@ -70,6 +79,9 @@ class ComparisonDisplay:
         scale : {"auto", "linear", "log"}, default="auto"
             Of the measure. "auto" is "log" for errors and times whose means are
             positive and span a factor of 10 to a million.
+
+        errorbar_kwargs : dict, default=None
+            Keywords of `matplotlib.axes.Axes.errorbar`, for the line of each reducer.
 
         Returns
         -------
@@ -99,15 +111,30 @@ class ComparisonDisplay:
             scale = "linear"
         scale = choose_scale(scale, means)
         if all(len(sizes) == 1 for sizes, _, _ in lines.values()):
-            self.ax_ = _plot_by_name(ax, lines)
+            self.ax_ = _plot_by_name(ax, lines, errorbar_kwargs)
             self.ax_.set_xlabel(label)
             set_scale(self.ax_.xaxis, scale)
         else:
-            self.ax_ = _plot_by_size(ax, lines)
+            self.ax_ = _plot_by_size(ax, lines, errorbar_kwargs)
             self.ax_.set_ylabel(label)
             set_scale(self.ax_.yaxis, scale)
         self.figure_ = self.ax_.figure
         return self
+
+    def frame(self):
+        """Results as a table.
+
+        Returns
+        -------
+        DataFrame
+            A row for each reducer, code size and split, with the columns of `results`.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return to_frame(self.results)
 
     @classmethod
     def from_estimator(
@@ -123,6 +150,7 @@ class ComparisonDisplay:
         verbose=0,
         measure="test_mse",
         scale="auto",
+        errorbar_kwargs=None,
         ax=None,
     ):
         """Fit reducers at several code sizes on splits of X, and draw their errors.
@@ -163,6 +191,9 @@ class ComparisonDisplay:
         scale : {"auto", "linear", "log"}, default="auto"
             Of the measure. "auto" is "log" for errors and times whose means are
             positive and span a factor of 10 to a million.
+
+        errorbar_kwargs : dict, default=None
+            Keywords of `matplotlib.axes.Axes.errorbar`, for the line of each reducer.
 
         ax : matplotlib Axes, default=None
             Axes to draw in. None makes a new figure.
@@ -230,10 +261,20 @@ class ComparisonDisplay:
             verbose=verbose,
         )
         results["reducer"] = np.array([names[key][0] for key in results["reducer"]])
-        return cls(results=results).plot(ax, measure=measure, scale=scale)
+        return cls(results=results).plot(
+            ax, measure=measure, scale=scale, errorbar_kwargs=errorbar_kwargs
+        )
 
     @classmethod
-    def from_results(cls, results, *, measure="test_mse", scale="auto", ax=None):
+    def from_results(
+        cls,
+        results,
+        *,
+        measure="test_mse",
+        scale="auto",
+        errorbar_kwargs=None,
+        ax=None,
+    ):
         """Draw what was measured by :func:`skautoenc.compare_reducers`.
 
         Parameters
@@ -252,6 +293,9 @@ class ComparisonDisplay:
         scale : {"auto", "linear", "log"}, default="auto"
             Of the measure. "auto" is "log" for errors and times whose means are
             positive and span a factor of 10 to a million.
+
+        errorbar_kwargs : dict, default=None
+            Keywords of `matplotlib.axes.Axes.errorbar`, for the line of each reducer.
 
         ax : matplotlib Axes, default=None
             Axes to draw in. None makes a new figure.
@@ -279,7 +323,9 @@ class ComparisonDisplay:
         together = {
             key: np.concatenate([result[key] for result in results]) for key in keys
         }
-        return cls(results=together).plot(ax, measure=measure, scale=scale)
+        return cls(results=together).plot(
+            ax, measure=measure, scale=scale, errorbar_kwargs=errorbar_kwargs
+        )
 
     def _lines(self, measure):
         """Code sizes of each reducer, with the measure's means and deviations."""
@@ -300,11 +346,12 @@ class ComparisonDisplay:
         return lines
 
 
-def _plot_by_size(ax, lines):
+def _plot_by_size(ax, lines, errorbar_kwargs):
     ax = axes_to_draw_in(ax, figsize=(6, 4))
     for i, (name, (sizes, means, deviations)) in enumerate(lines.items()):
         label = name if np.isfinite(means).any() else f"{name} (not measured)"
-        ax.errorbar(sizes, means, deviations, capsize=3, label=label, **style(i))
+        defaults = {"capsize": 3, "label": label, **style(i)}
+        ax.errorbar(sizes, means, deviations, **_styled(defaults, errorbar_kwargs))
     ax.set_xscale("log", base=2)
     sizes = np.unique(np.concatenate([sizes for sizes, _, _ in lines.values()]))
     shown = _apart(sizes, inches(ax)[0])
@@ -316,11 +363,12 @@ def _plot_by_size(ax, lines):
     return ax
 
 
-def _plot_by_name(ax, lines):
+def _plot_by_name(ax, lines, errorbar_kwargs):
     ax = axes_to_draw_in(ax, figsize=(6, 1.2 + 0.5 * len(lines)))
     labels = []
     for i, (name, (sizes, means, deviations)) in enumerate(lines.items()):
-        ax.errorbar(means, [i], xerr=deviations, capsize=3, **style(i))
+        defaults = {"capsize": 3, **style(i)}
+        ax.errorbar(means, [i], xerr=deviations, **_styled(defaults, errorbar_kwargs))
         measured = (
             f"n_components={sizes[0]:g}" if np.isfinite(means[0]) else "not measured"
         )
@@ -329,6 +377,12 @@ def _plot_by_name(ax, lines):
     ax.set_ylim(len(lines) - 0.5, -0.5)
     ax.grid(axis="x", alpha=0.3)
     return ax
+
+
+def _styled(defaults, errorbar_kwargs):
+    from matplotlib.lines import Line2D
+
+    return styled("errorbar_kwargs", defaults, errorbar_kwargs, Line2D)
 
 
 def _apart(sizes, width):

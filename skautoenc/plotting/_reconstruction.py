@@ -4,23 +4,70 @@ import math
 from numbers import Integral
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.utils import check_array, check_scalar, indexable
+from sklearn.utils import check_scalar, indexable
 from sklearn.utils.validation import check_is_fitted
 
-from ._style import COLORS, axes_to_draw_in, grid_within, inches, name_ticks
+from ._images import (
+    image_keywords,
+    is_image_shape,
+    known_image_shape,
+    most_square,
+    shaped,
+    within_unit,
+)
+from ._rows import (
+    as_floats,
+    check_pairs,
+    encode_and_decode,
+    flat,
+    take,
+    variances_of,
+)
+from ._style import (
+    COLORS,
+    axes_to_draw_in,
+    grid_within,
+    inches,
+    index_of,
+    name_ticks,
+    shortened,
+    styled,
+    texts_of,
+    to_frame,
+)
 
 _KINDS = ("auto", "image", "signal", "table")
 
 # Beyond so many features a table's names can no longer be read.
-_MOST_TABLED = 50
-_MOST_ABREAST = 10
+_MAX_TABLE_FEATURES = 50
+_MAX_IMAGES_ABREAST = 10
+
+# Inches of an image below which its error stands alone, and in smaller letters.
+_MIN_NAMED_ERROR = 0.75
+
+# Letters of the size "small" to an inch.
+_LETTERS_TO_INCH = 14
+
+# Letters of the longest feature name that a new figure has room for, and the share of
+# the height of all signals that such names may take.
+_MAX_LETTERS, _SHARE_OF_NAMES = 30, 0.45
+
+# How each part of a signal is drawn.
+_LINES = {
+    "original": {"color": "black"},
+    "reconstruction": {"color": COLORS[8], "linestyle": "--"},
+    "noisy": {"color": "0.7"},
+    "cleaned": {"color": COLORS[8], "linestyle": "--"},
+    "clean": {"color": "black"},
+}
 
 
 class ReconstructionDisplay:
     """Rows, what a reducer gives back of them, and the error.
 
-    It is recommended to use :meth:`from_estimator`.
+    It is recommended to use :meth:`from_estimator`. Where there are `targets`, as
+    there are for a denoiser, rows are labelled noisy, cleaned and clean, and the error
+    is that of the cleaned row against the clean one.
 
     Parameters
     ----------
@@ -28,24 +75,36 @@ class ReconstructionDisplay:
         Or images, of shape (n_rows, height, width) or (n_rows, height, width,
         channels) with 1, 3 or 4 channels.
 
+    targets : ndarray of the shape of `originals`, default=None
+        What the reconstructions should be. None takes the originals.
+
     codes : ndarray of shape (n_rows, height, width), default=None
         To be drawn between images and their reconstructions.
 
     feature_names : sequence of str of length n_features, default=None
         None takes "x0", "x1" and so on.
 
+    row_names : sequence of length n_rows, default=None
+        None counts from 0.
+
+    variances : ndarray of shape (n_features,), default=None
+        Units of the squared errors in a table. None takes the variance of each feature
+        over the targets, or over the originals, and 1 where a feature is constant.
+
     Attributes
     ----------
     errors_ : ndarray of shape (n_rows,)
-        Mean squared error of each row.
+        Mean squared error of each row: in squared units of the data for images and
+        signals, and in units of each feature's variance for a table.
 
     ax_ : matplotlib Axes
         Axes with the table; or those that the panels of images or signals lie in,
         which are themselves switched off.
 
     axes_ : ndarray of Axes
-        The panels: of shape (2, n_rows) for images, with originals first, (3, n_rows)
-        where their codes lie between, (n_rows,) for signals. Not set for a table.
+        The panels: of shape (2, n_rows) for images, with originals first and
+        reconstructions below, and one line more each for codes, which lie between,
+        and for targets, which come last; (n_rows,) for signals. Not set for a table.
 
     figure_ : matplotlib Figure
         Figure containing all.
@@ -73,13 +132,35 @@ class ReconstructionDisplay:
     (12,)
     """
 
-    def __init__(self, *, originals, reconstructions, codes=None, feature_names=None):
+    def __init__(
+        self,
+        *,
+        originals,
+        reconstructions,
+        targets=None,
+        codes=None,
+        feature_names=None,
+        row_names=None,
+        variances=None,
+    ):
         self.originals = originals
         self.reconstructions = reconstructions
+        self.targets = targets
         self.codes = codes
         self.feature_names = feature_names
+        self.row_names = row_names
+        self.variances = variances
 
-    def plot(self, ax=None, *, kind="auto", cmap=None):
+    def plot(
+        self,
+        ax=None,
+        *,
+        kind="auto",
+        cmap=None,
+        image_kwargs=None,
+        code_kwargs=None,
+        line_kwargs=None,
+    ):
         """Draw rows and errors.
 
         Parameters
@@ -90,12 +171,22 @@ class ReconstructionDisplay:
 
         kind : {"auto", "image", "signal", "table"}, default="auto"
             "image" draws originals above reconstructions, "signal" both as lines in a
-            panel for each row, and "table" the squared errors as a heat map. "auto" is
-            "image" for images, else "table" up to 50 features, and "signal" beyond.
+            panel for each row, and "table" the squared errors as a heat map, in units
+            of each feature's variance. "auto" is "image" for images, else "table" up
+            to 50 features, and "signal" beyond.
 
         cmap : str or matplotlib Colormap, default=None
             Of images with one channel, or of the table. None takes "gray" for images
             and "viridis" for the table.
+
+        image_kwargs : dict, default=None
+            Keywords of `matplotlib.axes.Axes.imshow`, for images and the table.
+
+        code_kwargs : dict, default=None
+            Keywords of `matplotlib.axes.Axes.imshow`, for codes.
+
+        line_kwargs : dict, default=None
+            Keywords of `matplotlib.axes.Axes.plot`, for signals.
 
         Returns
         -------
@@ -107,16 +198,51 @@ class ReconstructionDisplay:
             If `kind` is not known or does not suit the rows.
         """
         kind = self._kind(kind)
-        squares = np.square(_flat(self.originals) - _flat(self.reconstructions))
+        squares = self._squared_errors()
+        if kind == "table":
+            squares /= self._units()
         self.errors_ = squares.mean(axis=1)
         if kind == "image":
-            self.ax_ = self._plot_images(ax, cmap or "gray")
+            self.ax_ = self._plot_images(ax, cmap or "gray", image_kwargs, code_kwargs)
         elif kind == "signal":
-            self.ax_ = self._plot_signals(ax)
+            self.ax_ = self._plot_signals(ax, line_kwargs)
         else:
-            self.ax_ = self._plot_table(ax, squares, cmap or "viridis")
+            self.ax_ = self._plot_table(ax, squares, cmap or "viridis", image_kwargs)
         self.figure_ = self.ax_.figure
         return self
+
+    def frame(self):
+        """Rows, reconstructions and errors as a table.
+
+        Codes are not in it; they are in `codes`.
+
+        Returns
+        -------
+        DataFrame
+            A row for each number of each row. Its columns are ``row``, the index of X
+            where X was a data frame, and ``feature``; ``original`` and
+            ``reconstruction``, or ``noisy``, ``cleaned`` and ``clean`` where there are
+            targets; ``squared_error``; and ``relative_squared_error``, which is that
+            in units of the feature's variance.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        squares = self._squared_errors()
+        n, n_features = squares.shape
+        rows = range(n) if self.row_names is None else self.row_names
+        relative = squares / self._units()
+        return to_frame(
+            {
+                "row": [row for row in rows for _ in range(n_features)],
+                "feature": self._feature_names() * n,
+                **{name: values.ravel() for name, values in self._parts().items()},
+                "squared_error": squares.ravel(),
+                "relative_squared_error": relative.ravel(),
+            }
+        )
 
     @classmethod
     def from_estimator(
@@ -124,6 +250,7 @@ class ReconstructionDisplay:
         estimator,
         X,
         *,
+        X_clean=None,
         n_rows=8,
         kind="auto",
         image_shape=None,
@@ -131,6 +258,9 @@ class ReconstructionDisplay:
         code_shape=None,
         feature_names=None,
         cmap=None,
+        image_kwargs=None,
+        code_kwargs=None,
+        line_kwargs=None,
         ax=None,
     ):
         """Draw the first rows of X and what the estimator gives back of them.
@@ -148,18 +278,27 @@ class ReconstructionDisplay:
             Or images of shape (n_samples, height, width) or (n_samples, height,
             width, channels), where the estimator takes them.
 
+            Where it is a data frame, rows are drawn with the names of its index.
+
+        X_clean : {array-like, sparse matrix} of the shape of X, default=None
+            What each row of X should become, where X is noisy. It is drawn too, and the
+            error taken against it.
+
         n_rows : int, default=8
             Rows to draw: the first ones, or all where there are fewer.
 
         kind : {"auto", "image", "signal", "table"}, default="auto"
             "image" draws originals above reconstructions, "signal" both as lines in a
-            panel for each row, and "table" the squared errors as a heat map. "auto" is
-            "image" where X has images or `image_shape` is given, else "table" up to 50
-            features, and "signal" beyond: a row of 64 numbers may be an image or not.
+            panel for each row, and "table" the squared errors as a heat map, in units
+            of each feature's variance over all rows of `X_clean`, or else of X.
+            "auto" is "image" where X has images, `image_shape` is given or the
+            autoencoder works on images; else "table" up to 50 features, and "signal"
+            beyond: a row of 64 numbers may be an image or not.
 
         image_shape : tuple of int, default=None
             Shape of the image that a flat row of X is: (height, width) or (height,
-            width, channels).
+            width, channels). None takes that of the images that the autoencoder, or
+            one in the pipeline, was fitted on or has a network for.
 
         show_codes : bool, default=False
             Draw the codes as small images too, all on one colour scale.
@@ -175,6 +314,15 @@ class ReconstructionDisplay:
             Of images with one channel, or of the table. None takes "gray" for images
             and "viridis" for the table.
 
+        image_kwargs : dict, default=None
+            Keywords of `matplotlib.axes.Axes.imshow`, for images and the table.
+
+        code_kwargs : dict, default=None
+            Keywords of `matplotlib.axes.Axes.imshow`, for codes.
+
+        line_kwargs : dict, default=None
+            Keywords of `matplotlib.axes.Axes.plot`, for signals.
+
         ax : matplotlib Axes, default=None
             Axes to draw in. Several panels are laid out in its place. None makes a
             new figure.
@@ -188,8 +336,9 @@ class ReconstructionDisplay:
         TypeError
             If the estimator cannot reconstruct, or has no codes to show.
         ValueError
-            If a shape, or the number of names, does not fit the rows or the codes, or
-            if `kind` is not known or does not suit them.
+            If a shape, or the number of names, does not fit the rows or the codes, if
+            `X_clean` does not fit X, or if `kind` is not known or does not suit the
+            rows.
 
         Examples
         --------
@@ -209,43 +358,103 @@ class ReconstructionDisplay:
         if code_shape is not None and not show_codes:
             raise ValueError("code_shape goes with show_codes=True.")
         (X,) = indexable(X)
-        X = X[:n_rows]
-        reconstructions, codes = _encode_and_decode(estimator, X, show_codes)
-        originals = check_array(
-            _dense(X), dtype=np.float64, allow_nd=True, input_name="X"
-        )
+        if X_clean is not None:
+            (X_clean,) = indexable(X_clean)
+            check_pairs(X, X_clean)
+        all_wanted = X if X_clean is None else X_clean
+        X = take(X, slice(n_rows))
+        reconstructions, codes = encode_and_decode(estimator, X, show_codes)
+        originals = as_floats("X", X)
         if reconstructions.size != originals.size:
             raise ValueError(
                 f"The reconstruction has the shape {reconstructions.shape}, but X has "
                 f"{originals.shape}, so there is nothing to compare."
             )
+        n_features = flat(originals).shape[1]
         if image_shape is not None:
-            originals = _shaped(originals, "image_shape", image_shape, (2, 3))
+            originals = shaped(originals, "image_shape", image_shape, (2, 3))
+            kind = "image" if kind == "auto" else kind
+        elif originals.ndim == 2:
+            known = known_image_shape(estimator, n_features)
+            originals = originals if known is None else originals.reshape(-1, *known)
+        targets = None
+        if X_clean is not None:
+            targets = as_floats("X_clean", take(X_clean, slice(n_rows)))
+            if flat(targets).shape[1] != n_features:
+                raise ValueError(
+                    f"X_clean has rows of {flat(targets).shape[1]} numbers, but X has "
+                    f"rows of {n_features}; they must belong together."
+                )
+            targets = targets.reshape(originals.shape)
         if show_codes:
-            shape = code_shape or _most_square(_flat(codes).shape[1])
-            codes = _shaped(codes, "code_shape", shape, (2,))
+            shape = code_shape or most_square(flat(codes).shape[1])
+            codes = shaped(codes, "code_shape", shape, (2,))
         if feature_names is None:
             feature_names = getattr(estimator, "feature_names_in_", None)
-        elif len(feature_names) != _flat(originals).shape[1]:
+        elif len(feature_names) != n_features:
             raise ValueError(
                 f"feature_names has {len(feature_names)} names, but X has "
-                f"{_flat(originals).shape[1]} features."
+                f"{n_features} features."
             )
         return cls(
             originals=originals,
             reconstructions=reconstructions.reshape(originals.shape),
+            targets=targets,
             codes=codes,
             feature_names=feature_names,
-        ).plot(ax, kind=kind, cmap=cmap)
+            row_names=index_of(X),
+            variances=variances_of(all_wanted),
+        ).plot(
+            ax,
+            kind=kind,
+            cmap=cmap,
+            image_kwargs=image_kwargs,
+            code_kwargs=code_kwargs,
+            line_kwargs=line_kwargs,
+        )
+
+    def _parts(self):
+        """What is drawn of each row, by name."""
+        if self.targets is None:
+            return {
+                "original": self.originals,
+                "reconstruction": self.reconstructions,
+            }
+        return {
+            "noisy": self.originals,
+            "cleaned": self.reconstructions,
+            "clean": self.targets,
+        }
+
+    def _wanted(self):
+        return self.originals if self.targets is None else self.targets
+
+    def _squared_errors(self):
+        return np.square(flat(self._wanted()) - flat(self.reconstructions))
+
+    def _units(self):
+        if self.variances is not None:
+            return self.variances
+        return variances_of(self._wanted())
+
+    def _feature_names(self):
+        if self.feature_names is None:
+            return [f"x{i}" for i in range(flat(self.originals).shape[1])]
+        return [str(name) for name in self.feature_names]
+
+    def _row_names(self):
+        names = range(len(self.originals)) if self.row_names is None else self.row_names
+        return texts_of(names)
 
     def _kind(self, kind):
         shape = self.originals.shape
         if kind not in _KINDS:
             raise ValueError(f"kind must be one of {_KINDS}; got {kind!r}.")
-        if kind == "auto" and len(shape) == 2:
-            kind = "table" if shape[1] <= _MOST_TABLED else "signal"
-        elif kind == "auto":
+        if kind == "auto" and is_image_shape(shape[1:]):
             kind = "image"
+        elif kind == "auto":
+            is_narrow = math.prod(shape[1:]) <= _MAX_TABLE_FEATURES
+            kind = "table" if is_narrow else "signal"
         if kind != "image" and self.codes is not None:
             raise ValueError(
                 f"Codes are drawn with kind='image' alone, but kind is {kind!r}. Leave "
@@ -265,34 +474,31 @@ class ReconstructionDisplay:
             )
         return kind
 
-    def _plot_images(self, ax, cmap):
-        """Originals, codes and reconstructions, ten abreast at most."""
-        low, high = self.originals.min(), self.originals.max()
-        strips = {"original": self.originals, "reconstruction": self.reconstructions}
-        looks = {key: {"cmap": cmap, "vmin": low, "vmax": high} for key in strips}
+    def _plot_images(self, ax, cmap, image_kwargs, code_kwargs):
+        """Originals, codes, reconstructions and targets, ten abreast at most."""
+        low, high = self._wanted().min(), self._wanted().max()
+        strips = self._parts()
+        defaults = {"cmap": cmap, "vmin": low, "vmax": high}
+        keywords = image_keywords("image_kwargs", defaults, image_kwargs)
+        keywords = dict.fromkeys(strips, keywords)
         if self.originals.ndim == 4 and self.originals.shape[3] > 1:
-            low, high = min(low, 0), max(high, 1)
             strips = {
-                name: np.clip((images - low) / (high - low), 0, 1)
-                for name, images in strips.items()
+                name: within_unit(images, low, high) for name, images in strips.items()
             }
+        reconstruction = list(strips)[1]
         if self.codes is not None:
-            strips = {
-                "original": strips["original"],
-                "code": self.codes,
-                "reconstruction": strips["reconstruction"],
-            }
-            looks["code"] = {
-                "cmap": "viridis",
-                "vmin": self.codes.min(),
-                "vmax": self.codes.max(),
-            }
+            (first, images), *others = strips.items()
+            strips = {first: images, "code": self.codes, **dict(others)}
+            low, high = self.codes.min(), self.codes.max()
+            defaults = {"cmap": "viridis", "vmin": low, "vmax": high}
+            keywords["code"] = image_keywords("code_kwargs", defaults, code_kwargs)
         heights = [_height(images) for images in strips.values()]
-        n, n_cols = len(self.originals), min(len(self.originals), _MOST_ABREAST)
+        n, n_cols = len(self.originals), min(len(self.originals), _MAX_IMAGES_ABREAST)
         n_blocks = math.ceil(n / n_cols)
         ax = axes_to_draw_in(
             ax, figsize=(1.3 + n_cols, n_blocks * (0.3 + 1.02 * sum(heights)))
         )
+        panel_width = inches(ax)[0] / n_cols
         grid = grid_within(
             ax, n_blocks * len(strips), n_cols, height_ratios=heights * n_blocks
         )
@@ -300,132 +506,116 @@ class ReconstructionDisplay:
         for i, (name, images) in enumerate(strips.items()):
             for j, image in enumerate(images):
                 block, column = divmod(j, n_cols)
-                place = grid[block * len(strips) + i, column]
-                panel = axes[i, j] = ax.figure.add_subplot(place)
-                panel.imshow(image, **looks[name])
+                cell = grid[block * len(strips) + i, column]
+                panel = axes[i, j] = ax.figure.add_subplot(cell)
+                panel.imshow(image, **keywords[name])
                 panel.set(xticks=[], yticks=[], anchor="W")
                 if column == 0:
                     panel.set_ylabel(name, rotation=0, ha="right", va="center")
-        for panel, error in zip(axes[-1], self.errors_, strict=True):
-            panel.set_xlabel(f"MSE {error:.3g}", fontsize="small")
+        if self.row_names is not None:
+            names = shortened(self._row_names(), _LETTERS_TO_INCH * panel_width)
+            for panel, name in zip(axes[0], names, strict=True):
+                panel.set_title(name, fontsize="small")
+        below = axes[list(strips).index(reconstruction)]
+        is_narrow = panel_width < _MIN_NAMED_ERROR
+        for panel, error in zip(below, self.errors_, strict=True):
+            if is_narrow:
+                panel.set_xlabel(f"{error:.2g}", fontsize=5)
+            else:
+                panel.set_xlabel(f"MSE {error:.3g}", fontsize="small")
+        if is_narrow:
+            for panel in below[::n_cols]:
+                panel.yaxis.label.set_text(f"{reconstruction},\nMSE")
         return ax
 
-    def _plot_signals(self, ax):
-        originals, reconstructions = _flat(self.originals), _flat(self.reconstructions)
-        n = len(originals)
+    def _plot_signals(self, ax, line_kwargs):
+        from matplotlib.lines import Line2D
+        from matplotlib.transforms import offset_copy
+
+        n = len(self.originals)
         is_narrow = ax is not None and inches(ax)[0] < 7
         n_cols = 1 if n < 4 or is_narrow else 2
         n_lines = math.ceil(n / n_cols)
-        names = () if self.feature_names is None else self.feature_names
-        names = [str(name) for name in names]
-        height = 0.8 + 1.2 * n_lines + 0.08 * max(map(len, names), default=0)
+        names = [] if self.feature_names is None else self._feature_names()
+        letters = min(max(map(len, names), default=0), _MAX_LETTERS)
+        height = 0.8 + 1.2 * n_lines + 0.08 * letters
         ax = axes_to_draw_in(ax, figsize=(4.5 * n_cols, height))
+        room_for_names = _SHARE_OF_NAMES * inches(ax)[1]
         grid = grid_within(ax, n_lines, n_cols)
         axes = self.axes_ = np.full(n, None)
+        parts = self._parts()
+        titles = [
+            f"row {name}: MSE {error:.3g}"
+            for name, error in zip(
+                shortened(self._row_names(), _MAX_LETTERS), self.errors_, strict=True
+            )
+        ]
         for i in range(n):
             panel = axes[i] = ax.figure.add_subplot(
                 grid[divmod(i, n_cols)], sharex=axes[0], sharey=axes[0]
             )
-            panel.plot(originals[i], color="black", linewidth=1, label="original")
-            panel.plot(
-                reconstructions[i],
-                color=COLORS[5],
-                linewidth=1,
-                linestyle="--",
-                label="reconstruction",
-            )
-            panel.set_title(
-                f"row {i}: MSE {self.errors_[i]:.3g}", loc="left", fontsize="small"
-            )
+            for name, rows in parts.items():
+                defaults = {"linewidth": 1, "label": name, **_LINES[name]}
+                keywords = styled("line_kwargs", defaults, line_kwargs, Line2D)
+                panel.plot(flat(rows)[i], **keywords)
+            panel.set_title(titles[i], loc="left", fontsize="small")
             is_lowest = i + n_cols >= n
             panel.tick_params(labelleft=i % n_cols == 0, labelbottom=is_lowest)
             if is_lowest and names:
-                name_ticks(panel.xaxis, names)
+                name_ticks(panel.xaxis, names, room=room_for_names)
             elif is_lowest:
                 panel.set_xlabel("feature")
         axes[0].margins(x=0.01)
-        axes[n_cols - 1].legend(
+        beside = axes[n_cols - 1]
+        is_crowded = is_narrow or max(map(len, titles)) > _MAX_LETTERS
+        beside.legend(
             loc="lower right",
             bbox_to_anchor=(1.0, 0.97),
-            ncols=2,
+            bbox_transform=offset_copy(
+                beside.transAxes, beside.figure, y=12 * is_crowded, units="points"
+            ),
+            ncols=len(parts),
             fontsize="small",
             frameon=False,
         )
         return ax
 
-    def _plot_table(self, ax, squares, cmap):
+    def _plot_table(self, ax, errors, cmap, image_kwargs):
         from matplotlib.colors import PowerNorm
 
-        n, n_features = squares.shape
-        names = self.feature_names
-        if names is None:
-            names = [f"x{i}" for i in range(n_features)]
-        names = [str(name) for name in names]
+        n, n_features = errors.shape
+        names, row_names = self._feature_names(), self._row_names()
         width = min(3.5 + 0.3 * n_features, 12)
-        height = min(1.2 + 0.3 * n, 8) + 0.08 * max(map(len, names))
+        letters = min(max(map(len, names)), _MAX_LETTERS)
+        height = min(1.2 + 0.3 * n, 8) + 0.08 * letters
         ax = axes_to_draw_in(ax, figsize=(width, height))
-        norm = PowerNorm(0.5, vmin=0, vmax=squares.max() or 1)
-        image = ax.imshow(squares, cmap=cmap, norm=norm, aspect="auto")
+        defaults = {
+            "cmap": cmap,
+            "vmin": 0,
+            "vmax": errors.max() or 1,
+            "aspect": "auto",
+        }
+        keywords = image_keywords("image_kwargs", defaults, image_kwargs)
+        if "norm" not in keywords:
+            limits = {name: keywords.pop(name) for name in ("vmin", "vmax")}
+            keywords["norm"] = PowerNorm(0.5, **limits)
+        image = ax.imshow(errors, **keywords)
         means = ax.secondary_yaxis("right")
-        name_ticks(ax.xaxis, names)
-        name_ticks(ax.yaxis, [str(i) for i in range(n)])
+        # Names of rows, their means and the colour bar are about to narrow the axes.
+        letters = min(max(map(len, row_names)), _MAX_LETTERS)
+        length = max(inches(ax)[0] - 0.8 - 0.09 * letters, 0.5)
+        name_ticks(ax.xaxis, names, length)
+        name_ticks(ax.yaxis, row_names)
         rows = ax.get_yticks()
         means.set_yticks(rows, [f"{self.errors_[row]:.3g}" for row in rows])
         means.set_ylabel("mean of the row")
         ax.set_ylabel("row")
-        ax.figure.colorbar(image, ax=ax, label="squared error")
+        error = "squared error" if self.targets is None else "squared error to clean"
+        label = f"{error} / variance of the feature"
+        ax.figure.colorbar(image, ax=ax, label=label)
         return ax
-
-
-def _encode_and_decode(estimator, X, show_codes):
-    """Reconstructions, and codes or None."""
-    name = type(estimator).__name__
-    reconstructs = hasattr(estimator, "reconstruct")
-    inverts = hasattr(estimator, "transform") and hasattr(
-        estimator, "inverse_transform"
-    )
-    if not (reconstructs or inverts):
-        raise TypeError(
-            f"{name} cannot reconstruct: it needs transform and inverse_transform, or "
-            "reconstruct."
-        )
-    if show_codes and not inverts:
-        raise TypeError(
-            f"show_codes=True, but {name} has no inverse_transform, so what transform "
-            "gives are no codes."
-        )
-    codes = estimator.transform(X) if show_codes or not reconstructs else None
-    back = estimator.reconstruct(X) if reconstructs else None
-    if back is None:
-        back = estimator.inverse_transform(codes)
-    return _dense(back).astype(np.float64), _dense(codes) if show_codes else None
-
-
-def _dense(rows):
-    return rows.toarray() if issparse(rows) else np.asarray(rows)
-
-
-def _flat(rows):
-    return rows.reshape(len(rows), -1)
 
 
 def _height(images):
     """Height over width, as far as a panel follows it."""
     return min(max(images.shape[1] / images.shape[2], 0.2), 2)
-
-
-def _shaped(rows, name, shape, sides):
-    """Rows as images, or an error that names the parameter."""
-    rows = _flat(rows)
-    if np.size(shape) not in sides or math.prod(shape) != rows.shape[1]:
-        raise ValueError(
-            f"{name}={shape!r} does not fit rows of {rows.shape[1]} numbers: it must "
-            f"be a tuple of {' or '.join(map(str, sides))} numbers with that product."
-        )
-    return rows.reshape(-1, *shape)
-
-
-def _most_square(n):
-    """Two whole numbers whose product is n, as close to each other as there are."""
-    height = next(i for i in range(math.isqrt(n), 0, -1) if n % i == 0)
-    return height, n // height

@@ -1,0 +1,516 @@
+"""Rows, their reconstructions and errors, as they are drawn."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from drawing import QUICK, drawn, legend_of, overlap, texts
+from matplotlib.colors import Normalize
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris, load_wine
+from sklearn.decomposition import PCA, LatentDirichletAllocation
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, StandardScaler
+
+from skautoenc import AutoencoderTransformer, ConvNetwork, DenoisingAutoencoder
+from skautoenc.plotting import ReconstructionDisplay
+
+
+def test_images_lie_above_their_codes_and_reconstructions(digits, pca):
+    display = ReconstructionDisplay.from_estimator(
+        pca, digits, n_rows=4, image_shape=(8, 8), show_codes=True
+    )
+    assert display.axes_.shape == (3, 4)
+    codes = pca.transform(digits[:4])
+    rows = {
+        "original": digits[:4].reshape(4, 8, 8),
+        "code": codes.reshape(4, 2, 3),
+        "reconstruction": pca.inverse_transform(codes).reshape(4, 8, 8),
+    }
+    for panels, (name, wanted) in zip(display.axes_, rows.items(), strict=True):
+        assert [panel.get_ylabel() for panel in panels] == [name, "", "", ""]
+        shown = [panel.images[0].get_array() for panel in panels]
+        np.testing.assert_allclose(shown, wanted, atol=1e-6)
+    maps = [panel.images[0].get_cmap().name for panel in display.axes_[:, 0]]
+    assert maps == ["gray", "viridis", "gray"]
+
+
+def test_images_share_the_scale_of_the_originals(digits, pca):
+    display = ReconstructionDisplay.from_estimator(pca, digits, image_shape=(8, 8))
+    limits = {panel.images[0].get_clim() for panel in display.axes_.flat}
+    assert limits == {(digits[:8].min(), digits[:8].max())}
+
+
+def test_the_error_of_each_row_stands_below_its_reconstruction(digits, pca):
+    display = ReconstructionDisplay.from_estimator(pca, digits, image_shape=(8, 8))
+    back = pca.inverse_transform(pca.transform(digits[:8]))
+    wanted = np.mean((digits[:8] - back) ** 2, axis=1)
+    np.testing.assert_allclose(display.errors_, wanted, rtol=1e-5)
+    shown = [panel.get_xlabel() for panel in display.axes_[1]]
+    assert shown == [f"MSE {error:.3g}" for error in display.errors_]
+    assert {panel.get_xlabel() for panel in display.axes_[0]} == {""}
+
+
+def test_more_than_ten_images_take_further_lines(digits, pca):
+    display = ReconstructionDisplay.from_estimator(
+        pca, digits, n_rows=13, image_shape=(8, 8)
+    )
+    places = [panel.get_subplotspec() for panel in display.axes_[0]]
+    assert [place.rowspan.start for place in places] == [0] * 10 + [2] * 3
+    assert len(display.figure_.axes) == 1 + 2 * 13
+
+
+def test_fewer_rows_than_asked_for_are_all_drawn(digits, pca):
+    display = ReconstructionDisplay.from_estimator(
+        pca, digits[:3], image_shape=(8, 8), n_rows=8
+    )
+    assert display.axes_.shape == (2, 3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 10])
+def test_the_names_of_the_lines_of_images_are_in_the_figure(digits, pca, n):
+    display = drawn(
+        ReconstructionDisplay.from_estimator(
+            pca, digits, n_rows=n, image_shape=(8, 8), show_codes=True
+        )
+    )
+    for panel in display.axes_[:, 0]:
+        box = panel.yaxis.label.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= panel.get_window_extent().x0
+
+
+def test_image_arrays_are_drawn_as_images(digits):
+    X = digits.reshape(-1, 8, 8, 1)
+    estimator = AutoencoderTransformer(2, **QUICK).fit(X)
+    display = ReconstructionDisplay.from_estimator(estimator, X)
+    wanted = estimator.reconstruct(X[:8])[..., 0]
+    shown = [panel.images[0].get_array() for panel in display.axes_[1]]
+    np.testing.assert_allclose(shown, wanted)
+
+
+def test_colours_are_brought_between_0_and_1(digits):
+    X = 255 * np.repeat(digits[:, :, None], 3, axis=2).reshape(-1, 192)
+    display = ReconstructionDisplay.from_estimator(
+        PCA(2).fit(X), X, image_shape=(8, 8, 3)
+    )
+    shown = np.array([panel.images[0].get_array() for panel in display.axes_.flat])
+    assert shown.shape == (16, 8, 8, 3)
+    assert (shown.min(), shown.max()) == (0, 1)
+    np.testing.assert_allclose(shown[0], X[0].reshape(8, 8, 3) / 255, atol=1e-6)
+
+
+def test_flat_rows_are_no_images_unless_a_shape_says_so(digits, pca):
+    display = ReconstructionDisplay.from_estimator(pca, digits)
+    assert not any(panel.images for panel in display.axes_)
+
+
+def test_wide_rows_are_drawn_as_signals(digits, pca):
+    display = drawn(ReconstructionDisplay.from_estimator(pca, digits, n_rows=5))
+    assert display.axes_.shape == (5,)
+    back = pca.inverse_transform(pca.transform(digits[:5]))
+    for i, panel in enumerate(display.axes_):
+        original, reconstruction = panel.lines
+        np.testing.assert_allclose(original.get_ydata(), digits[i])
+        np.testing.assert_allclose(reconstruction.get_ydata(), back[i], atol=1e-6)
+        assert original.get_linestyle() != reconstruction.get_linestyle()
+        assert panel.get_title("left") == f"row {i}: MSE {display.errors_[i]:.3g}"
+    assert legend_of(display.axes_[1]) == ["original", "reconstruction"]
+    labelled = [panel.get_xlabel() for panel in display.axes_]
+    assert labelled == ["", "", "", "feature", "feature"]
+
+
+def test_narrow_rows_are_drawn_as_a_table_of_errors_in_units_of_variance():
+    X = load_wine(as_frame=True).data
+    reducer = make_pipeline(StandardScaler(), PCA(3)).fit(X)
+    display = drawn(ReconstructionDisplay.from_estimator(reducer, X, n_rows=12))
+    back = reducer.inverse_transform(reducer.transform(X))[:12]
+    squares = (X.to_numpy()[:12] - back) ** 2 / X.to_numpy().var(axis=0)
+    np.testing.assert_allclose(display.ax_.images[0].get_array(), squares)
+    assert texts(display.ax_.get_xticklabels()) == list(X.columns)
+    assert not overlap(display.ax_.get_xticklabels())
+    (means,) = display.ax_.child_axes
+    errors = [f"{error:.3g}" for error in squares.mean(axis=1)]
+    assert texts(means.get_yticklabels()) == errors
+    label = display.figure_.axes[1].get_ylabel()
+    assert label == "squared error / variance of the feature"
+
+
+def test_a_table_names_as_many_features_and_rows_as_can_be_read(digits, pca):
+    _, ax = plt.subplots(figsize=(4, 3), layout="constrained")
+    display = drawn(
+        ReconstructionDisplay.from_estimator(
+            pca, digits, kind="table", n_rows=100, ax=ax
+        )
+    )
+    names = texts(ax.get_xticklabels())
+    assert names[:2] == ["x0", f"x{64 // len(names) + 1}"]
+    (means,) = ax.child_axes
+    np.testing.assert_array_equal(means.get_yticks(), ax.get_yticks())
+    errors = [f"{display.errors_[int(row)]:.3g}" for row in ax.get_yticks()]
+    assert texts(means.get_yticklabels()) == errors
+    for axis in ax.xaxis, ax.yaxis, means.yaxis:
+        assert 5 < len(axis.get_ticklabels()) < 30
+        assert not overlap(axis.get_ticklabels())
+
+
+def test_features_have_the_names_that_are_given(digits, pca):
+    names = load_digits().feature_names
+    display = drawn(
+        ReconstructionDisplay.from_estimator(pca, digits, feature_names=names)
+    )
+    lowest = texts(display.axes_[-1].get_xticklabels())
+    assert lowest[0] == "pixel_0_0"
+    assert set(lowest) < set(names)
+    assert not overlap(display.axes_[-1].get_xticklabels())
+
+
+def test_rows_without_an_error_are_dark():
+    X = load_iris().data
+    same = FunctionTransformer(np.array, inverse_func=np.array).fit(X)
+    display = drawn(ReconstructionDisplay.from_estimator(same, X))
+    image = display.ax_.images[0]
+    np.testing.assert_array_equal(image.norm(image.get_array()), 0)
+
+
+def test_sparse_rows_are_reconstructed():
+    X = csr_array(np.eye(6))
+    display = ReconstructionDisplay.from_estimator(MaxAbsScaler().fit(X), X)
+    np.testing.assert_array_equal(display.errors_, 0)
+
+
+def test_reconstruct_is_used_where_there_is_no_inverse(digits):
+    denoiser = DenoisingAutoencoder(2, output="reconstruction", **QUICK).fit(digits)
+    display = ReconstructionDisplay.from_estimator(denoiser, digits)
+    np.testing.assert_allclose(
+        display.reconstructions, denoiser.reconstruct(digits[:8])
+    )
+    with pytest.raises(TypeError, match="no inverse_transform"):
+        ReconstructionDisplay.from_estimator(
+            denoiser, digits, image_shape=(8, 8), show_codes=True
+        )
+
+
+@pytest.mark.parametrize(("n", "wanted"), [(1, (1, 1)), (7, (1, 7)), (12, (3, 4))])
+def test_codes_are_as_square_as_they_can_be(digits, n, wanted):
+    display = ReconstructionDisplay.from_estimator(
+        PCA(n).fit(digits), digits, image_shape=(8, 8), show_codes=True
+    )
+    assert display.codes.shape == (8, *wanted)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"kind": "picture"}, "kind must be one of"),
+        ({"kind": "image"}, "kind='image' needs image_shape"),
+        ({"image_shape": (8, 9)}, r"image_shape=\(8, 9\) does not fit rows of 64"),
+        ({"image_shape": 64}, "image_shape=64 does not fit"),
+        ({"image_shape": (4, 8, 2)}, "1, 3 or 4 channels"),
+        ({"code_shape": (2, 3)}, "code_shape goes with show_codes"),
+        (
+            {"image_shape": (8, 8), "show_codes": True, "code_shape": (2, 2)},
+            r"code_shape=\(2, 2\) does not fit rows of 6",
+        ),
+        ({"show_codes": True}, "Codes are drawn with kind='image' alone"),
+        ({"feature_names": ["a", "b"]}, "feature_names has 2 names, but X has 64"),
+        ({"n_rows": 0}, "n_rows == 0"),
+    ],
+)
+def test_what_does_not_fit_the_rows_is_refused(digits, pca, params, message):
+    with pytest.raises(ValueError, match=message):
+        ReconstructionDisplay.from_estimator(pca, digits, **params)
+    assert not plt.get_fignums()
+
+
+def test_an_estimator_must_be_able_to_reconstruct(digits):
+    topics = LatentDirichletAllocation(2, max_iter=1).fit(digits)
+    with pytest.raises(TypeError, match="LatentDirichletAllocation cannot reconstruct"):
+        ReconstructionDisplay.from_estimator(topics, digits)
+
+
+# Clean rows to compare with
+
+
+@pytest.fixture(scope="module")
+def noisy(digits):
+    return digits + np.random.default_rng(0).normal(scale=0.3, size=digits.shape)
+
+
+def test_cleaned_images_are_compared_with_the_clean_ones(digits, noisy, pca):
+    display = drawn(
+        ReconstructionDisplay.from_estimator(
+            pca, noisy, X_clean=digits, n_rows=4, image_shape=(8, 8)
+        )
+    )
+    cleaned = pca.inverse_transform(pca.transform(noisy[:4]))
+    assert display.axes_.shape == (3, 4)
+    rows = {"noisy": noisy[:4], "cleaned": cleaned, "clean": digits[:4]}
+    for panels, (name, wanted) in zip(display.axes_, rows.items(), strict=True):
+        assert [panel.get_ylabel() for panel in panels] == [name, "", "", ""]
+        shown = [panel.images[0].get_array() for panel in panels]
+        np.testing.assert_allclose(shown, wanted.reshape(4, 8, 8), atol=1e-6)
+    errors = np.mean((cleaned - digits[:4]) ** 2, axis=1)
+    np.testing.assert_allclose(display.errors_, errors, rtol=1e-5)
+    shown = [panel.get_xlabel() for panel in display.axes_[1]]
+    assert shown == [f"MSE {error:.3g}" for error in errors]
+    limits = {panel.images[0].get_clim() for panel in display.axes_.flat}
+    assert limits == {(digits[:4].min(), digits[:4].max())}
+
+
+def test_codes_lie_between_noisy_and_cleaned_images(digits, noisy, pca):
+    display = ReconstructionDisplay.from_estimator(
+        pca, noisy, X_clean=digits, image_shape=(8, 8), show_codes=True
+    )
+    names = [panel.get_ylabel() for panel in display.axes_[:, 0]]
+    assert names == ["noisy", "code", "cleaned", "clean"]
+    assert display.axes_[2, 0].get_xlabel() == f"MSE {display.errors_[0]:.3g}"
+
+
+def test_cleaned_signals_are_drawn_with_the_clean_ones(digits, noisy, pca):
+    display = drawn(ReconstructionDisplay.from_estimator(pca, noisy, X_clean=digits))
+    assert legend_of(display.axes_[1]) == ["noisy", "cleaned", "clean"]
+    for i, panel in enumerate(display.axes_):
+        np.testing.assert_allclose(panel.lines[0].get_ydata(), noisy[i])
+        np.testing.assert_allclose(panel.lines[2].get_ydata(), digits[i])
+        assert len({line.get_color() for line in panel.lines}) == 3
+    cleaned = pca.inverse_transform(pca.transform(noisy[:8]))
+    errors = np.mean((cleaned - digits[:8]) ** 2, axis=1)
+    np.testing.assert_allclose(display.errors_, errors, rtol=1e-5)
+
+
+def test_a_table_of_cleaned_rows_has_their_errors_to_the_clean_ones():
+    X = load_wine().data
+    noise = np.random.default_rng(0).normal(scale=0.3, size=X.shape) * X.std(axis=0)
+    reducer = make_pipeline(StandardScaler(), PCA(3)).fit(X)
+    display = drawn(ReconstructionDisplay.from_estimator(reducer, X + noise, X_clean=X))
+    cleaned = reducer.inverse_transform(reducer.transform(X + noise))
+    errors = ((X - cleaned) ** 2 / X.var(axis=0))[:8]
+    np.testing.assert_allclose(display.ax_.images[0].get_array(), errors)
+    label = display.figure_.axes[1].get_ylabel()
+    assert label == "squared error to clean / variance of the feature"
+
+
+def test_clean_rows_may_be_images_where_the_noisy_ones_are_flat(digits, noisy, pca):
+    display = ReconstructionDisplay.from_estimator(
+        pca, noisy, X_clean=digits.reshape(-1, 8, 8)
+    )
+    np.testing.assert_array_equal(display.targets, digits[:8])
+
+
+@pytest.mark.parametrize(
+    ("X_clean", "message"),
+    [
+        (np.zeros((7, 64)), "X_clean has 7 rows, but X has 300"),
+        (np.zeros((300, 63)), "X_clean has rows of 63 numbers, but X has rows of 64"),
+        (np.full((300, 64), np.nan), "Input X_clean contains NaN"),
+    ],
+)
+def test_clean_rows_that_do_not_belong_to_x_are_refused(digits, pca, X_clean, message):
+    with pytest.raises(ValueError, match=message):
+        ReconstructionDisplay.from_estimator(pca, digits, X_clean=X_clean)
+    assert not plt.get_fignums()
+
+
+def test_clean_rows_with_other_columns_are_refused():
+    X = load_wine(as_frame=True).data
+    reducer = make_pipeline(StandardScaler(), PCA(3)).fit(X)
+    with pytest.raises(ValueError, match="X_clean has the columns"):
+        ReconstructionDisplay.from_estimator(reducer, X, X_clean=X.iloc[:, ::-1])
+
+
+def test_a_pipeline_that_ends_in_a_cleaner_is_brought_back_through_its_scaler(digits):
+    cleaner = DenoisingAutoencoder(8, output="reconstruction", **QUICK)
+    pipeline = make_pipeline(StandardScaler(), cleaner).fit(255 * digits)
+    display = ReconstructionDisplay.from_estimator(pipeline, 255 * digits)
+    scaler = pipeline[0]
+    wanted = scaler.inverse_transform(pipeline.transform(255 * digits[:8]))
+    np.testing.assert_allclose(display.reconstructions, wanted, rtol=1e-5, atol=1e-4)
+
+
+# Units, names and shapes that pipelines and frames bring
+
+
+def test_a_table_of_a_pipeline_agrees_with_the_scores_behind_its_scaler():
+    X = load_wine().data * np.logspace(-6, 6, 13)
+    autoencoder = AutoencoderTransformer(3, **QUICK)
+    pipeline = make_pipeline(StandardScaler(), autoencoder).fit(X)
+    display = ReconstructionDisplay.from_estimator(pipeline, X, n_rows=len(X))
+    scores = autoencoder.score_samples(pipeline[0].transform(X))
+    np.testing.assert_allclose(display.errors_, -scores, rtol=1e-3)
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), MaxAbsScaler()])
+def test_the_unit_of_a_column_does_not_rule_a_table(scaler):
+    X = load_iris().data
+    tables = []
+    for rows in X, X * [1e3, 1, 1e-3, 1e-9]:
+        reducer = make_pipeline(scaler, PCA(2)).fit(rows)
+        display = ReconstructionDisplay.from_estimator(reducer, rows)
+        tables.append(display.ax_.images[0].get_array())
+    np.testing.assert_allclose(*tables, rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", [np.array, csr_array, pd.DataFrame, list])
+def test_variances_are_those_of_all_rows_and_1_for_a_constant_feature(form):
+    X = np.random.default_rng(0).normal(size=(50, 4)) * [1, 5, 0, 1e-3] + [0, 0, 0.1, 0]
+    given = [list(row) for row in X] if form is list else form(X)
+    scaler = StandardScaler(with_mean=False).fit(given)
+    display = ReconstructionDisplay.from_estimator(scaler, given, n_rows=3)
+    wanted = [*X[:, :2].var(axis=0), 1, X[:, 3].var()]
+    np.testing.assert_allclose(display.variances, wanted)
+
+
+def test_the_rows_of_a_frame_keep_their_names():
+    X = load_wine(as_frame=True).data
+    X.index = [f"bottle {i}" for i in range(len(X))]
+    pca = PCA(3).fit(X)
+    ax = ReconstructionDisplay.from_estimator(pca, X).ax_
+    names = list(X.index[:8])
+    assert texts(ax.get_yticklabels()) == names
+    display = drawn(ReconstructionDisplay.from_estimator(pca, X, kind="signal"))
+    titles = [panel.get_title("left").split(":")[0] for panel in display.axes_]
+    assert titles == [f"row {name}" for name in names]
+    frame = display.frame()
+    assert frame["row"].unique().tolist() == names
+    assert frame["feature"].unique().tolist() == list(X.columns)
+
+
+@pytest.mark.parametrize(
+    ("index", "wanted"),
+    [
+        (pd.date_range("2024-01-30", periods=300), ["2024-01-30", "2024-01-31"]),
+        (np.arange(300) / 4, ["0.0", "0.25"]),
+        (pd.MultiIndex.from_product([["a", "b"], range(150)]), ["a, 0", "a, 1"]),
+    ],
+)
+def test_any_index_names_the_first_rows(digits, index, wanted):
+    X = pd.DataFrame(digits, index=index).rename(columns=str)
+    pca = PCA(3).fit(X)
+    display = ReconstructionDisplay.from_estimator(pca, X, kind="table", n_rows=2)
+    np.testing.assert_array_equal(display.originals, digits[:2])
+    assert texts(display.ax_.get_yticklabels()) == wanted
+    images = drawn(
+        ReconstructionDisplay.from_estimator(pca, X, image_shape=(8, 8), n_rows=2)
+    )
+    assert [panel.get_title() for panel in images.axes_[0]] == wanted
+
+
+def on_images(**network):
+    return AutoencoderTransformer(2, batch_size=64, epochs=1, random_state=0, **network)
+
+
+def test_a_network_for_images_has_flat_rows_drawn_as_images(digits):
+    autoencoder = on_images(network=ConvNetwork((8, 8, 1), filters=(2,))).fit(digits)
+    pipeline = make_pipeline(MaxAbsScaler(), clone(autoencoder)).fit(digits)
+    search = GridSearchCV(pipeline, {"autoencodertransformer__n_components": [2]}, cv=2)
+    for estimator in autoencoder, pipeline, search.fit(digits):
+        display = ReconstructionDisplay.from_estimator(
+            estimator, digits, show_codes=True
+        )
+        assert display.originals.shape == (8, 8, 8, 1)
+        assert display.axes_.shape == (3, 8)
+
+
+def test_images_given_to_fit_have_flat_rows_drawn_as_images(digits):
+    autoencoder = on_images().fit(digits.reshape(-1, 8, 8))
+    display = ReconstructionDisplay.from_estimator(autoencoder, digits)
+    assert display.originals.shape == (8, 8, 8)
+
+
+def test_a_network_for_signals_has_rows_drawn_as_signals(digits):
+    network = ConvNetwork((64, 1), filters=(2,))
+    autoencoder = on_images(network=network).fit(digits)
+    for X in digits, digits[:, :, np.newaxis]:
+        display = ReconstructionDisplay.from_estimator(autoencoder, X)
+        assert display.axes_.shape == (8,)
+
+
+def test_another_kind_and_shape_than_the_network_has_can_be_asked_for(digits):
+    autoencoder = on_images(network=ConvNetwork((8, 8, 1), filters=(2,))).fit(digits)
+    display = ReconstructionDisplay.from_estimator(autoencoder, digits, kind="table")
+    assert display.ax_.images[0].get_array().shape == (8, 64)
+    display = ReconstructionDisplay.from_estimator(
+        autoencoder, digits, image_shape=(4, 16)
+    )
+    assert display.originals.shape == (8, 4, 16)
+
+
+def test_images_of_a_network_behind_another_number_of_features_are_not_taken(digits):
+    autoencoder = on_images(network=ConvNetwork((4, 4, 1), filters=(2,)))
+    pipeline = make_pipeline(PCA(16), autoencoder).fit(digits)
+    display = ReconstructionDisplay.from_estimator(pipeline, digits)
+    assert display.axes_.shape == (8,)
+
+
+# Space and style
+
+
+def test_long_names_leave_room_for_a_table_in_small_axes():
+    X = load_wine(as_frame=True).data
+    X = X.rename(columns=lambda name: f"{name}, measured in the laboratory")
+    X.index = [f"bottle {i} of the vineyard in the valley" for i in range(len(X))]
+    _, axes = plt.subplots(2, 2, figsize=(8, 6), layout="constrained")
+    pca = PCA(3).fit(X)
+    display = drawn(ReconstructionDisplay.from_estimator(pca, X, ax=axes[0, 0]))
+    for axis in display.ax_.xaxis, display.ax_.yaxis:
+        assert len(axis.get_ticklabels()) > 1
+        assert not overlap(axis.get_ticklabels())
+        assert all("…" in text for text in texts(axis.get_ticklabels()))
+    assert display.ax_.get_window_extent().width > 50
+
+
+def test_the_errors_below_images_in_small_axes_stay_apart(digits, pca):
+    _, axes = plt.subplots(2, 2, figsize=(8, 6), layout="constrained")
+    display = drawn(
+        ReconstructionDisplay.from_estimator(
+            pca, digits, image_shape=(8, 8), ax=axes[0, 0]
+        )
+    )
+    labels = [panel.xaxis.label for panel in display.axes_[1]]
+    assert not overlap(labels)
+    assert texts(labels) == [f"{error:.2g}" for error in display.errors_]
+    assert display.axes_[1, 0].get_ylabel() == "reconstruction,\nMSE"
+
+
+def test_keywords_restyle_images_codes_tables_and_signals(digits, pca):
+    display = ReconstructionDisplay.from_estimator(
+        pca,
+        digits,
+        image_shape=(8, 8),
+        show_codes=True,
+        image_kwargs={"cmap": "magma", "vmax": 2},
+        code_kwargs={"cmap": "gray", "norm": "linear"},
+    )
+    for i, (name, limits) in enumerate(
+        [("magma", (0, 2)), ("gray", None), ("magma", (0, 2))]
+    ):
+        image = display.axes_[i, 0].images[0]
+        assert image.get_cmap().name == name
+        assert limits in (None, image.get_clim())
+    display = ReconstructionDisplay.from_estimator(
+        pca, digits, line_kwargs={"lw": 3, "c": "red"}
+    )
+    for line in display.axes_[0].lines:
+        assert (line.get_linewidth(), line.get_color()) == (3, "red")
+    for keywords in {"vmax": 7}, {"norm": Normalize(0, 7)}:
+        display = ReconstructionDisplay.from_estimator(
+            pca, digits, kind="table", image_kwargs=keywords
+        )
+        assert display.ax_.images[0].get_clim() == (0, 7)
+
+
+def test_the_frame_has_what_is_drawn_of_each_number(digits, noisy, pca):
+    display = ReconstructionDisplay.from_estimator(
+        pca, noisy, X_clean=digits, n_rows=3, kind="table"
+    )
+    frame = display.frame()
+    assert list(frame)[2:5] == ["noisy", "cleaned", "clean"]
+    assert len(frame) == 3 * 64
+    np.testing.assert_array_equal(frame["clean"], digits[:3].ravel())
+    squares = (frame["cleaned"] - frame["clean"]) ** 2
+    np.testing.assert_allclose(frame["squared_error"], squares)
+    table = display.ax_.images[0].get_array().ravel()
+    np.testing.assert_allclose(frame["relative_squared_error"], table)
