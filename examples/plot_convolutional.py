@@ -84,18 +84,17 @@ for name, images in restored.items():
 
 import matplotlib.pyplot as plt
 
+from skautoenc.plotting import ImageGridDisplay
+
 contrast = X_test.std(axis=(1, 2))
 shown = np.flatnonzero(contrast > 0.1)[::12][:10]
 rows = {"original": X_test, **restored}
-fig, axes = plt.subplots(
-    len(rows), 10, figsize=(8, 4.1), layout="constrained", gridspec_kw={"hspace": 0}
+display = ImageGridDisplay.from_images(
+    np.concatenate([images[shown] for images in rows.values()]),
+    row_names=list(rows),
+    image_kwargs={"vmin": 0, "vmax": 1},
 )
-for axes_row, (name, images) in zip(axes, rows.items(), strict=True):
-    for ax, image in zip(axes_row, images[shown], strict=True):
-        ax.imshow(image, cmap="gray", vmin=0, vmax=1)
-        ax.set(xticks=[], yticks=[])
-    axes_row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-fig.suptitle("Ten held-out patches of 256 pixels through 16 numbers")
+display.ax_.set_title("Ten held-out patches of 256 pixels through 16 numbers")
 plt.show()
 
 # %%

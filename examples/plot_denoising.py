@@ -97,16 +97,26 @@ print(f"active code units per digit: {(denoiser.transform(X_noisy) > 0).mean():.
 
 import matplotlib.pyplot as plt
 
+from skautoenc.plotting import ImageGridDisplay, ReconstructionDisplay
+
 rows = {"clean": X_test, **results}
-fig, axes = plt.subplots(
-    len(rows), 10, figsize=(8, 4.1), layout="constrained", gridspec_kw={"hspace": 0}
+display = ImageGridDisplay.from_images(
+    np.concatenate([images[:10] for images in rows.values()]),
+    image_shape=(8, 8),
+    row_names=list(rows),
+    cmap="gray_r",
+    image_kwargs={"vmin": 0, "vmax": 1},
 )
-for row, (name, images) in zip(axes, rows.items(), strict=True):
-    for ax, image in zip(row, images, strict=False):
-        ax.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
-        ax.set(xticks=[], yticks=[])
-    row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-fig.suptitle("Ten held-out digits, noisy and cleaned")
+display.ax_.set_title("Ten held-out digits, noisy and cleaned")
+plt.show()
+
+# %%
+# How far each cleaned digit is from the clean one: with ``X_clean``, a display of
+# reconstructions takes the error against it.
+
+ReconstructionDisplay.from_estimator(
+    denoiser, X_noisy, X_clean=X_test, image_shape=(8, 8), cmap="gray_r"
+)
 plt.show()
 
 # %%

@@ -57,16 +57,14 @@ print(f"{explained:.1%} of the variance explained by half as many numbers")
 # %%
 import matplotlib.pyplot as plt
 
-fig, axes = plt.subplots(
-    2, 10, figsize=(8, 2.1), layout="constrained", gridspec_kw={"hspace": 0}
+from skautoenc.plotting import ReconstructionDisplay
+
+display = ReconstructionDisplay.from_estimator(
+    pipeline, X_test, n_rows=10, image_shape=(8, 8), cmap="gray_r"
 )
-for i, column in enumerate(axes.T):
-    for ax, image in zip(column, (X_test[i], restored[i]), strict=True):
-        ax.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)
-        ax.set(xticks=[], yticks=[])
-axes[0, 0].set_ylabel("original")
-axes[1, 0].set_ylabel("restored")
-fig.suptitle(f"Ten held-out digits through 32 numbers: {explained:.0%} of the variance")
+display.figure_.suptitle(
+    f"Ten held-out digits through 32 numbers: {explained:.0%} of the variance"
+)
 plt.show()
 
 # %%

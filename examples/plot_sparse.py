@@ -61,20 +61,23 @@ for (tied, strength), autoencoder in fitted.items():
 
 import matplotlib.pyplot as plt
 
+from skautoenc.plotting import ImageGridDisplay
+
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.4), layout="constrained")
 for ax, strength in zip(axes, (0.0, 0.003, 0.01), strict=True):
     autoencoder = fitted[True, strength]
     blank = autoencoder.inverse_transform(np.zeros((1, 64)))
     drawn = autoencoder.inverse_transform(np.eye(64)) - blank
     drawn /= abs(drawn).max(axis=1, keepdims=True)
-    tiles = np.pad(
-        drawn.reshape(64, 8, 8), [(0, 0), (1, 1), (1, 1)], constant_values=np.nan
+    ImageGridDisplay.from_images(
+        drawn,
+        n_cols=8,
+        image_shape=(8, 8),
+        cmap="gray_r",
+        image_kwargs={"vmin": -1, "vmax": 1},
+        ax=ax,
     )
-    tiles = tiles.reshape(8, 8, 10, 10).swapaxes(1, 2).reshape(80, 80)
-    ax.imshow(tiles, cmap="gray_r", vmin=-1, vmax=1)
-    title = f"strength {strength}" if strength else "no penalty"
-    ax.set(title=title, xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
+    ax.set_title(f"strength {strength}" if strength else "no penalty")
 fig.suptitle("What each of 64 units draws: black adds ink, white takes it away")
 plt.show()
 

@@ -52,51 +52,29 @@ for name, model in {"variational": vae, "plain": plain}.items():
 # %%
 # A walk through the plane
 # ------------------------
-# The codes are decoded at quantiles of the normal distribution, from 2 % to 98 %: each
-# tile stands for as many digits as any other. Beside it, the codes of the digits.
+# The codes on a regular grid are decoded, from two standard deviations below the mean
+# to two above it, where 95 % of a component lie. Beside it, the codes of the digits.
 
 import matplotlib.pyplot as plt
-import numpy as np
-from scipy.stats import norm
 
+from skautoenc.plotting import CodeDisplay, ImageGridDisplay
 
-def mosaic(images, n_rows):
-    framed = np.pad(images.reshape(-1, 8, 8), [(0, 0), (1, 1), (1, 1)])
-    tiles = framed.reshape(n_rows, -1, 10, 10).swapaxes(1, 2)
-    return tiles.reshape(n_rows * 10, -1)
-
-
-quantiles = norm.ppf(np.linspace(0.02, 0.98, 13))
-across, down = np.meshgrid(quantiles, quantiles[::-1])
-walk = vae.inverse_transform(np.column_stack([across.ravel(), down.ravel()]))
-
-fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4.3), layout="constrained")
-codes = vae.transform(X)
-for digit in range(10):
-    left.scatter(
-        *codes[y == digit].T,
-        c=y[y == digit],
-        marker=f"${digit}$",
-        s=24,
-        linewidths=0.2,
-        cmap="tab10",
-        vmin=-0.5,
-        vmax=9.5,
-    )
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.3), layout="constrained")
+CodeDisplay.from_estimator(vae, X, y, ax=left)
 left.set(title="codes of the digits", aspect="equal", xlim=(-3, 3), ylim=(-3, 3))
-right.imshow(mosaic(walk, 13), cmap="gray_r", vmin=0, vmax=1)
-right.set(title="codes decoded", xticks=[], yticks=[])
+digits = {"image_shape": (8, 8), "cmap": "gray_r"}
+ImageGridDisplay.from_code_plane(
+    vae, limits=(-2, 2), n_rows=13, n_cols=13, **digits, ax=right
+)
+right.set_title("codes decoded")
 plt.show()
 
 # %%
 # New digits
 # ----------
 
-fresh = vae.sample(40, random_state=0)
-
-fig, ax = plt.subplots(figsize=(8, 3.45), layout="constrained")
-ax.imshow(mosaic(fresh, 4), cmap="gray_r", vmin=0, vmax=1)
-ax.set(title="Forty digits that nobody wrote", xticks=[], yticks=[])
+display = ImageGridDisplay.from_estimator(vae, random_state=0, **digits)
+display.ax_.set_title("Forty digits that nobody wrote")
 plt.show()
 
 # %%
