@@ -275,6 +275,164 @@ def test_a_short_batch_is_contracted_as_in_keras(digits):
     assert_same(results)
 
 
+@keras.saving.register_keras_serializable("tests")
+class DistanceFrom(keras.regularizers.Regularizer):
+    """Not zero for a row of zeros."""
+
+    def __init__(self, target=0.5):
+        self.target = target
+
+    def __call__(self, activity):
+        return keras.ops.sum(keras.ops.square(activity - self.target))
+
+    def get_config(self):
+        return {"target": self.target}
+
+
+@keras.saving.register_keras_serializable("tests")
+class MeanActivity(keras.regularizers.Regularizer):
+    """Kullback-Leibler divergence of the batch's mean activation from a rate."""
+
+    def __call__(self, activity):
+        rate, mean = 0.1, keras.ops.mean(keras.ops.sigmoid(activity), axis=0)
+        return 50 * keras.ops.sum(
+            rate * keras.ops.log(rate / mean)
+            + (1 - rate) * keras.ops.log((1 - rate) / (1 - mean))
+        )
+
+    def get_config(self):
+        return {}
+
+
+@keras.saving.register_keras_serializable("tests")
+class AddsLoss(keras.layers.Layer):
+    """A penalty on the mean of the batch, by `add_loss`."""
+
+    def call(self, inputs):
+        self.add_loss(keras.ops.sum(keras.ops.square(keras.ops.mean(inputs, 0) - 1)))
+        return inputs
+
+
+def adds_loss(input_shape, n_components):
+    encoder, decoder = DenseNetwork((16,))(input_shape, n_components)
+    return keras.Model(encoder.inputs, AddsLoss()(encoder.outputs[0])), decoder
+
+
+def subtracts_the_mean(input_shape, n_components):
+    encoder, decoder = DenseNetwork((16,))(input_shape, n_components)
+    codes = encoder.outputs[0]
+    codes = codes - keras.ops.mean(codes, axis=0, keepdims=True)
+    return keras.Model(encoder.inputs, codes), decoder
+
+
+LOOK_AT_THE_BATCH = {
+    "distance": DenseNetwork((16,), activity_regularizer=DistanceFrom()),
+    "mean": DenseNetwork((16,), activity_regularizer=MeanActivity()),
+    "conv": ConvNetwork((8, 8, 1), (2,), activity_regularizer=MeanActivity()),
+    "add_loss": adds_loss,
+    "operation": subtracts_the_mean,
+    "normalised": normalised,
+}
+
+OBJECTIVES["deterministic"] = deterministic
+
+
+@pytest.mark.parametrize("n_rows", [64, 65, 96, 127])
+@pytest.mark.parametrize("network", LOOK_AT_THE_BATCH)
+def test_a_short_batch_is_looked_at_as_in_keras(digits, network, n_rows):
+    results = curves(
+        digits[:n_rows],
+        LOOK_AT_THE_BATCH[network],
+        loss="mse",
+        batch_size=64,
+        epochs=3,
+        validation=Rows.all(digits[200 : 200 + n_rows]),
+    )
+    assert_same(results)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("n_rows", [64, 65, 127])
+def test_every_objective_looks_at_a_short_batch_as_in_keras(digits, objective, n_rows):
+    results = curves(
+        digits[:n_rows],
+        DenseNetwork((16,), activation="tanh", activity_regularizer=MeanActivity()),
+        objective=OBJECTIVES[objective],
+        loss="mse",
+        batch_size=64,
+        epochs=3,
+        validation=Rows.all(digits[200 : 200 + n_rows]),
+    )
+    assert_same(results)
+
+
+def test_corrupted_short_batches_are_looked_at_as_in_keras(digits):
+    results = curves(
+        digits[:65],
+        DenseNetwork((16,), activity_regularizer=DistanceFrom()),
+        corrupt=mirrored,
+        loss="mse",
+        batch_size=64,
+        epochs=3,
+        validation=Rows.all(digits[200:265]),
+    )
+    assert_same(results)
+
+
+def wide(**params):
+    """A network with enough work for XLA to pay."""
+
+    def network(input_shape, n_components):
+        return DenseNetwork((2000,), **params)(input_shape, n_components)
+
+    return network
+
+
+def wide_and_normalised(input_shape, n_components):
+    encoder, decoder = DenseNetwork((2000,))(input_shape, n_components)
+    inputs = keras.Input(input_shape)
+    return keras.Model(
+        inputs, encoder(keras.layers.BatchNormalization()(inputs))
+    ), decoder
+
+
+def batch_loss(targets, outputs):
+    errors = keras.ops.mean(keras.ops.square(targets - outputs), axis=-1)
+    return errors + 0.1 * keras.ops.square(errors - keras.ops.mean(errors))
+
+
+@keras.saving.register_keras_serializable("tests")
+def mixing(x):
+    return x - keras.ops.mean(x, axis=0)
+
+
+@pytest.mark.parametrize(
+    ("network", "loss", "n_rows", "xla"),
+    [
+        (wide(activity_regularizer="l2"), "mse", 193, True),
+        (wide(activity_regularizer=DistanceFrom()), "mse", 193, False),
+        (wide(activation=mixing), "mse", 193, False),
+        (wide(), batch_loss, 193, False),
+        (wide_and_normalised, "mse", 193, False),
+        (wide_and_normalised, "mse", 192, True),
+    ],
+)
+def test_xla_pads_no_batch_that_is_looked_at_as_a_whole(
+    digits, network, loss, n_rows, xla
+):
+    _programs._idle.clear()
+    results = curves(
+        digits[:n_rows],
+        network,
+        loss=loss,
+        optimizer=keras.optimizers.SGD(0.01),
+        batch_size=32,
+        epochs=13,
+    )
+    assert [key[-1][-1] for key in _programs._idle] == [xla]
+    assert_same(results)
+
+
 def test_what_is_drawn_for_rows_is_data_of_a_program(digits):
     fast = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0} | BY_KERAS
     _programs._idle.clear()
@@ -483,7 +641,9 @@ def test_data_of_several_chunks_trains_as_one(digits, monkeypatch):
         return history["loss"] + history["val_loss"]
 
     whole = losses()
-    monkeypatch.setattr("skautoenc.training._compiled.CHUNK_BYTES", 4 * 64 * 16 * 4)
+    monkeypatch.setattr(
+        "skautoenc.training._program_choice.CHUNK_BYTES", 4 * 64 * 16 * 4
+    )
     np.testing.assert_allclose(losses(), whole, rtol=1e-5)
 
 

@@ -13,11 +13,9 @@ from ._callbacks import Callbacks
 from ._losses import row_losses
 from ._monitor import scale_rate
 from ._numbers import numbers_given, numbers_of
+from ._program_choice import chunk_steps, is_row_wise, pays_for_xla
 from ._programs import ProgramCache, fingerprint, model_fingerprint
 from ._rows import Chunk
-
-# A chunk fits the last-level cache of most machines, and bounds the memory of a fit.
-CHUNK_BYTES = 32 * 2**20
 
 _programs = ProgramCache(max_size=16)
 
@@ -104,7 +102,8 @@ class Program:
         Shape of the chunks it takes.
 
     xla : bool
-        Compile with XLA, or run as a TensorFlow graph.
+        Compile with XLA, which pads a short batch, or run as a TensorFlow graph, which
+        cuts it to its length.
     """
 
     def __init__(self, model, loss, optimizer, *, steps, batch_size, xla):
@@ -123,7 +122,7 @@ class Program:
             tf.TensorSpec((len(model.outputs) - 1,), tf.float32),
             tf.TensorSpec(numbers_of(model).shape, tf.float32),
         ]
-        self._xla = xla
+        self._xla, self._batch_size = xla, batch_size
         weights = model.trainable_variables
         shared = _share_a_vector(optimizer, weights)
         self._layout = Layout([tuple(v.shape) for v in weights], shared)
@@ -176,13 +175,15 @@ class Program:
         """The optimizer's variables, as a list of ndarray."""
         return [v.numpy() for v in self.optimizer.variables]
 
-    def train(self, chunk, n_steps, factors, numbers):
-        """Take `n_steps` steps.
+    def train(self, chunk, n_rows, factors, numbers):
+        """Take a step on each batch.
 
         Parameters
         ----------
         chunk : Chunk
-        n_steps : int
+        n_rows : int
+            Rows in the chunk, padding not counted.
+
         factors : sequence of float
             Each penalty's factor in the loss.
 
@@ -195,20 +196,20 @@ class Program:
             The batch loss and, where there are penalties, the loss of the
             reconstruction alone and each penalty, summed over rows.
         """
-        return self._run(self._train, chunk, n_steps, factors, numbers)
+        return self._run(self._train, chunk, n_rows, factors, numbers)
 
-    def validate(self, chunk, n_steps, factors, numbers):
+    def validate(self, chunk, n_rows, factors, numbers):
         """The same sums without training."""
         if self._validate is None:
             self._validate = self._compile(self._validate_step)
-        return self._run(self._validate, chunk, n_steps, factors, numbers)
+        return self._run(self._validate, chunk, n_rows, factors, numbers)
 
     @staticmethod
-    def _run(function, chunk, n_steps, factors, numbers):
+    def _run(function, chunk, n_rows, factors, numbers):
         tf, _ = load()
         sums = function(
             *chunk.tensors,
-            tf.constant(n_steps),
+            tf.constant(n_rows),
             tf.constant(factors, tf.float32),
             tf.constant(numbers),
         )
@@ -219,13 +220,22 @@ class Program:
         n_penalties = len(self._model.outputs) - 1
         n_sums = 2 + n_penalties if n_penalties else 1
 
-        def run(inputs, targets, weights, n_steps, factors, numbers):
+        batch_size = self._batch_size
+
+        def run(inputs, targets, weights, n_rows, factors, numbers):
+            n_steps = (n_rows + batch_size - 1) // batch_size
+
             def body(i, sums):
-                batch = [tensor[i] for tensor in inputs], targets[i], weights[i]
-                return i + 1, sums + tf.cast(step(*batch, factors), tf.float64)
+                n = tf.minimum(n_rows - i * batch_size, batch_size)
+                rows = slice(None) if self._xla else slice(n)
+                batch = [x[i, rows] for x in inputs], targets[i, rows], weights[i, rows]
+                with self._padding_masked(n):
+                    means = step(*batch, factors)
+                sums += tf.cast(tf.stack(means) * tf.cast(n, tf.float32), tf.float64)
+                return i + 1, sums
 
             start = tf.constant(0), tf.zeros(n_sums, tf.float64)
-            with numbers_given(self._model, numbers), self._without_padding():
+            with numbers_given(self._model, numbers):
                 return tf.while_loop(
                     lambda i, sums: i < n_steps, body, start, parallel_iterations=1
                 )[1]
@@ -249,21 +259,18 @@ class Program:
             self._model.non_trainable_variables, updates, strict=True
         ):
             variable.value.assign(value)
-        return tf.stack(means) * self._n_rows
+        return means
 
     def _validate_step(self, inputs, targets, weights, factors):
-        tf, _ = load()
         trained = [v.value for v in self._trained]
         means, _ = self._objective(
             trained, inputs, targets, weights, factors, training=False
         )
-        return tf.stack(means) * self._n_rows
+        return means
 
     def _objective(self, trained, inputs, targets, weights, factors, training):
         """Weighted mean loss of a batch, all penalties added, and its parts."""
         tf, _ = load()
-        self._counts = tf.cast(weights > 0, tf.float32)
-        self._n_rows = tf.reduce_sum(self._counts)
         outputs, updates, regularization = self._model.stateless_call(
             self._layout.unpack_tensors(trained),
             [v.value for v in self._model.non_trainable_variables],
@@ -280,41 +287,41 @@ class Program:
         return [tf.add_n(loss), *(parts if penalties else [])], updates
 
     @contextlib.contextmanager
-    def _without_padding(self):
-        """While tracing, let activity penalties see the rows of a short batch alone.
+    def _padding_masked(self, n_rows):
+        """While tracing with XLA, hide the padding from L1 and L2 activity penalties.
 
         Keras sums a penalty over the batch and divides by its length, here the
-        length with padding.
+        length with padding. There are no other penalties: see `is_row_wise`.
         """
         tf, _ = load()
-        layers = [
-            layer
-            for layer in self._model._flatten_layers()
-            if layer.activity_regularizer is not None
-        ]
+        layers = []
+        if self._xla:
+            layers = [
+                layer
+                for layer in self._model._flatten_layers()
+                if layer.activity_regularizer is not None
+            ]
         penalties = [layer.activity_regularizer for layer in layers]
 
-        def without_padding(penalty):
-            def padded(activity):
+        def masked(penalty):
+            def penalty_of_rows(activity):
                 # A layer may have repeated the rows, each one in place.
                 length = tf.shape(activity)[0]
-                times = length // tf.shape(self._counts)[0]
-                counts = tf.repeat(self._counts, times)
+                kept = n_rows * (length // self._batch_size)
+                mask = tf.cast(tf.range(length) < kept, activity.dtype)
                 shape = [-1] + [1] * (len(activity.shape) - 1)
-                activity = activity * tf.reshape(counts, shape)
-                scale = tf.cast(length, tf.float32) / tf.reduce_sum(counts)
-                return penalty(activity) * scale
+                scale = tf.cast(length / kept, tf.float32)
+                return penalty(activity * tf.reshape(mask, shape)) * scale
 
-            return padded
+            return penalty_of_rows
 
         for layer, penalty in zip(layers, penalties, strict=True):
-            layer.activity_regularizer = without_padding(penalty)
+            layer.activity_regularizer = masked(penalty)
         try:
             yield
         finally:
             for layer, penalty in zip(layers, penalties, strict=True):
                 layer.activity_regularizer = penalty
-            self._counts = self._n_rows = None
 
 
 def _assign(variables, values):
@@ -338,30 +345,6 @@ def _share_a_vector(optimizer, weights):
     ]
 
 
-def _pays_for_xla(model, n_steps, batch_size):
-    """Whether XLA saves more than it costs.
-
-    Measured on 2 cores: a step is faster by about 0.15 ms, and by 10 ns for every
-    number it touches; compiling costs about 0.5 s, mostly shared by later fits. On a
-    CPU XLA's convolutions are 10 times slower than the graph's.
-    """
-    tf, _ = load()
-    if not tf.config.list_physical_devices("GPU") and any(
-        "Conv" in type(layer).__name__ for layer in model._flatten_layers()
-    ):
-        return False
-    row = int(np.prod(model.inputs[0].shape[1:]))
-    touched = batch_size * row + model.count_params()
-    return n_steps * (150e-6 + 10e-9 * touched) > 0.2
-
-
-def _chunk_steps(n_rows, batch_size, row_shape):
-    """Batches in a chunk: a power of two, so that folds share one program."""
-    steps = -(-n_rows // batch_size)
-    fitting = CHUNK_BYTES // (4 * batch_size * int(np.prod(row_shape)))
-    return min(1 << (steps - 1).bit_length(), 1 << max(fitting.bit_length() - 1, 0))
-
-
 def train_compiled(
     model,
     rows,
@@ -382,11 +365,13 @@ def train_compiled(
 ):
     """Train `model` with one compiled call per chunk; see `train` for the contract."""
     row_shape, *noise_shape = (tensor.shape[1:] for tensor in model.inputs)
-    # No longer than the data ask for, and alike for folds of about the same length.
-    batch_size = min(batch_size, 1 << (len(rows) - 1).bit_length())
     n_steps = epochs * -(-len(rows) // batch_size)
-    steps = _chunk_steps(len(rows), batch_size, row_shape)
-    xla = _pays_for_xla(model, n_steps, batch_size)
+    steps = chunk_steps(len(rows), batch_size, row_shape)
+    lengths = [len(rows), 0 if validation is None else len(validation)]
+    is_padded = any(n % batch_size for n in lengths)
+    xla = pays_for_xla(model, n_steps, batch_size) and (
+        not is_padded or is_row_wise(model, loss)
+    )
     config = {**optimizer.get_config(), "learning_rate": None}
     if learning_rate is None:
         config = optimizer.get_config()
@@ -433,12 +418,13 @@ def train_compiled(
             """Losses by name, the mean over all rows, a chunk at a time."""
 
             def filled(part, chunk):
-                return chunk, chunk.fill(part, corrupt, rng)
+                chunk.fill(part, corrupt, rng)
+                return chunk, len(part)
 
             parts = rows.parts(n_rows, shuffle)
             sums = sum(
-                run(chunk, n_steps, factors, numbers)
-                for chunk, n_steps in _one_ahead(filled, parts, chunks)
+                run(chunk, length, factors, numbers)
+                for chunk, length in _one_ahead(filled, parts, chunks)
             )
             return dict(zip(names, (sums / len(rows)).tolist(), strict=True))
 

@@ -61,10 +61,12 @@ def train_with_model_fit(
             return -(-len(validation) // batch_size)
 
         def __getitem__(self, step):
+            # Keras asks for the batches in order, and for the first one twice.
+            if step == 0:
+                self._draws = np.random.default_rng(validation_seed)
             start = step * batch_size
             stop = min(start + batch_size, len(validation))
-            again = np.random.default_rng([validation_seed, step])
-            return batch(validation.take(np.arange(start, stop)), again)
+            return batch(validation.take(np.arange(start, stop)), self._draws)
 
     def penalty(targets, outputs):
         return keras.ops.reshape(outputs, (-1,))

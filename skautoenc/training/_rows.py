@@ -297,7 +297,8 @@ class Chunk:
         for buffer in (self._inputs, self._targets):
             buffer[n:end] = np.resize(buffer[last:n], (end - n, *buffer.shape[1:]))
         if self._noise is not None:
-            rng.standard_normal(dtype=np.float32, out=self._noise[:end])
+            rng.standard_normal(dtype=np.float32, out=self._noise[:n])
+            self._noise[n:end] = 0
         np.divide(rows.weight, size, out=self._weights[:n])
         self._weights[last:n] *= size / (n - last)
         self._weights[n:end] = 0

@@ -108,6 +108,8 @@ def train(
     if engine is None:
         beyond = tf.distribute.has_strategy() or any(map(listens_to_batches, callbacks))
         engine = "model_fit" if beyond else "compiled"
+    # No longer than the data ask for, and alike for folds of about the same length.
+    batch_size = min(batch_size, 1 << (len(rows) - 1).bit_length())
     decays = decays and learning_rate is not None
     monitor = Monitor(epochs, patience, verbose, listener, decays)
     try:
