@@ -50,7 +50,14 @@ from ._parameters import CONSTRAINTS
 from ._start import effort_for, pca_is_kept, pca_of, prepare_start
 from ._trainees import KerasTrainee, NumpyTrainee
 from .networks import DenseNetwork
-from .training import Rows, StreamedRows, draw_seed, get_loss, plan_dense
+from .training import (
+    Rows,
+    StreamedRows,
+    draw_seed,
+    get_loss,
+    listens_to_batches,
+    plan_dense,
+)
 
 
 class BaseAutoencoder(
@@ -399,13 +406,16 @@ class BaseAutoencoder(
     def _without_keras(self, X, seed, effort):
         """The dense network as fitted state, and how NumPy trains it; None for neither.
 
-        The objective must be the reconstruction alone, and no callback wait for a
-        Keras model.
+        The objective must be the reconstruction alone, and no callback listen to
+        batches. In a process forked after TensorFlow's import none can be called.
         """
+        callbacks = self.callbacks or ()
+        beyond = bool(callbacks) and forked_after_tensorflow()
+        beyond = any(map(listens_to_batches, callbacks)) or beyond
         pair = dense_pair(
             self._network(), X.shape[1], self.n_components, np.random.default_rng(seed)
         )
-        if pair is None or self._objective_has_penalties() or self.callbacks:
+        if pair is None or self._objective_has_penalties() or beyond:
             return pair, None
         plan = plan_dense(
             pair,
@@ -420,8 +430,14 @@ class BaseAutoencoder(
 
     def _trainee(self, pair, plan, seed, unfitted):
         """The networks that are trained, with their engine."""
+        how = {
+            "loss": self.loss,
+            "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
+            "callbacks": self.callbacks or (),
+        }
         if plan is not None:
-            return NumpyTrainee(pair, plan)
+            return NumpyTrainee(pair, plan, **how)
         with isolated(seed):
             if pair is None:
                 row_shape = unfitted._row_shape or (unfitted.n_features_in_,)
@@ -429,14 +445,7 @@ class BaseAutoencoder(
                 models = build_pair(self._network(), row_shape, width)
             else:
                 models = [network.build() for network in pair]
-            return KerasTrainee(
-                self._objective(*models),
-                pair,
-                loss=self.loss,
-                optimizer=self.optimizer,
-                learning_rate=self.learning_rate,
-                callbacks=self.callbacks or (),
-            )
+            return KerasTrainee(self._objective(*models), pair, **how)
 
     def _mixes_rows(self, refines_pca, n_rows):
         """Whether it is trained on points between rows."""

@@ -119,9 +119,12 @@ PARAMETERS = """n_components : int or None, default=2
         ``"auto"`` is a fifth of `epochs`, at least 10.
 
     callbacks : list of keras.callbacks.Callback or None, default=None
-        Called as ``Model.fit`` calls them. One that listens to single batches makes
-        training run on ``Model.fit``, which is slower, and draws other noise where
-        there is some. scikit-learn's own callbacks go to `set_callbacks`.
+        Called as ``Model.fit`` calls them. Keras's own, saving or logging once an
+        epoch, and those with methods for epochs alone do not change how training
+        runs. One that listens to single batches or to validation makes it run on
+        ``Model.fit``, which is slower, and draws other noise where there is some. The
+        optimizer that callbacks see has the learning rate, but no moments.
+        scikit-learn's own callbacks go to `set_callbacks`.
 
     warm_start : bool, default=False
         Start from the weights of the previous fit instead of new ones.

@@ -1,7 +1,15 @@
 """What a fit trains: the networks to keep, and the engine that trains them."""
 
 from ._fitted import FittedNetwork, config_of
-from .training import train, train_dense
+from ._objective import chain
+from .training import (
+    Callbacks,
+    get_loss,
+    get_optimizer,
+    release,
+    train,
+    train_dense,
+)
 
 
 class NumpyTrainee:
@@ -11,6 +19,11 @@ class NumpyTrainee:
     ----------
     pair : tuple of FittedNetwork
     plan : DensePlan
+    loss, optimizer, learning_rate
+        As `plan` has them, for what callbacks see.
+
+    callbacks : sequence of keras.callbacks.Callback
+        None that listens to batches.
 
     Attributes
     ----------
@@ -19,9 +32,10 @@ class NumpyTrainee:
         in.
     """
 
-    def __init__(self, pair, plan):
+    def __init__(self, pair, plan, *, loss, optimizer, learning_rate, callbacks):
         self.networks = dict(zip(("_encoder", "_decoder"), pair, strict=True))
-        self._plan = plan
+        self._plan, self._callbacks = plan, callbacks
+        self._how = loss, optimizer, learning_rate
 
     @property
     def n_components(self):
@@ -34,7 +48,19 @@ class NumpyTrainee:
         """
         arrays = [array for a in networks.values() for array in a.weights]
         self._plan.load(arrays)
-        return train_dense(self._plan, rows, **settings)
+        if not self._callbacks:
+            return train_dense(self._plan, rows, **settings)
+        loss, optimizer, learning_rate = self._how
+        callbacks = Callbacks(
+            self._callbacks,
+            chain(*[network.to_keras() for network in self.networks.values()]),
+            get_optimizer(optimizer, learning_rate)[0],
+            get_loss(loss),
+        )
+        try:
+            return train_dense(self._plan, rows, callbacks=callbacks, **settings)
+        finally:
+            release(self._callbacks)
 
     def trained(self):
         """The networks with the weights as they now are."""

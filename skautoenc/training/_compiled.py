@@ -137,17 +137,21 @@ class Program:
         self._train = self._compile(self._train_step)
         self._validate = None
 
-    def load(self, model, learning_rate, optimizer_state=None):
+    def load(self, model, learning_rate):
         """Start from the weights of `model`, which has this program's structure."""
+        self.take(model)
+        _assign(self.optimizer.variables, self._new_optimizer_state)
+        if learning_rate is not None:
+            self.rate = learning_rate
+
+    def take(self, model):
+        """Go on from the weights of `model`."""
         values = [v.numpy() for v in model.trainable_variables]
         _assign(self._trained, self._layout.pack(values))
         _assign(
             self._model.non_trainable_variables,
             [v.numpy() for v in model.non_trainable_variables],
         )
-        _assign(self.optimizer.variables, optimizer_state or self._new_optimizer_state)
-        if learning_rate is not None:
-            self.optimizer.learning_rate = learning_rate
 
     def unload(self, model):
         """Write the weights as they now are into `model`."""
@@ -171,9 +175,23 @@ class Program:
     def _weights(self):
         return [*self._trained, *self._model.non_trainable_variables]
 
-    def optimizer_state(self):
-        """The optimizer's variables, as a list of ndarray."""
-        return [v.numpy() for v in self.optimizer.variables]
+    @property
+    def rate(self):
+        """The learning rate."""
+        return np.asarray(self.optimizer.learning_rate).item()
+
+    @rate.setter
+    def rate(self, rate):
+        self.optimizer.learning_rate = rate
+
+    @property
+    def iterations(self):
+        """Steps taken, as the optimizer counts them."""
+        return self.optimizer.iterations.numpy().item()
+
+    @iterations.setter
+    def iterations(self, iterations):
+        self.optimizer.iterations.assign(iterations)
 
     def train(self, chunk, n_rows, factors, numbers):
         """Take a step on each batch.
@@ -372,6 +390,7 @@ def train_compiled(
     xla = pays_for_xla(model, n_steps, batch_size) and (
         not is_padded or is_row_wise(model, loss)
     )
+    shown_optimizer = type(optimizer).from_config(optimizer.get_config())
     config = {**optimizer.get_config(), "learning_rate": None}
     if learning_rate is None:
         config = optimizer.get_config()
@@ -411,8 +430,10 @@ def train_compiled(
         ]
         n_rows = chunks[0].n_rows
         factors, numbers = list(penalties.values()), numbers_of(model)
-        callbacks = Callbacks(callbacks, epochs)
-        callbacks.train_begins(model, program.optimizer)
+        callbacks = Callbacks(callbacks, model, shown_optimizer, loss, len(penalties))
+        first_epoch = callbacks.train_begins(
+            program, epochs, -(-len(rows) // batch_size), learning_rate is None
+        )
 
         def means(run, rows, shuffle, rng):
             """Losses by name, the mean over all rows, a chunk at a time."""
@@ -434,9 +455,9 @@ def train_compiled(
             return {f"val_{name}": losses[name] for name in names}
 
         if validation is not None and monitor.compares_start:
-            monitor.started(validated()["val_loss"], program.state)
-        for epoch in range(epochs):
-            scale_rate(program.optimizer, monitor.epoch_begins())
+            monitor.started(validated()["val_loss"], program.state, first_epoch)
+        for epoch in range(first_epoch, epochs):
+            scale_rate(program.optimizer, monitor.epoch_begins(epoch))
             callbacks.epoch_begins(epoch)
             logs = means(program.train, rows, rng, draws)
             if validation is not None:
@@ -444,15 +465,11 @@ def train_compiled(
             stop = monitor.epoch_ended(
                 logs, program.state, lambda: program.unload(model)
             )
-            if callbacks:
-                program.unload(model)
-                stop |= callbacks.epoch_ended(epoch, logs)
-                program.load(model, None, program.optimizer_state())
-            if stop:
+            if callbacks.epoch_ended(epoch, logs) or stop:
                 break
         program.finish(monitor.best_state)
-        program.unload(model)
         callbacks.train_ended(logs)
+        program.unload(model)
 
 
 def _one_ahead(fill, parts, chunks):

@@ -14,6 +14,7 @@ import numpy as np
 
 from .._forward import ACTIVATIONS
 from .._threads import one_blas_thread
+from ._callbacks import Callbacks
 from ._formulas import ALIASES, LOSSES, NEUTRAL, OPTIMIZERS, SLOPES
 from ._monitor import Monitor
 from ._rows import draw_seed, part_size
@@ -192,6 +193,7 @@ class DensePlan:
             layer.place(self.weights[own], self._gradient[own])
             start = own.stop
         self._optimizer = optimizer(n)
+        self.iterations = 0
         self._batch_of = functools.cache(
             functools.partial(_Batch, layers, LOSSES[loss])
         )
@@ -208,12 +210,26 @@ class DensePlan:
     def _arrays(self):
         return [array for layer in self._layers for array in layer.arrays()]
 
-    def scale_rate(self, factor):
-        """Multiply the learning rate."""
-        self._optimizer.rate *= factor
+    def unload(self, model):
+        """Write the weights as they now are into the Keras model of these layers."""
+        model.set_weights(self._arrays())
+
+    def take(self, model):
+        """Go on from the weights of that model."""
+        self.load(model.get_weights())
+
+    @property
+    def rate(self):
+        """The learning rate."""
+        return self._optimizer.rate
+
+    @rate.setter
+    def rate(self, rate):
+        self._optimizer.rate = rate
 
     def train(self, inputs, targets, weights):
         """Take one step; return the loss of the batch, summed over its rows."""
+        self.iterations += 1
         n, n_features = targets.shape
         batch = self._batch_of(n)
         loss = batch.forward(inputs, targets, weights)
@@ -390,9 +406,17 @@ def train_dense(
     decays=False,
     verbose=0,
     listener=None,
+    callbacks=None,
     rng,
 ):
-    """Train the layers of `plan`; the rest of the contract is that of `train`."""
+    """Train the layers of `plan`; the rest of the contract is that of `train`.
+
+    Parameters
+    ----------
+    callbacks : Callbacks or None, default=None
+        With the Keras model of these layers.
+    """
+    callbacks = callbacks or Callbacks(())
     monitor = Monitor(epochs, patience, verbose, listener, decays)
     draws, validation_seed = np.random.default_rng(draw_seed(rng)), draw_seed(rng)
     n_features = rows.X.shape[1]
@@ -418,17 +442,21 @@ def train_dense(
         again = np.random.default_rng(validation_seed)
         return mean(plan.validate, validation, max(batch_size, 256), None, again)
 
+    first_epoch = callbacks.train_begins(plan, epochs, -(-len(rows) // batch_size))
     # A bit of the result may depend on how BLAS splits a product among threads.
     with one_blas_thread, np.errstate(all="ignore"):
         if validation is not None and monitor.compares_start:
-            monitor.started(validated(), plan.weights.copy)
-        for _ in range(epochs):
-            plan.scale_rate(monitor.epoch_begins())
+            monitor.started(validated(), plan.weights.copy, first_epoch)
+        for epoch in range(first_epoch, epochs):
+            plan.rate *= monitor.epoch_begins(epoch)
+            callbacks.epoch_begins(epoch)
             logs = {"loss": mean(plan.train, rows, batch_size, rng, draws)}
             if validation is not None:
                 logs["val_loss"] = validated()
-            if monitor.epoch_ended(logs, plan.weights.copy, lambda: None):
+            stop = monitor.epoch_ended(logs, plan.weights.copy, lambda: None)
+            if callbacks.epoch_ended(epoch, logs) or stop:
                 break
     if monitor.best_state is not None:
         plan.weights[:] = monitor.best_state
+    callbacks.train_ended(logs)
     return monitor

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._keras import isolated, load
+from ._callbacks import nothing_left
 from ._losses import row_losses
 from ._monitor import scale_rate
 from ._rows import part_size
@@ -84,7 +85,7 @@ def train_with_model_fit(
 
     class Report(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            scale_rate(self.model.optimizer, monitor.epoch_begins())
+            scale_rate(self.model.optimizer, monitor.epoch_begins(epoch))
 
         def on_epoch_end(self, epoch, logs=None):
             for key in [key for key in logs if key.endswith("_by_row")]:
@@ -116,5 +117,7 @@ def train_with_model_fit(
             callbacks=[Report(), *callbacks],
             verbose=0,
         )
+    if not monitor.history:
+        raise nothing_left(epochs, epochs)
     if monitor.best_state is not None:
         model.set_weights(monitor.best_state)

@@ -57,13 +57,14 @@ class Monitor:
         self._best, self._waited, self._epoch = math.inf, 0, 0
         self._started = time.perf_counter()
 
-    def started(self, val_loss, read_state):
-        """Take in the validation loss before the first epoch."""
+    def started(self, val_loss, read_state, epoch=0):
+        """Take in the validation loss before the first epoch, which has this number."""
         if math.isfinite(val_loss):
-            self._best, self.best_state, self.best_epoch = val_loss, read_state(), 0
+            self._best, self.best_state, self.best_epoch = val_loss, read_state(), epoch
 
-    def epoch_begins(self):
+    def epoch_begins(self, epoch):
         """Return what the learning rate is to be multiplied with."""
+        self._epoch = epoch
         if self._listener is not None:
             self._listener.epoch_begins()
         if not self._decays or self._epoch == 0:

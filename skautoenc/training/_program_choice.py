@@ -1,4 +1,4 @@
-"""What kind of program a fit gets: XLA or a graph, and how many steps one call takes."""
+"""What kind of program a fit gets: XLA or a graph, and the steps of one call."""
 
 import numpy as np
 

@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from .._keras import isolated, load
-from ._callbacks import listens_to_batches
+from ._callbacks import listens_to_batches, release
 from ._compiled import train_compiled
 from ._losses import get_loss
 from ._model_fit import train_with_model_fit
@@ -105,8 +105,9 @@ def train(
     with isolated(0):
         loss = get_loss(loss)
         optimizer, learning_rate = get_optimizer(optimizer, learning_rate)
+    listening = [listens_to_batches(callback) for callback in callbacks]
     if engine is None:
-        beyond = tf.distribute.has_strategy() or any(map(listens_to_batches, callbacks))
+        beyond = tf.distribute.has_strategy() or any(listening)
         engine = "model_fit" if beyond else "compiled"
     # No longer than the data ask for, and alike for folds of about the same length.
     batch_size = min(batch_size, 1 << (len(rows) - 1).bit_length())
@@ -131,8 +132,7 @@ def train(
             rng=rng,
         )
     finally:
-        for callback in callbacks:
-            callback.set_model(None)  # or it would be copied with the estimator
+        release(callbacks)
     return monitor
 
 

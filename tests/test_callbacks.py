@@ -1,0 +1,292 @@
+"""Keras callbacks: which engine they leave a fit to, what they see and may change."""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+
+from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
+from skautoenc.training import listens_to_batches
+
+callbacks = keras.callbacks
+
+ENGINES = {
+    "numpy": {},
+    "compiled": {"optimizer": "nadam"},
+    "conv": {"network": ConvNetwork((8, 8, 1), (2,))},
+}
+
+
+def quick(engine, **params):
+    defaults = {
+        "n_components": 3,
+        "hidden_layer_sizes": (8,),
+        "batch_size": 64,
+        "epochs": 3,
+        "early_stopping": False,
+        "random_state": 0,
+    }
+    return AutoencoderTransformer(**{**defaults, **ENGINES[engine], **params})
+
+
+def weights_of(estimator):
+    return estimator._encoder.weights + estimator._decoder.weights
+
+
+def assert_same_bits(a, b):
+    assert a.history_ == b.history_
+    for first, second in zip(weights_of(a), weights_of(b), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+class Derived(callbacks.ModelCheckpoint):
+    """Overrides nothing that Keras calls at batches."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+
+
+IN_EPOCH_FORM = {
+    "backup": lambda folder: callbacks.BackupAndRestore(folder / "backup"),
+    "checkpoint": lambda folder: callbacks.ModelCheckpoint(folder / "{epoch}.keras"),
+    "csv": lambda folder: callbacks.CSVLogger(folder / "log.csv"),
+    "derived": lambda folder: Derived(folder / "derived.keras"),
+    "early": lambda folder: callbacks.EarlyStopping("loss", patience=9),
+    "function": lambda folder: callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: None
+    ),
+    "history": lambda folder: callbacks.History(),
+    "nan": lambda folder: callbacks.TerminateOnNaN(),
+    "plateau": lambda folder: callbacks.ReduceLROnPlateau("loss"),
+    "progress": lambda folder: callbacks.ProgbarLogger(),
+    "schedule": lambda folder: callbacks.LearningRateScheduler(
+        lambda epoch, rate: rate
+    ),
+    "weights": lambda folder: callbacks.ModelCheckpoint(
+        folder / "best.weights.h5", save_weights_only=True, save_best_only=True
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def without(request, digits):
+    return request.param, quick(request.param).fit(digits, X_val=digits[:70])
+
+
+@pytest.mark.parametrize("kind", IN_EPOCH_FORM)
+def test_a_callback_in_epoch_form_changes_no_bit(digits, without, kind, tmp_path):
+    engine, plain = without
+    callback = IN_EPOCH_FORM[kind](tmp_path)
+    estimator = quick(engine, callbacks=[callback]).fit(digits, X_val=digits[:70])
+    assert_same_bits(estimator, plain)
+    assert callback.model is None
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_callbacks_change_no_bit_without_validation(digits, engine, tmp_path):
+    kinds = IN_EPOCH_FORM.keys() - {"weights"}  # watches val_loss
+    all_of_them = [IN_EPOCH_FORM[kind](tmp_path) for kind in kinds]
+    estimator = quick(engine, callbacks=all_of_them).fit(digits)
+    assert_same_bits(estimator, quick(engine).fit(digits))
+
+
+def test_callbacks_change_no_bit_of_a_variational_fit(digits, tmp_path):
+    path = tmp_path / "{epoch}.keras"
+    params = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0}
+    plain = VariationalAutoencoder(2, **params).fit(digits)
+    estimator = VariationalAutoencoder(
+        2, callbacks=[callbacks.ModelCheckpoint(path)], **params
+    ).fit(digits)
+    assert_same_bits(estimator, plain)
+    saved = keras.models.load_model(tmp_path / "2.keras")
+    reconstruction, _ = saved([digits, np.zeros((300, 2), np.float32)])
+    np.testing.assert_allclose(reconstruction, estimator.reconstruct(digits), atol=1e-5)
+
+
+class Own(callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        pass
+
+
+class OwnAtBatches(callbacks.TerminateOnNaN):
+    def on_train_batch_begin(self, batch, logs=None):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("callback", "listens"),
+    [
+        (Own(), False),
+        (OwnAtBatches(), True),
+        (callbacks.TensorBoard(), False),
+        (callbacks.TensorBoard(update_freq="batch"), True),
+        (callbacks.TensorBoard(update_freq=10), True),
+        (callbacks.ModelCheckpoint("a.keras", save_freq=10), True),
+        (Derived("a.keras", save_freq=10), True),
+        (callbacks.BackupAndRestore("a", save_freq=10), True),
+        (callbacks.RemoteMonitor(), False),
+        (callbacks.SwapEMAWeights(), True),
+        (callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None), True),
+        (callbacks.LambdaCallback(on_test_end=lambda logs: None), True),
+    ],
+)
+def test_a_callback_listens_to_batches_where_its_methods_do_something(
+    callback, listens
+):
+    assert listens_to_batches(callback) == listens
+
+
+@pytest.mark.parametrize("wrong", [callbacks.EarlyStopping, "early", None])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_no_callback_is_refused(digits, engine, wrong):
+    with pytest.raises(TypeError, match="callbacks must hold objects of keras"):
+        quick(engine, callbacks=[wrong]).fit(digits)
+
+
+class Watches(callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.rates, self.iterations, self.predictions = [], [], []
+        self.order = []
+
+    def on_train_begin(self, logs=None):
+        self.order.append(("train begins", self.params["steps"]))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.order.append(("epoch begins", epoch))
+        self.rates.append(float(self.model.optimizer.learning_rate))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.order.append(("epoch ends", epoch))
+        self.iterations.append(int(self.model.optimizer.iterations))
+        self.predictions.append(np.asarray(self.model(self.rows)))
+
+    def on_train_end(self, logs=None):
+        self.order.append(("train ends", sorted(logs)))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_callback_sees_the_model_as_it_is(digits, engine):
+    callback = Watches()
+    callback.rows = digits
+    estimator = quick(engine, epochs=2, learning_rate=0.01, callbacks=[callback])
+    estimator.fit(digits)
+    assert callback.order == [
+        ("train begins", 5),
+        ("epoch begins", 0),
+        ("epoch ends", 0),
+        ("epoch begins", 1),
+        ("epoch ends", 1),
+        ("train ends", ["loss"]),
+    ]
+    assert callback.iterations == [5, 10]
+    assert callback.rates[0] == pytest.approx(0.01)
+    assert not np.allclose(*callback.predictions)
+    np.testing.assert_allclose(
+        callback.predictions[-1], estimator.reconstruct(digits), atol=1e-5
+    )
+
+
+class SetsWeights(callbacks.Callback):
+    def __init__(self, method):
+        super().__init__()
+        setattr(self, method, self.set_weights)
+
+    def set_weights(self, *args, **kwargs):
+        self.model.set_weights([0 * w for w in self.model.get_weights()])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("method", ["on_epoch_end", "on_train_end"])
+def test_weights_that_a_callback_sets_are_kept(digits, engine, method):
+    estimator = quick(engine, epochs=1, callbacks=[SetsWeights(method)]).fit(digits)
+    assert not any(w.any() for w in weights_of(estimator))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weights_that_a_callback_sets_are_trained_on(digits, engine):
+    setter = SetsWeights("on_epoch_begin")
+    estimator = quick(engine, learning_rate=1e-9, callbacks=[setter]).fit(digits)
+    assert max(np.abs(w).max() for w in weights_of(estimator)) < 1e-6
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_early_stopping_restores_the_best_weights(digits, engine):
+    stopping = callbacks.EarlyStopping(
+        "val_loss", patience=2, restore_best_weights=True
+    )
+    estimator = quick(
+        engine, epochs=60, learning_rate=0.3, init="random", callbacks=[stopping]
+    ).fit(digits, X_val=digits[:70])
+    losses = estimator.history_["val_loss"]
+    assert estimator.n_iter_ == 1 + np.argmin(losses) + 2 < 60
+    error = estimator.reconstruction_error(digits[:70]).mean()
+    assert error == pytest.approx(min(losses), rel=1e-4)
+
+
+class ListensToBatches(callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        lambda: callbacks.ReduceLROnPlateau(
+            "loss", factor=0.1, patience=1, min_delta=9
+        ),
+        lambda: callbacks.LearningRateScheduler(lambda epoch: 0.01 / (epoch + 1)),
+    ],
+)
+def test_the_rate_that_a_callback_sets_is_trained_with(digits, engine, schedule):
+    histories = []
+    for more in [], [ListensToBatches()]:
+        watch = Watches()
+        watch.rows = digits[:1]
+        params = {"mixup": False, "epochs": 6, "learning_rate": 0.01}
+        estimator = quick(engine, callbacks=[watch, schedule(), *more], **params)
+        histories.append((estimator.fit(digits).history_["loss"], watch.rates))
+    (losses, rates), (of_keras, rates_of_keras) = histories
+    np.testing.assert_allclose(rates, rates_of_keras, rtol=1e-6)
+    assert rates[-1] < 0.5 * rates[0]
+    np.testing.assert_allclose(losses, of_keras, rtol=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_files_of_callbacks_are_written(digits, engine, tmp_path):
+    kept = callbacks.ModelCheckpoint(tmp_path / "last.keras")
+    log = callbacks.CSVLogger(tmp_path / "log.csv")
+    estimator = quick(engine, callbacks=[kept, log]).fit(digits, X_val=digits[:70])
+    saved = keras.models.load_model(tmp_path / "last.keras")
+    np.testing.assert_allclose(saved(digits), estimator.reconstruct(digits), atol=1e-5)
+    with open(tmp_path / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    for name in ("loss", "val_loss"):
+        assert [float(row[name]) for row in rows] == estimator.history_[name]
+
+
+class Interrupts(callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise RuntimeError("interrupted")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_fit_goes_on_from_a_backup(digits, engine, tmp_path):
+    def backup():
+        return callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
+
+    params = {"epochs": 4, "init": "random", "learning_rate": 0.01}
+    estimator = quick(engine, callbacks=[backup(), Interrupts()], **params)
+    with pytest.raises(RuntimeError, match="interrupted"):
+        estimator.fit(digits)
+    history = callbacks.History()
+    estimator.set_params(callbacks=[backup(), history]).fit(digits)
+    assert history.epoch == [2, 3]
+    assert estimator.n_iter_ == 2
+    plain = quick(engine, **params).fit(digits).history_["loss"]
+    assert estimator.history_["loss"][0] < plain[1]
+    with pytest.raises(ValueError, match=r"after epoch 4 .* nothing is left to train"):
+        estimator.fit(digits)
