@@ -335,6 +335,7 @@ class BaseAutoencoder(
             start.networks,
             training_rows,
             factors=factors,
+            shifts=shifts,
             batch_size=effort.batch_size,
             epochs=effort.epochs,
             validation=start.validation,

@@ -190,13 +190,10 @@ class FittedNetwork:
     def to_keras(self):
         """Build a new Keras model that does the same, shifts included."""
         model = self.build()
-        if self.input_shift is None and self.output_shift is None:
-            return model
+        shifts = self.input_shift, self.output_shift
         if self._layout is None:
-            return _between_shifts(model, self.input_shift, self.output_shift)
-        model.set_weights(
-            self._layout.fold(self.weights, self.input_shift, self.output_shift)
-        )
+            return between_shifts(model, *shifts)
+        model.set_weights(self._layout.fold(self.weights, *shifts))
         return model
 
     def build(self):
@@ -224,16 +221,35 @@ def _read_only(array):
     return array
 
 
-def _between_shifts(model, input_shift, output_shift):
-    """The same Keras model between layers that shift rows and what comes out."""
+def between_shifts(model, input_shift, output_shift):
+    """A Keras model, sharing its weights, between layers that shift rows and results.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With rows as its first input, and what is shifted as its first output.
+
+    input_shift, output_shift : ndarray or None
+        Subtracted and added. Where both are None the model itself is returned.
+    """
+    if input_shift is None and output_shift is None:
+        return model
     _, keras = load()
+
+    def shifted(tensor, offset, name):
+        if offset is None:
+            return tensor
+        return keras.layers.Rescaling(1.0, offset.tolist(), name=name)(tensor)
+
     with isolated(0):
-        inputs = h = keras.Input(model.input_shape[1:], name=f"{model.name}_rows")
-        if input_shift is not None:
-            offset = (-input_shift).tolist()
-            h = keras.layers.Rescaling(1.0, offset, name=f"{model.name}_shift")(h)
-        h = model(h)
-        if output_shift is not None:
-            offset = output_shift.tolist()
-            h = keras.layers.Rescaling(1.0, offset, name=f"{model.name}_unshift")(h)
-        return keras.Model(inputs, h, name=f"{model.name}_of_rows")
+        inputs = [keras.Input(tensor.shape[1:]) for tensor in model.inputs]
+        offset = None if input_shift is None else -input_shift
+        taken = [shifted(inputs[0], offset, "less_mean"), *inputs[1:]]
+        outputs = model(taken if len(taken) > 1 else taken[0])
+        first, *others = keras.tree.flatten(outputs)
+        outputs = [shifted(first, output_shift, "plus_mean"), *others]
+        return keras.Model(
+            inputs if len(inputs) > 1 else inputs[0],
+            outputs if others else outputs[0],
+            name=model.name,
+        )

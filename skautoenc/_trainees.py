@@ -1,6 +1,6 @@
 """What a fit trains: the networks to keep, and the engine that trains them."""
 
-from ._fitted import FittedNetwork, config_of
+from ._fitted import FittedNetwork, between_shifts, config_of
 from ._objective import chain
 from .training import (
     Callbacks,
@@ -41,10 +41,11 @@ class NumpyTrainee:
     def n_components(self):
         return self.networks["_encoder"].weights[-1].shape[-1]
 
-    def train(self, networks, rows, *, factors, **settings):
+    def train(self, networks, rows, *, factors, shifts, **settings):
         """Train from the weights of `networks`; return the monitor.
 
-        There are no penalties that `factors` could be of.
+        There are no penalties that `factors` could be of. Callbacks see a model that
+        takes rows before `shifts`.
         """
         arrays = [array for a in networks.values() for array in a.weights]
         self._plan.load(arrays)
@@ -53,7 +54,7 @@ class NumpyTrainee:
         loss, optimizer, learning_rate = self._how
         callbacks = Callbacks(
             self._callbacks,
-            chain(*[network.to_keras() for network in self.networks.values()]),
+            between_shifts(chain(*[a.build() for a in networks.values()]), *shifts),
             get_optimizer(optimizer, learning_rate)[0],
             get_loss(loss),
         )
@@ -104,16 +105,18 @@ class KerasTrainee:
     def n_components(self):
         return self._parts["_encoder"].output_shape[1]
 
-    def train(self, networks, rows, *, factors, **settings):
+    def train(self, networks, rows, *, factors, shifts, **settings):
         """Train from the weights of `networks`; return the monitor.
 
         Penalties get the factors given here, by name, or those of the objective.
+        Callbacks see a model that takes rows before `shifts`.
         """
         for name, part in self._parts.items():
             part.set_weights(networks[name].weights)
         return train(
             self._model,
             rows,
+            shown=between_shifts(self._model, *shifts),
             penalties=self._penalties | factors,
             **self._how,
             **settings,

@@ -74,6 +74,47 @@ def nothing_left(first, epochs):
     )
 
 
+def passed_on(callbacks, model, shown):
+    """Callbacks for ``model.fit`` that see another model with the same variables.
+
+    Parameters
+    ----------
+    callbacks : sequence of keras.callbacks.Callback
+    model, shown : keras.Model
+
+    Returns
+    -------
+    list of keras.callbacks.Callback
+        Those given, where both models are the same.
+    """
+    if model is shown or not callbacks:
+        return list(callbacks)
+    _, keras = load()
+
+    class PassedOn(keras.callbacks.Callback):
+        def set_model(self, model):
+            super().set_model(model)
+            shown.compile(optimizer=model.optimizer)
+            shown.stop_training = False
+            self._list = keras.callbacks.CallbackList(callbacks, model=shown)
+
+        def set_params(self, params):
+            self._list.set_params(params)
+
+    def passing(name):
+        def call(self, *args, **kwargs):
+            getattr(self._list, name)(*args, **kwargs)
+            self.model.stop_training |= shown.stop_training
+            self.model._initial_epoch = getattr(shown, "_initial_epoch", None)
+
+        return call
+
+    for name in dir(keras.callbacks.CallbackList):
+        if name.startswith("on_"):
+            setattr(PassedOn, name, passing(name))
+    return [PassedOn()]
+
+
 class Callbacks:
     """The callbacks of one training run; false where there are none.
 

@@ -376,6 +376,7 @@ def train_compiled(
     corrupt,
     penalties,
     callbacks,
+    shown,
     monitor,
     draws,
     validation_seed,
@@ -430,7 +431,7 @@ def train_compiled(
         ]
         n_rows = chunks[0].n_rows
         factors, numbers = list(penalties.values()), numbers_of(model)
-        callbacks = Callbacks(callbacks, model, shown_optimizer, loss, len(penalties))
+        callbacks = Callbacks(callbacks, shown, shown_optimizer, loss, len(penalties))
         first_epoch = callbacks.train_begins(
             program, epochs, -(-len(rows) // batch_size), learning_rate is None
         )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._keras import isolated, load
-from ._callbacks import nothing_left
+from ._callbacks import nothing_left, passed_on
 from ._losses import row_losses
 from ._monitor import scale_rate
 from ._rows import part_size
@@ -22,6 +22,7 @@ def train_with_model_fit(
     corrupt,
     penalties,
     callbacks,
+    shown,
     monitor,
     draws,
     validation_seed,
@@ -114,7 +115,7 @@ def train_with_model_fit(
             epochs=epochs,
             validation_data=None if validation is None else InOrder(),
             shuffle=False,
-            callbacks=[Report(), *callbacks],
+            callbacks=[Report(), *passed_on(callbacks, model, shown)],
             verbose=0,
         )
     if not monitor.history:

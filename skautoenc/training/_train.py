@@ -25,6 +25,7 @@ def train(
     validation=None,
     corrupt=None,
     penalties=None,
+    shown=None,
     patience=None,
     decays=False,
     callbacks=(),
@@ -68,6 +69,9 @@ def train(
     penalties : dict of str to float or None, default=None
         Name and factor in the loss of each output after the first. The history then
         has ``reconstruction_loss`` and ``<name>_loss`` as well.
+
+    shown : keras.Model or None, default=None
+        What callbacks see, with the variables of `model`; None is `model` itself.
 
     patience : int or None, default=None
         Stop after so many epochs without improvement, and restore the best weights,
@@ -126,6 +130,7 @@ def train(
             corrupt=corrupt,
             penalties=penalties or {},
             callbacks=callbacks,
+            shown=model if shown is None else shown,
             monitor=monitor,
             draws=np.random.default_rng(draw_seed(rng)),
             validation_seed=draw_seed(rng),
