@@ -3,6 +3,7 @@
 from ._autoencoder import AutoencoderTransformer
 from ._comparison import compare_reducers
 from ._denoising import DenoisingAutoencoder
+from ._denoising_scorer import denoising_scorer
 from ._variational import VariationalAutoencoder
 from .networks import ConvNetwork, DenseNetwork
 
@@ -15,4 +16,5 @@ __all__ = [
     "DenseNetwork",
     "VariationalAutoencoder",
     "compare_reducers",
+    "denoising_scorer",
 ]

@@ -16,7 +16,7 @@ from ._objective import deterministic
 from ._parameters import documented
 
 # The function of each kind of noise, and the highest level that has a meaning.
-_NOISES = {
+NOISES = {
     "gaussian": (corruptions.gaussian, np.inf),
     "masking": (corruptions.masking, 1.0),
     "salt_and_pepper": (corruptions.salt_and_pepper, 1.0),
@@ -74,13 +74,14 @@ class DenoisingAutoencoder(BaseAutoencoder):
     See Also
     --------
     AutoencoderTransformer : The same without a corruption.
+    denoising_scorer : Chooses among denoisers in a search.
     sklearn.decomposition.KernelPCA : Denoises by its ``inverse_transform``.
 
     Notes
     -----
-    The scores compare `reconstruct` with the rows they are given, so a search scores
-    how well those come back as they are, and prefers no noise at all. To choose among
-    denoisers give it a scorer that corrupts rows and compares with the clean ones.
+    `score` measures the reconstruction of rows as they are given, so a search over
+    `noise_level` by it picks 0. :func:`denoising_scorer` makes a scorer that corrupts
+    its input.
 
     References
     ----------
@@ -103,7 +104,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
         "contractive": [Interval(Real, 0, None, closed="left")],
-        "noise": [StrOptions(set(_NOISES)), callable],
+        "noise": [StrOptions(set(NOISES)), callable],
         "noise_level": [Interval(Real, 0, None, closed="left")],
         "clip": ["boolean", tuple, list],
         "output": [StrOptions({"code", "reconstruction"})],
@@ -305,7 +306,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     def _named_noise(self, found, shift):
         """The function for rows that `shift` has been subtracted from."""
-        function, highest = _NOISES[self.noise]
+        function, highest = NOISES[self.noise]
         if self.noise_level > highest:
             raise ValueError(
                 f"noise_level={self.noise_level} must be in [0, 1] with "

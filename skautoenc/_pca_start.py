@@ -13,7 +13,7 @@ from .training import StreamedRows
 
 # The covariance of streamed rows is held as a whole, and of others where that is quick:
 # sparse and dense rows then have the same.
-_MAX_STREAMED_FEATURES, _MAX_COVARIANCE = 2**12, 2**10
+MAX_STREAMED_FEATURES, _MAX_COVARIANCE = 2**12, 2**10
 
 # Fewer rows than this are decomposed whole, not by PCA's randomised solver.
 _MAX_DECOMPOSED = 2**9
@@ -37,17 +37,20 @@ def can_be_pca(encoder, decoder, rows):
     encoder, decoder : FittedNetwork
     rows : Rows or StreamedRows
     """
-    if not (_can_be_linear(encoder) and _can_be_linear(decoder)):
+    if not are_linear(encoder, decoder):
         return False
     return not is_too_wide(rows) and _n_components(encoder) <= _max_components(rows)
 
 
-def _can_be_linear(network):
-    """Whether it is a linear layer, or a `DenseNetwork` with a linear path."""
-    layout = dense_layout(network.config)
-    if layout is None or not layout.ends_linear:
-        return False
-    return layout.has_linear_path or not layout.has_hidden
+def are_linear(*networks):
+    """Whether they are linear layers, or halves of `DenseNetwork` with linear paths."""
+    layouts = [dense_layout(network.config) for network in networks]
+    return all(
+        layout is not None
+        and layout.ends_linear
+        and (layout.has_linear_path or not layout.has_hidden)
+        for layout in layouts
+    )
 
 
 def _n_components(encoder):
@@ -73,14 +76,14 @@ def refusal(rows):
         "output_activation='linear' and tied_weights=False; and n_components of at "
         f"most min(n_samples, n_features)={min(len(rows), rows.X.shape[1])}, below "
         "that for wide sparse X. Of data that are too many to be held, there may be "
-        f"at most {_MAX_STREAMED_FEATURES} features. Use init='auto' or "
+        f"at most {MAX_STREAMED_FEATURES} features. Use init='auto' or "
         "init='random'."
     )
 
 
 def is_too_wide(rows):
     """Whether rows are streamed, and have too many features for their covariance."""
-    return isinstance(rows, StreamedRows) and rows.X.shape[1] > _MAX_STREAMED_FEATURES
+    return isinstance(rows, StreamedRows) and rows.X.shape[1] > MAX_STREAMED_FEATURES
 
 
 def noise_variance(rows, n_components, seed):

@@ -6,12 +6,16 @@ from typing import NamedTuple
 import numpy as np
 
 from ._pca_start import (
+    MAX_STREAMED_FEATURES,
+    are_linear,
     can_be_pca,
     is_better,
+    is_too_wide,
     pca_networks,
     refusal,
     squared_errors,
 )
+from ._warnings import warn_user
 from .training import draw_seed
 
 # Distinct rows that an automatic validation split needs, and its size at least.
@@ -151,6 +155,14 @@ def prepare_start(
     can_be = codes_are_exact and can_be_pca(*pair, rows)
     if init == "pca" and not can_be:
         raise refusal(rows)
+    may_be_pca = init == "auto" and codes_are_exact and not has_weights
+    if may_be_pca and is_too_wide(rows) and are_linear(*pair):
+        warn_user(
+            "Training starts from random weights, not at PCA: X has "
+            f"{rows.X.shape[1]} features, and of data visited in blocks PCA takes "
+            f"{MAX_STREAMED_FEATURES} "
+            "at most. Set init='random' to say that this is meant."
+        )
     refines_pca = can_be and (init == "pca" or (init == "auto" and not has_weights))
     stops_early = early_stopping
     if early_stopping == "auto":
