@@ -174,7 +174,8 @@ class FittedNetwork:
             if self._compiled is None:
                 model = self.build()
                 function = tf.function(
-                    lambda x: model(x, training=False), autograph=False
+                    lambda x: tf.cast(model(x, training=False), tf.float32),
+                    autograph=False,
                 )
                 spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
                 with isolated(0), upsampling_fused(model):
@@ -239,10 +240,12 @@ def between_shifts(model, input_shift, output_shift):
     def shifted(tensor, offset, name):
         if offset is None:
             return tensor
-        return keras.layers.Rescaling(1.0, offset.tolist(), name=name)(tensor)
+        return keras.layers.Rescaling(
+            1.0, offset.tolist(), dtype="float32", name=name
+        )(tensor)
 
     with isolated(0):
-        inputs = [keras.Input(tensor.shape[1:]) for tensor in model.inputs]
+        inputs = [keras.Input(a.shape[1:], dtype="float32") for a in model.inputs]
         offset = None if input_shift is None else -input_shift
         taken = [shifted(inputs[0], offset, "less_mean"), *inputs[1:]]
         outputs = model(taken if len(taken) > 1 else taken[0])

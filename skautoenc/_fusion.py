@@ -77,9 +77,9 @@ def _fused(convolution):
 
     def call(inputs):
         *_, channels, filters = convolution.kernel.shape
-        kernel = tf.einsum(
-            "pat,qbu,tuio->abipqo", _READS, _READS, convolution.kernel.value
-        )
+        kernel = convolution.kernel.value
+        reads = tf.cast(_READS, kernel.dtype)
+        kernel = tf.einsum("pat,qbu,tuio->abipqo", reads, reads, kernel)
         kernel = tf.reshape(kernel, (3, 3, channels, 4 * filters))
         outputs = tf.nn.depth_to_space(tf.nn.conv2d(inputs, kernel, 1, "SAME"), 2)
         if convolution.use_bias:

@@ -67,7 +67,9 @@ def variational(encoder, decoder, beta):
         )
         inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")
         noise = keras.Input(encoder.output_shape[1:], name="noise")
-        mean, log_variance = posterior(inputs)
+        mean, log_variance = (
+            ops.cast(output, "float32") for output in posterior(inputs)
+        )
         codes = mean + ops.exp(0.5 * log_variance) * noise
         divergence = 0.5 * ops.sum(
             ops.square(mean) + ops.exp(log_variance) - 1 - log_variance,
@@ -102,12 +104,15 @@ def _log_variance(encoder):
         features = node_of(encoder, with_weights[-1]).input_tensors[0]
     inputs = keras.Input(features.shape[1:], name="features")
     outputs = keras.layers.Dense(
-        encoder.output_shape[1], kernel_initializer="zeros", name="log_variance"
-    )(keras.layers.Flatten(name="flat_features")(inputs))
+        encoder.output_shape[1],
+        kernel_initializer="zeros",
+        dtype="float32",
+        name="log_variance",
+    )(keras.layers.Flatten(dtype="float32", name="flat_features")(inputs))
     return keras.Model(inputs, outputs, name="log_variance_of_features"), features
 
 
 def _named(tensor, name):
     """Give an output the name that its loss has in a history."""
     _, keras = load()
-    return keras.layers.Identity(name=name)(tensor)
+    return keras.layers.Identity(dtype="float32", name=name)(tensor)

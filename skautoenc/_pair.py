@@ -256,11 +256,13 @@ def _between_flat_rows(part, model, shape_in):
     """The same graph between a layer that reshapes rows and one that flattens them."""
     _, keras = load()
     inputs = keras.Input((int(np.prod(shape_in)),), name=f"{part}_rows")
-    images = keras.layers.Reshape(shape_in, name=f"{part}_reshape")(inputs)
+    images = keras.layers.Reshape(shape_in, dtype="float32", name=f"{part}_reshape")(
+        inputs
+    )
     graph = getattr(model, "_functional", model)
     outputs = graph._run_through_graph(images, operation_fn=lambda operation: operation)
     (outputs,) = keras.tree.flatten(outputs)
-    outputs = keras.layers.Flatten(name=f"{part}_flatten")(outputs)
+    outputs = keras.layers.Flatten(dtype="float32", name=f"{part}_flatten")(outputs)
     return keras.Model(inputs, outputs, name=f"{part}_of_rows")
 
 

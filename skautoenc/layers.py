@@ -87,7 +87,8 @@ class EncoderWithJacobian(keras.layers.Layer):
     """
 
     def __init__(self, encoder, **kwargs):
-        super().__init__(**kwargs)
+        # Or Keras's policy would cut the rows, and the norms, to its precision.
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.encoder = encoder
 
     def call(self, inputs):
@@ -102,7 +103,7 @@ class EncoderWithJacobian(keras.layers.Layer):
         own_component = tf.tile(tf.eye(n_components), (n_rows, 1))
         with tf.GradientTape() as tape:
             tape.watch(rows)
-            codes = self.encoder(rows)
+            codes = tf.cast(self.encoder(rows), tf.float32)
             selected = tf.reduce_sum(codes * own_component)
         jacobian = tf.reshape(tape.gradient(selected, rows), shape)
         norms = tf.reduce_sum(tf.square(jacobian), axis=[1, 2])[:, None]

@@ -12,7 +12,8 @@ class DenseNetwork(BaseEstimator):
     """Fully connected encoder and its mirror image as decoder.
 
     Calling it with ``(input_shape, n_components)`` builds the pair of Keras models,
-    which is the contract of every `network` that an estimator takes.
+    which is the contract of every `network` that an estimator takes. It computes in
+    float32, whatever Keras's dtype policy is.
 
     Parameters
     ----------
@@ -134,6 +135,7 @@ class DenseNetwork(BaseEstimator):
         _, keras = load()
 
         def dense(i, **settings):
+            settings["dtype"] = "float32"
             if tied_to is not None:
                 source = tied_to[i - 1]
                 return own_layers().TransposedDense(
@@ -143,14 +145,14 @@ class DenseNetwork(BaseEstimator):
                 widths[i], kernel_regularizer=self.kernel_regularizer, **settings
             )
 
-        inputs = h = keras.Input((widths[0],), name=f"{part}_input")
+        inputs = h = keras.Input((widths[0],), dtype="float32", name=f"{part}_input")
         n = len(widths) - 1
         for i in range(1, n):
             h = dense(i, activation=self.activation, name=f"{part}_{i}")(h)
         if has_line:
             curved = dense(n, name=f"{name}_nonlinear")(h)
             line = dense(n, use_bias=False, name=f"{name}_linear")(inputs)
-            h = keras.layers.Add(name=name, **penalty)([curved, line])
+            h = keras.layers.Add(name=name, dtype="float32", **penalty)([curved, line])
         else:
             h = dense(n, activation=activation, name=name, **penalty)(h)
         return keras.Model(inputs, h, name=part)
@@ -181,7 +183,9 @@ class ConvNetwork(BaseEstimator):
     decoder convolves and doubles it, cut to the size that it had on the way in.
 
     Calling it with ``(input_shape, n_components)`` builds the pair of Keras models,
-    which is the contract of every `network` that an estimator takes.
+    which is the contract of every `network` that an estimator takes. It computes in
+    the precision of Keras's dtype policy, such as ``"mixed_bfloat16"``; losses, codes
+    and reconstructions are float32.
 
     Parameters
     ----------

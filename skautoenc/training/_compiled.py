@@ -10,7 +10,7 @@ from .._fusion import upsampling_fused
 from .._keras import isolated, load
 from .._threads import granted_threads
 from ._callbacks import Callbacks
-from ._losses import row_losses
+from ._losses import losses_by_name, regularization_losses, row_losses
 from ._monitor import scale_rate
 from ._numbers import numbers_given, numbers_of
 from ._program_choice import chunk_steps, is_row_wise, pays_for_xla
@@ -210,9 +210,9 @@ class Program:
 
         Returns
         -------
-        ndarray of shape (1,) or (2 + n_penalties,)
-            The batch loss and, where there are penalties, the loss of the
-            reconstruction alone and each penalty, summed over rows.
+        ndarray of shape (4 + n_penalties,)
+            The batch loss, that of the reconstruction alone, the penalties on weights
+            and on activities, and each of the others, summed over rows.
         """
         return self._run(self._train, chunk, n_rows, factors, numbers)
 
@@ -235,8 +235,7 @@ class Program:
 
     def _compile(self, step):
         tf, _ = load()
-        n_penalties = len(self._model.outputs) - 1
-        n_sums = 2 + n_penalties if n_penalties else 1
+        n_sums = 4 + len(self._model.outputs) - 1
 
         batch_size = self._batch_size
 
@@ -272,7 +271,8 @@ class Program:
             means, updates = self._objective(
                 trained, inputs, targets, weights, factors, training=True
             )
-        self.optimizer.apply(tape.gradient(means[0], trained), self._trained)
+            scaled_loss = self.optimizer.scale_loss(means[0])
+        self.optimizer.apply(tape.gradient(scaled_loss, trained), self._trained)
         for variable, value in zip(
             self._model.non_trainable_variables, updates, strict=True
         ):
@@ -289,7 +289,7 @@ class Program:
     def _objective(self, trained, inputs, targets, weights, factors, training):
         """Weighted mean loss of a batch, all penalties added, and its parts."""
         tf, _ = load()
-        outputs, updates, regularization = self._model.stateless_call(
+        outputs, updates, losses = self._model.stateless_call(
             self._layout.unpack_tensors(trained),
             [v.value for v in self._model.non_trainable_variables],
             inputs if len(inputs) > 1 else inputs[0],
@@ -299,10 +299,11 @@ class Program:
         reconstruction, *penalties = tf.nest.flatten(outputs)
         by_row = [self._loss(targets, reconstruction)]
         by_row += [tf.reshape(penalty, [-1]) for penalty in penalties]
-        parts = [tf.reduce_sum(values * weights) for values in by_row]
-        loss = [parts[0], *regularization]
-        loss += [factors[i] * part for i, part in enumerate(parts[1:])]
-        return [tf.add_n(loss), *(parts if penalties else [])], updates
+        error, *parts = [tf.reduce_sum(values * weights) for values in by_row]
+        regularization, self.regularizes = regularization_losses(self._model, losses)
+        loss = [error, *regularization]
+        loss += [factors[i] * part for i, part in enumerate(parts)]
+        return [tf.add_n(loss), error, *regularization, *parts], updates
 
     @contextlib.contextmanager
     def _padding_masked(self, n_rows):
@@ -349,6 +350,7 @@ def _assign(variables, values):
 
 def _share_a_vector(optimizer, weights):
     """Which of the weights are updated as part of one vector, a bool for each."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # scales losses
     elementwise = (
         type(optimizer).__name__ in _ELEMENTWISE
         and type(optimizer).__module__.startswith("keras.")
@@ -395,9 +397,6 @@ def train_compiled(
     config = {**optimizer.get_config(), "learning_rate": None}
     if learning_rate is None:
         config = optimizer.get_config()
-    names = ["loss"]
-    if penalties:
-        names += ["reconstruction_loss", *(f"{name}_loss" for name in penalties)]
     key = (
         model_fingerprint(model),
         fingerprint(loss),
@@ -448,12 +447,12 @@ def train_compiled(
                 run(chunk, length, factors, numbers)
                 for chunk, length in _one_ahead(filled, parts, chunks)
             )
-            return dict(zip(names, (sums / len(rows)).tolist(), strict=True))
+            return losses_by_name(sums / len(rows), program.regularizes, penalties)
 
         def validated():
             again = np.random.default_rng(validation_seed)
             losses = means(program.validate, validation, None, again)
-            return {f"val_{name}": losses[name] for name in names}
+            return {f"val_{name}": value for name, value in losses.items()}
 
         if validation is not None and monitor.compares_start:
             monitor.started(validated()["val_loss"], program.state, first_epoch)

@@ -4,7 +4,7 @@ import numpy as np
 
 from .._keras import isolated, load
 from ._callbacks import nothing_left, passed_on
-from ._losses import row_losses
+from ._losses import losses_by_name, regularization_losses, row_losses
 from ._monitor import scale_rate
 from ._rows import part_size
 
@@ -29,7 +29,7 @@ def train_with_model_fit(
     rng,
 ):
     """Train `model` with ``Model.fit``; see `train` for the contract."""
-    _, keras = load()
+    tf, keras = load()
 
     def batch(taken, rng):
         shape = (len(taken), *model.inputs[0].shape[1:])
@@ -41,15 +41,7 @@ def train_with_model_fit(
             rng.standard_normal((len(taken), *tensor.shape[1:]), np.float32)
             for tensor in model.inputs[1:]
         ]
-        inputs = (X, *noise) if noise else X
-        if not penalties:
-            return inputs, targets, taken.weight
-        unused = np.zeros((len(taken), 1), np.float32)
-        return (
-            inputs,
-            (targets, *[unused] * len(penalties)),
-            (taken.weight,) * (1 + len(penalties)),
-        )
+        return (X, *noise) if noise else X, targets, taken.weight
 
     def shuffled():
         while True:  # a strategy reads ahead, beyond the last epoch
@@ -70,42 +62,65 @@ def train_with_model_fit(
             stop = min(start + batch_size, len(validation))
             return batch(validation.take(np.arange(start, stop)), self._draws)
 
-    def penalty(targets, outputs):
-        return keras.ops.reshape(outputs, (-1,))
+    class Mean(keras.losses.Loss):
+        """The mean of a function over rows, as Keras takes it of its own losses."""
 
-    class MeanOverRows(keras.metrics.Mean):
-        """What Keras takes the mean of over batches, whatever their length."""
+        def call(self, targets, outputs):
+            return loss(targets, outputs)
 
-        def __init__(self, function):
-            super().__init__("by_row")
-            self._function = function
+    error = loss if isinstance(loss, keras.losses.Loss) else Mean()
+    means = [keras.metrics.Mean() for _ in range(4 + len(penalties))]
+    by_row = row_losses(loss)
+    regularizes = [False, False]
 
-        def update_state(self, targets, outputs, sample_weight=None):
-            values = self._function(targets, outputs) * sample_weight
-            super().update_state(values)
+    def compute_loss(x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        outputs, *others = tf.nest.flatten(y_pred)
+        outputs = tf.cast(outputs, tf.float32)
+        parts = [tf.reduce_mean(by_row(y, outputs) * sample_weight)]
+        regularization, regularizes[:] = regularization_losses(model, model.losses)
+        parts += regularization
+        parts += [tf.reduce_mean(tf.reshape(a, [-1]) * sample_weight) for a in others]
+        factors = [1.0, 1.0, 1.0, *penalties.values()]
+        total = [factor * part for factor, part in zip(factors, parts, strict=True)]
+        for mean, value in zip(means, [tf.add_n(total), *parts], strict=True):
+            mean.update_state(value, sample_weight=tf.shape(y)[0])
+        share = 1 / tf.distribute.get_strategy().num_replicas_in_sync
+        added = share * tf.add_n(total[1:])
+        return tf.cast(error(y, outputs, sample_weight), tf.float32) + added
+
+    def take_means():
+        """The losses since this was last called."""
+        values = [mean.result() for mean in means]
+        for mean in means:
+            mean.reset_state()
+        return losses_by_name(values, regularizes, penalties)
 
     class Report(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
+            take_means()
             scale_rate(self.model.optimizer, monitor.epoch_begins(epoch))
 
+        def on_test_begin(self, logs=None):
+            self._losses = take_means()
+
         def on_epoch_end(self, epoch, logs=None):
-            for key in [key for key in logs if key.endswith("_by_row")]:
-                logs[key.replace("_by_row", "_loss")] = logs.pop(key)
+            losses = take_means()
+            if validation is not None:
+                losses = {f"val_{name}": value for name, value in losses.items()}
+                losses = {**self._losses, **losses}
+            logs |= losses
             # The model itself is trained: it needs no update.
-            if monitor.epoch_ended(logs, model.get_weights, lambda: None):
+            if monitor.epoch_ended(losses, model.get_weights, lambda: None):
                 self.model.stop_training = True
 
     if learning_rate is not None:
         optimizer.learning_rate = learning_rate
     with isolated(0):
-        parts = [MeanOverRows(row_losses(loss))]
-        parts += [MeanOverRows(penalty) for _ in penalties]
         model.compile(
             optimizer=optimizer,
-            loss=[loss, *[penalty] * len(penalties)] if penalties else loss,
-            loss_weights=[1.0, *penalties.values()] if penalties else None,
-            weighted_metrics=parts if penalties else None,
+            loss=[loss, *[None] * len(penalties)] if penalties else loss,
         )
+        model.compute_loss = compute_loss
         if validation is not None and monitor.compares_start:
             losses = model.evaluate(InOrder(), verbose=0, return_dict=True)
             monitor.started(losses["loss"], model.get_weights)

@@ -106,6 +106,7 @@ def _penalty(strengths):
     tf, _ = load()
 
     def penalty(values):
+        values = tf.cast(values, tf.float32)  # a sum may be out of reach of half floats
         total = 0.0
         if "l1" in strengths:
             total += strengths["l1"] * tf.reduce_sum(tf.abs(values))
@@ -125,11 +126,12 @@ def _noise(layer, number):
         shape, seed = tf.shape(inputs), layer.seed_generator
         if type(layer).__name__ == "Dropout":
             shape = layer.noise_shape or shape
-            kept = keras.random.uniform(shape, seed=seed) >= number
-            return tf.where(kept, inputs / (1 - number), 0)
-        normal = keras.random.normal(shape, seed=seed)
+            kept = keras.random.uniform(shape, dtype="float32", seed=seed) >= number
+            return tf.where(kept, inputs / tf.cast(1 - number, inputs.dtype), 0)
+        normal = keras.random.normal(shape, dtype="float32", seed=seed)
         if type(layer).__name__ == "GaussianNoise":
-            return inputs + number * normal
-        return inputs * (1 + tf.sqrt(number / (1 - number)) * normal)
+            return inputs + tf.cast(number * normal, inputs.dtype)
+        factors = 1 + tf.sqrt(number / (1 - number)) * normal
+        return inputs * tf.cast(factors, inputs.dtype)
 
     return call

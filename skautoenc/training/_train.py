@@ -68,7 +68,8 @@ def train(
 
     penalties : dict of str to float or None, default=None
         Name and factor in the loss of each output after the first. The history then
-        has ``reconstruction_loss`` and ``<name>_loss`` as well.
+        has ``reconstruction_loss`` and ``<name>_loss`` as well; for regularizers see
+        `losses_by_name`.
 
     shown : keras.Model or None, default=None
         What callbacks see, with the variables of `model`; None is `model` itself.
@@ -103,12 +104,14 @@ def train(
     Raises
     ------
     ValueError
-        If Keras does not know the loss or the optimizer, or if training diverges.
+        If Keras does not know the loss or the optimizer, if weights have too low a
+        precision to be trained, or if training diverges.
     """
     tf, _ = load()
     with isolated(0):
         loss = get_loss(loss)
         optimizer, learning_rate = get_optimizer(optimizer, learning_rate)
+        optimizer = _scaling_losses(optimizer, model)
     listening = [listens_to_batches(callback) for callback in callbacks]
     if engine is None:
         beyond = tf.distribute.has_strategy() or any(listening)
@@ -144,6 +147,22 @@ def train(
 _ENGINES = {"compiled": train_compiled, "model_fit": train_with_model_fit}
 
 
+def _scaling_losses(optimizer, model):
+    """The optimizer that trains `model`: in float16 small gradients would vanish."""
+    _, keras = load()
+    for weight in model.trainable_variables:
+        if weight.dtype not in ("float32", "float64"):
+            raise ValueError(
+                f"network: the weights {weight.path!r} are {weight.dtype}, too coarse "
+                "to be trained. Use the dtype policy 'mixed_float16' or "
+                "'mixed_bfloat16', which computes in half precision and keeps weights "
+                "in float32."
+            )
+    kind = keras.optimizers.LossScaleOptimizer
+    in_half = any(layer.compute_dtype == "float16" for layer in model._flatten_layers())
+    return kind(optimizer) if in_half and not isinstance(optimizer, kind) else optimizer
+
+
 def get_optimizer(optimizer, learning_rate):
     """Return a new optimizer, and its learning rate where that is a number.
 
@@ -161,6 +180,10 @@ def get_optimizer(optimizer, learning_rate):
             f"optimizer={optimizer!r} is not an optimizer that Keras knows. {error}"
         ) from None
     config = found.get_config()
+    if isinstance(found, keras.optimizers.LossScaleOptimizer):
+        inner, learning_rate = get_optimizer(found.inner_optimizer, learning_rate)
+        del config["inner_optimizer"]
+        return type(found)(inner, **config), learning_rate
     if learning_rate is None:
         learning_rate = config["learning_rate"]
     if isinstance(learning_rate, Real):
