@@ -140,7 +140,10 @@ ATTRIBUTES = """encoder_, decoder_, autoencoder_ : keras.Model
         The trained models, built anew at each access.
 
     history_ : dict of str to list of float
-        ``loss``, and ``val_loss`` where there is validation, after every epoch.
+        ``loss``, and ``val_loss`` where there is validation, after every epoch. With
+        regularizers also its parts, ``reconstruction_loss``,
+        ``kernel_regularization_loss`` (all weights) and
+        ``activity_regularization_loss`` (what layers add too), which add up to it.
 
     n_iter_ : int
         Epochs run.

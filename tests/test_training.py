@@ -737,3 +737,95 @@ def test_the_rate_falls_within_a_mirrored_strategy_too(digits):
     with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
         losses = AutoencoderTransformer(3, **params).fit(digits).history_["loss"]
     assert losses[-1] < losses[0]
+
+
+def regularized(input_shape, n_components):
+    """Penalties on kernels, a bias and activities, and one that a layer adds."""
+    encoder, decoder = DenseNetwork(
+        (16,), kernel_regularizer="l2", activity_regularizer="l1"
+    )(input_shape, n_components)
+    codes = keras.layers.Dense(n_components, bias_regularizer=DistanceFrom(1.0))(
+        encoder.outputs[0]
+    )
+    return keras.Model(encoder.inputs, AddsLoss()(codes)), decoder
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_history_has_penalties_by_themselves(digits, objective):
+    results = curves(
+        digits[:203],
+        regularized,
+        objective=OBJECTIVES[objective],
+        loss="mse",
+        batch_size=32,
+        epochs=3,
+    )
+    assert_same(results)
+    for history, _ in results:
+        parts = dict(history)
+        total = np.array(parts.pop("loss"))
+        for name, factor in (("contractive_loss", 0.3), ("kl_loss", 0.7)):
+            total -= factor * np.array(parts.pop(name, 0.0))
+        assert parts.keys() == {
+            "reconstruction_loss",
+            "kernel_regularization_loss",
+            "activity_regularization_loss",
+        }
+        np.testing.assert_allclose(sum(map(np.array, parts.values())), total, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({}, set()),
+        ({"kernel_regularizer": "l2"}, {"kernel"}),
+        ({"activity_regularizer": "l1"}, {"activity"}),
+        (
+            {"kernel_regularizer": "l1", "activity_regularizer": "l2"},
+            {"kernel", "activity"},
+        ),
+    ],
+)
+@pytest.mark.parametrize("engine", ["numpy", "compiled", "model_fit"])
+def test_history_has_the_penalties_that_there_are(digits, engine, settings, names):
+    params = {
+        "numpy": {},
+        "compiled": {"optimizer": keras.optimizers.Adam(clipvalue=1e9)},
+        "model_fit": {"callbacks": [CountsBatches()]},
+    }
+    estimator = AutoencoderTransformer(
+        3,
+        hidden_layer_sizes=(8,),
+        batch_size=64,
+        epochs=1,
+        early_stopping=False,
+        mixup=False,
+        random_state=0,
+        **settings,
+        **params[engine],
+    ).fit(digits, X_val=digits[:70])
+    history = {name: value for name, (value,) in estimator.history_.items()}
+    wanted = {"loss"} | {f"{name}_regularization_loss" for name in names}
+    wanted |= {"reconstruction_loss"} if names else set()
+    assert history.keys() == wanted | {f"val_{name}" for name in wanted}
+    if not names:
+        return
+    reconstruction = estimator.reconstruction_error(digits[:70]).mean()
+    assert history["val_reconstruction_loss"] == pytest.approx(reconstruction, rel=1e-4)
+    regularize = keras.regularizers.get
+    if "kernel" in names:
+        kernels = [w for w in weights_of(estimator) if w.ndim == 2]
+        penalty = sum(regularize(settings["kernel_regularizer"])(w) for w in kernels)
+        assert history["val_kernel_regularization_loss"] == pytest.approx(
+            float(penalty), rel=1e-4
+        )
+    if "activity" in names:
+        penalty = regularize(settings["activity_regularizer"])
+        codes = estimator.transform(digits[:70])
+        assert history["val_activity_regularization_loss"] == pytest.approx(
+            float(penalty(codes)) / 70, rel=1e-4
+        )
+
+
+def weights_of(estimator):
+    return estimator._encoder.weights + estimator._decoder.weights

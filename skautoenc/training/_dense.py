@@ -16,6 +16,7 @@ from .._forward import ACTIVATIONS
 from .._threads import one_blas_thread
 from ._callbacks import Callbacks
 from ._formulas import ALIASES, LOSSES, NEUTRAL, OPTIMIZERS, SLOPES
+from ._losses import losses_by_name
 from ._monitor import Monitor
 from ._rows import draw_seed, part_size
 
@@ -194,6 +195,10 @@ class DensePlan:
             start = own.stop
         self._optimizer = optimizer(n)
         self.iterations = 0
+        self.regularizes = [
+            any(layer.kernel_penalty for layer in layers),
+            any(layer.activity_penalty for layer in layers),
+        ]
         self._batch_of = functools.cache(
             functools.partial(_Batch, layers, LOSSES[loss])
         )
@@ -228,22 +233,28 @@ class DensePlan:
         self._optimizer.rate = rate
 
     def train(self, inputs, targets, weights):
-        """Take one step; return the loss of the batch, summed over its rows."""
+        """Take one step.
+
+        Returns
+        -------
+        error, kernel_penalty, activity_penalty : float
+            The loss of the batch in parts, summed over its rows.
+        """
         self.iterations += 1
         n, n_features = targets.shape
         batch = self._batch_of(n)
-        loss = batch.forward(inputs, targets, weights)
+        error, activity_penalty = batch.forward(inputs, targets, weights)
         batch.backward(inputs, weights)
         self._gradient *= self._factor / (n * n_features)
-        loss += n * self._penalise_kernels()
+        kernel_penalty = n * self._penalise_kernels()
         self._optimizer.update(self.weights, self._gradient)
-        return loss
+        return error, kernel_penalty, activity_penalty
 
     def validate(self, inputs, targets, weights):
-        """The same sum without training."""
+        """The same sums without training."""
         n = len(targets)
-        loss = self._batch_of(n).forward(inputs, targets, weights)
-        return loss + n * self._penalise_kernels()
+        error, activity_penalty = self._batch_of(n).forward(inputs, targets, weights)
+        return error, n * self._penalise_kernels(), activity_penalty
 
     def _penalise_kernels(self):
         """Return the penalties on kernels, and add to the gradient."""
@@ -310,7 +321,7 @@ class _Batch:
         self._down = [(*step, np.empty_like(step[1])) for step in down][::-1]
 
     def forward(self, inputs, targets, weights):
-        """The loss but for the penalties on kernels, summed over rows."""
+        """The loss and the penalty on activities, summed over rows."""
         penalties = 0.0
         for above, kernel, below, h, function, penalty in self._up:
             if below is None:
@@ -334,7 +345,7 @@ class _Batch:
         losses = self._loss.function(
             self._outputs, targets, self._errors, self._scratch
         )
-        return float(losses @ (self._ones if weights is None else weights)) + penalties
+        return float(losses @ (self._ones if weights is None else weights)), penalties
 
     def backward(self, inputs, weights):
         """Write the gradient, but for its factor, after `forward`."""
@@ -426,33 +437,40 @@ def train_dense(
     if corrupt is not None or rows.targets is not None:
         targets = np.empty_like(inputs)
 
-    def mean(run, rows, batch_size, shuffle, draws):
-        """The loss by row, a batch at a time."""
-        total = 0.0
+    def means(run, rows, batch_size, shuffle, draws):
+        """Losses by name, the mean over all rows, a batch at a time."""
+        errors = on_kernels = on_activities = 0.0
         for part in rows.parts(n, shuffle):
             part.copy_to(inputs[: len(part)], targets[: len(part)], corrupt, draws)
             weights = None if (part.weight == 1).all() else part.weight
             for start in range(0, len(part), batch_size):
                 batch = slice(start, min(start + batch_size, len(part)))
                 own = None if weights is None else weights[batch]
-                total += run(inputs[batch], targets[batch], own)
-        return total / len(rows)
+                sums = run(inputs[batch], targets[batch], own)
+                errors += sums[0]
+                on_kernels += sums[1]
+                on_activities += sums[2]
+        parts = [errors, on_kernels, on_activities]
+        values = [part / len(rows) for part in (sum(parts), *parts)]
+        return losses_by_name(values, plan.regularizes)
 
     def validated():
         again = np.random.default_rng(validation_seed)
-        return mean(plan.validate, validation, max(batch_size, 256), None, again)
+        size = max(batch_size, 256)
+        losses = means(plan.validate, validation, size, None, again)
+        return {f"val_{name}": value for name, value in losses.items()}
 
     first_epoch = callbacks.train_begins(plan, epochs, -(-len(rows) // batch_size))
     # A bit of the result may depend on how BLAS splits a product among threads.
     with one_blas_thread, np.errstate(all="ignore"):
         if validation is not None and monitor.compares_start:
-            monitor.started(validated(), plan.weights.copy, first_epoch)
+            monitor.started(validated()["val_loss"], plan.weights.copy, first_epoch)
         for epoch in range(first_epoch, epochs):
             plan.rate *= monitor.epoch_begins(epoch)
             callbacks.epoch_begins(epoch)
-            logs = {"loss": mean(plan.train, rows, batch_size, rng, draws)}
+            logs = means(plan.train, rows, batch_size, rng, draws)
             if validation is not None:
-                logs["val_loss"] = validated()
+                logs |= validated()
             stop = monitor.epoch_ended(logs, plan.weights.copy, lambda: None)
             if callbacks.epoch_ended(epoch, logs) or stop:
                 break
