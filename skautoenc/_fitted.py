@@ -240,9 +240,9 @@ def between_shifts(model, input_shift, output_shift):
     def shifted(tensor, offset, name):
         if offset is None:
             return tensor
-        return keras.layers.Rescaling(
-            1.0, offset.tolist(), dtype="float32", name=name
-        )(tensor)
+        return keras.layers.Rescaling(1.0, offset.tolist(), dtype="float32", name=name)(
+            tensor
+        )
 
     with isolated(0):
         inputs = [keras.Input(a.shape[1:], dtype="float32") for a in model.inputs]

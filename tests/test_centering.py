@@ -1,0 +1,240 @@
+"""Rows are centred before they are cut to float32."""
+
+import warnings
+
+import keras
+import numpy as np
+import pandas
+import pytest
+import scipy.sparse as sp
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from skautoenc import (
+    AutoencoderTransformer,
+    ConvNetwork,
+    DenoisingAutoencoder,
+    VariationalAutoencoder,
+)
+
+IRIS = load_iris().data
+
+
+class ListensToBatches(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+ENGINES = {
+    "numpy": {},
+    "compiled": {"optimizer": "nadam"},
+    "model_fit": {"callbacks": [ListensToBatches()]},
+}
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e8, 1e12])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_offset_costs_nothing_beside_pca(offset, engine):
+    X = IRIS + offset
+    train, test = X[::2], X[1::2]
+    pca = PCA(2).fit(train - offset)
+    by_pca = pca.inverse_transform(pca.transform(test - offset)) + offset
+    estimator = AutoencoderTransformer(
+        2, epochs=5, random_state=0, **ENGINES[engine]
+    ).fit(train)
+    error = np.mean((estimator.reconstruct(test) - test) ** 2)
+    assert error <= 1.02 * np.mean((by_pca - test) ** 2)
+    assert estimator.score(test) == pytest.approx(
+        1 - error / np.mean((test - train.mean(axis=0)) ** 2), abs=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        AutoencoderTransformer(2, init="random"),
+        AutoencoderTransformer(2, tied_weights=True),
+        AutoencoderTransformer(2, loss="mean_absolute_error"),
+        AutoencoderTransformer(8, code_activation="elu"),
+        DenoisingAutoencoder(2),
+        VariationalAutoencoder(2),
+    ],
+    ids=str,
+)
+def test_an_offset_changes_no_result(estimator):
+    estimator.set_params(epochs=200, random_state=0)
+    scores = [
+        estimator.fit(IRIS + offset).score(IRIS + offset) for offset in (0, 10, 2.0**23)
+    ]
+    np.testing.assert_allclose(scores, scores[0], atol=0.02)
+    assert min(scores) > 0.9
+
+
+def test_every_one_of_many_ids_has_its_code():
+    ids = (2**24 + np.arange(200))[:, None]
+    estimator = AutoencoderTransformer(1, epochs=5, random_state=0).fit(ids)
+    assert len(np.unique(estimator.transform(ids))) == 200
+    np.testing.assert_allclose(estimator.reconstruct(ids), ids, atol=0.01)
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler()])
+@pytest.mark.parametrize("output", ["linear", "sigmoid"])
+def test_the_way_back_through_a_scaler_keeps_seconds(scaler, output):
+    seconds = 1.7e9 + 1000 * np.random.default_rng(0).random((100, 2))
+    pipeline = make_pipeline(
+        scaler, AutoencoderTransformer(2, output_activation="linear", epochs=5)
+    ).fit(seconds)
+    pipeline[-1].set_params(output_activation=output)
+    back = pipeline.inverse_transform(pipeline.transform(seconds))
+    assert back.dtype == np.float64
+    np.testing.assert_allclose(back, seconds, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (np.float32, np.float32),
+        (np.float16, np.float32),
+        (np.uint8, np.float32),
+        (np.float64, np.float64),
+        (np.int64, np.float64),
+    ],
+)
+@pytest.mark.parametrize("output", ["linear", "sigmoid"])
+def test_rows_come_back_as_floats_that_hold_the_values(given, kept, output):
+    X = np.random.default_rng(0).integers(0, 2, (50, 6)).astype(given)
+    estimator = AutoencoderTransformer(2, output_activation=output, epochs=1).fit(X)
+    codes = estimator.transform(X)
+    assert codes.dtype == np.float32
+    assert estimator.reconstruct(X).dtype == kept
+    assert estimator.inverse_transform(codes).dtype == kept
+    assert estimator.reconstruct(X.astype(np.float64)).dtype == kept
+    assert estimator.score_samples(X).dtype == np.float64
+
+
+def test_a_data_frame_of_float32_stays_so():
+    frame = pandas.DataFrame(IRIS.astype(np.float32))
+    estimator = AutoencoderTransformer(2, epochs=1).fit(frame.to_numpy())
+    assert estimator.fit(frame).reconstruct(frame).dtype == np.float32
+    assert estimator.fit(frame.astype(float)).reconstruct(frame).dtype == np.float64
+
+
+def test_columns_that_float32_cannot_resolve_are_named():
+    frame = pandas.DataFrame(IRIS, columns=["a", "b", "c", "d"]).astype(np.float32)
+    frame["c"] = (frame["c"] + 1e7).astype(np.float32)
+    with pytest.warns(
+        UserWarning, match=r"cannot resolve .* 1 feature\(s\).*: c\. Giv"
+    ):
+        AutoencoderTransformer(2, epochs=1).fit(frame)
+
+
+def test_a_network_that_is_not_centred_is_warned_of_rounding():
+    X = IRIS + 1e7
+    pair = AutoencoderTransformer(2, epochs=1).fit(IRIS)
+    pair = pair.encoder_, pair.decoder_
+    with pytest.warns(UserWarning, match=r"cannot resolve.*x0, x1, x2, x3\. Subtract"):
+        AutoencoderTransformer(2, network=pair, epochs=1).fit(X)
+
+
+def test_a_warning_points_at_the_line_that_called_fit():
+    X = IRIS.astype(np.float32) + np.float32(1e7)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make_pipeline(AutoencoderTransformer(2, epochs=1)).fit_transform(X)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_sparse_rows_far_from_zero_are_as_dense_ones():
+    X = IRIS.astype(np.float32) + 50
+    dense = AutoencoderTransformer(2, init="random", epochs=5, random_state=0).fit(X)
+    sparse = AutoencoderTransformer(2, init="random", epochs=5, random_state=0)
+    sparse.fit(sp.csr_array(X))
+    np.testing.assert_allclose(sparse.transform(X), dense.transform(X), atol=1e-4)
+    np.testing.assert_allclose(
+        dense.transform(sp.csr_array(X)), dense.transform(X), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("noise", ["masking", "salt_and_pepper"])
+def test_noise_sets_values_in_the_units_of_the_rows(noise):
+    seen = []
+
+    class Watches(DenoisingAutoencoder):
+        def _corruption(self, found, shift, in_pairs):
+            corrupt = super()._corruption(found, shift, in_pairs)
+
+            def watched(X, rng, out):
+                corrupt(X, rng, out)
+                seen.append(out + shift)
+
+            return watched
+
+    Watches(2, noise=noise, noise_level=1.0, epochs=1).fit(IRIS)
+    values = {0.0} if noise == "masking" else {IRIS.min(), IRIS.max()}
+    np.testing.assert_allclose(np.unique(seen[0].round(5)), sorted(values), atol=1e-5)
+
+
+def test_a_convolutional_network_far_from_zero_is_centred_or_warned_of(digits):
+    images = digits.reshape(-1, 8, 8) + 100
+    settings = {"epochs": 60, "random_state": 0, "learning_rate": 0.01}
+    network = ConvNetwork((8, 8, 1), filters=(8,))
+    estimator = AutoencoderTransformer(8, network=network, **settings).fit(images)
+    assert estimator.score(images) > 0.3
+    network = ConvNetwork((8, 8, 1), filters=(8,), output_activation="relu")
+    with pytest.warns(UserWarning, match="far from zero.*StandardScaler"):
+        AutoencoderTransformer(8, network=network, epochs=1).fit(images)
+
+
+def test_a_constant_column_of_large_values_harms_no_fit():
+    X = np.c_[IRIS, np.full(150, 1e6)]
+    for kind in (AutoencoderTransformer, VariationalAutoencoder):
+        estimator = kind(2, epochs=200, random_state=0).fit(X)
+        assert estimator.score(X) > 0.9
+        np.testing.assert_array_equal(estimator.reconstruct(X)[:, 4], 1e6)
+
+
+@pytest.mark.filterwarnings("ignore:.*components of the code do not vary")
+def test_relu_codes_of_rows_far_from_zero_are_not_dead():
+    X = load_iris().data / 10 + 100
+    estimator = AutoencoderTransformer(
+        8,
+        hidden_layer_sizes=(),
+        code_activation="relu",
+        epochs=300,
+        random_state=0,
+    ).fit(X)
+    assert estimator.score(X) > 0.9
+
+
+@pytest.mark.parametrize("output", ["relu", "softplus"])
+def test_a_first_layer_is_centred_where_the_output_cannot_be(output):
+    X = IRIS + 30
+    estimator = AutoencoderTransformer(
+        2, output_activation=output, epochs=1, learning_rate=1e-30, random_state=0
+    ).fit(X)
+    encoder = estimator.encoder_
+    hidden = keras.Model(encoder.input, encoder.layers[1].output)
+    active = (hidden.predict(X, verbose=0) > 0).mean(axis=0)
+    assert np.mean((active > 0) & (active < 1)) > 0.9
+
+
+@pytest.mark.parametrize(
+    "kind", [AutoencoderTransformer, DenoisingAutoencoder, VariationalAutoencoder]
+)
+@pytest.mark.parametrize("value", [1.0, 0.1, 1e9])
+def test_data_without_variance_are_reconstructed_exactly(kind, value):
+    X = np.tile([value, 2 * value, 3 * value], (9, 1))
+    estimator = kind(2, random_state=0).fit(X)
+    np.testing.assert_array_equal(estimator.reconstruct(X), X)
+    assert estimator.score(X) == 1
+
+
+def test_copies_of_the_mean_have_no_variance_to_explain():
+    for X in (IRIS, StandardScaler().fit_transform(IRIS), IRIS.astype(np.float32)):
+        estimator = AutoencoderTransformer(
+            2, epochs=1, learning_rate=1e-30, early_stopping=False, random_state=0
+        ).fit(X)
+        mean = np.tile(X.mean(axis=0), (3, 1))
+        assert estimator.score(mean) == 1

@@ -1,0 +1,155 @@
+"""A fitted network is a value: nothing writes to it, and all views of it agree."""
+
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits, load_iris
+
+from skautoenc import (
+    AutoencoderTransformer,
+    ConvNetwork,
+    DenoisingAutoencoder,
+    VariationalAutoencoder,
+)
+
+ESTIMATORS = [AutoencoderTransformer, DenoisingAutoencoder, VariationalAutoencoder]
+
+
+@keras.saving.register_keras_serializable("tests")
+def bent(x):
+    """An activation that only Keras can evaluate."""
+    return x + 0.5 * keras.ops.sin(x)
+
+
+def dense_models(input_shape, n_components):
+    n_features = int(np.prod(input_shape))
+    layers = keras.layers
+    encoder = keras.Sequential(
+        [
+            keras.Input((n_features,)),
+            layers.Dense(8, "tanh"),
+            layers.Dense(n_components),
+        ]
+    )
+    decoder = keras.Sequential(
+        [
+            keras.Input((n_components,)),
+            layers.BatchNormalization(),
+            layers.Dense(n_features),
+        ]
+    )
+    return encoder, decoder
+
+
+NETWORKS = {
+    "dense": "dense",
+    "convolutional": ConvNetwork((8, 8, 1), filters=(4,)),
+    "callable": dense_models,
+    "pair": dense_models((64,), 2),
+}
+
+
+def assert_views_agree(estimator, X):
+    Z, X_back = estimator.transform(X), estimator.reconstruct(X)
+    other = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(other.transform(X), Z)
+    np.testing.assert_array_equal(other.reconstruct(X), X_back)
+    size = np.abs(X).max()
+    encoder, decoder = estimator.encoder_, estimator.decoder_
+    np.testing.assert_allclose(
+        encoder.predict(X, verbose=0), Z, atol=1e-4 * max(1, np.abs(Z).max())
+    )
+    np.testing.assert_allclose(
+        decoder.predict(Z, verbose=0), X_back, atol=1e-4 * max(1, size)
+    )
+    whole = estimator.autoencoder_.predict(X, verbose=0)
+    np.testing.assert_allclose(whole, X_back, atol=1e-4 * max(1, size))
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize("activation", ["relu", bent])
+@pytest.mark.parametrize("kind", ESTIMATORS)
+def test_pickle_and_keras_models_agree_with_the_estimator(
+    digits, kind, activation, early_stopping
+):
+    estimator = kind(
+        2,
+        activation=activation,
+        early_stopping=early_stopping,
+        epochs=2,
+        random_state=0,
+    ).fit(digits + 1)
+    assert_views_agree(estimator, digits + 1)
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
+@pytest.mark.parametrize("kind", ESTIMATORS)
+def test_views_of_any_network_agree(digits, kind, network):
+    estimator = kind(2, network=network, epochs=2, random_state=0)
+    for X in (digits, digits + 10):
+        assert_views_agree(estimator.fit(X), X)
+
+
+def test_a_fit_that_ends_as_pca_has_the_weights_of_a_start_on_all_rows(digits):
+    kept = AutoencoderTransformer(2, learning_rate=1.0, epochs=3, random_state=0)
+    kept.fit(digits)
+    assert kept.best_epoch_ == 0
+    frozen = AutoencoderTransformer(
+        2, learning_rate=1e-30, epochs=1, early_stopping=False, random_state=0
+    ).fit(digits)
+    for ours, theirs in zip(
+        kept.encoder_.get_weights() + kept.decoder_.get_weights(),
+        frozen.encoder_.get_weights() + frozen.decoder_.get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-25)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e-3, 1e6, 1e12])
+def test_a_start_at_pca_follows_the_scale_of_the_data(scale):
+    X = load_iris().data
+    X = (X - X.mean(axis=0)) * scale
+    estimator = AutoencoderTransformer(
+        2, learning_rate=1e-30, epochs=1, early_stopping=False, random_state=0
+    ).fit(X)
+    assert estimator.score(X) == pytest.approx(0.97769, abs=1e-5)
+    hidden = keras.Model(
+        (encoder := estimator.encoder_).input, encoder.layers[1].output
+    ).predict(X, verbose=0)
+    assert 0.1 < hidden.std() < 10
+
+
+def test_data_of_tiny_scale_end_as_pca():
+    X = load_iris().data
+    X = (X - X.mean(axis=0)) * 1e-20
+    estimator = AutoencoderTransformer(2, random_state=0).fit(X)
+    assert estimator.score(X) == pytest.approx(0.97769, abs=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e6])
+def test_training_goes_on_from_a_kept_pca_at_any_scale(scale):
+    X = load_digits().data[:500] / 16 * scale
+    estimator = AutoencoderTransformer(
+        2, warm_start=True, epochs=1, learning_rate=1.0, random_state=0
+    ).fit(X)
+    assert estimator.best_epoch_ == 0
+    before = estimator.score(X)
+    estimator.set_params(epochs=30, learning_rate=None).fit(X)
+    assert estimator.score(X) >= before - 1e-3
+
+
+def test_training_goes_on_from_the_keras_models_of_a_fit(digits):
+    X = digits + 10
+    first = AutoencoderTransformer(3, epochs=2, random_state=0).fit(X)
+    pair = first.encoder_, first.decoder_
+    again = AutoencoderTransformer(
+        3, network=pair, epochs=1, learning_rate=1e-30, random_state=0
+    ).fit(X)
+    np.testing.assert_allclose(again.transform(X), first.transform(X), atol=1e-4)
+
+
+def test_weights_cannot_be_written_to(fitted):
+    with pytest.raises(ValueError, match="read-only"):
+        fitted._encoder.weights[0][:] = 0
