@@ -18,8 +18,8 @@ from sklearn.utils.validation import (
 )
 
 from ._checks import (
+    check_callbacks,
     check_dense_parameters,
-    check_names,
     features_kept_on_failure,
     fit_together,
 )
@@ -230,7 +230,7 @@ class BaseAutoencoder(
             arguments = given, y, sample_weight, X_val, X_clean, untouched
             return in_fresh_process(type(self)._fit, self, *arguments)
         if plan is None:
-            check_names(self)
+            check_callbacks(self.callbacks)
         loss = get_loss(self.loss) if plan is None else plan.loss
         found = of_targets = survey(X, sample_weight)
         if X_clean is not None:

@@ -1,24 +1,9 @@
 """What a fit refuses before it starts."""
 
 import contextlib
-from numbers import Integral
-
-import numpy as np
 
 from ._keras import load
-
-
-def check_sizes(sizes):
-    """Raise a ValueError unless `sizes` are those of hidden layers."""
-    if (
-        isinstance(sizes, str)
-        or not np.iterable(sizes)
-        or not all(isinstance(size, Integral) and size > 0 for size in sizes)
-    ):
-        raise ValueError(
-            "hidden_layer_sizes must hold positive whole numbers, one per hidden "
-            f"layer of the encoder; got {sizes!r}."
-        )
+from ._layer_parameters import hidden_sizes
 
 
 def check_dense_parameters(estimator):
@@ -26,11 +11,17 @@ def check_dense_parameters(estimator):
 
     Raises
     ------
+    TypeError
+        If the network is a class.
     ValueError
         Naming the parameter.
     """
-    check_sizes(estimator.hidden_layer_sizes)
-    check_sizes(getattr(estimator.network, "hidden_layer_sizes", ()))
+    hidden_sizes(estimator.hidden_layer_sizes)
+    if isinstance(estimator.network, type):
+        name = estimator.network.__name__
+        raise TypeError(
+            f"network={name} is a class; give an object of it, such as {name}(...)."
+        )
     if estimator.network == "dense":
         return
     for name in ("kernel_regularizer", "activity_regularizer", "tied_weights"):
@@ -42,29 +33,10 @@ def check_dense_parameters(estimator):
             )
 
 
-def check_names(estimator):
-    """Ask Keras about names that the dense network takes, and about callbacks.
-
-    Raises
-    ------
-    ValueError
-        Naming the parameter, with Keras's own words.
-    """
+def check_callbacks(callbacks):
+    """Raise a TypeError unless they are Keras callbacks."""
     _, keras = load()
-    known = {}
-    if estimator.network == "dense":
-        known = {"activation": keras.activations, "regularizer": keras.regularizers}
-    for name, value in estimator.get_params(deep=False).items():
-        kind = name.rpartition("_")[-1]
-        if kind not in known:
-            continue
-        try:
-            known[kind].get(value)
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{name}={value!r} is not one that Keras knows. {error}"
-            ) from None
-    for callback in estimator.callbacks or ():
+    for callback in callbacks or ():
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
                 f"callbacks takes instances of Keras callbacks; got {callback!r}. "

@@ -177,7 +177,7 @@ def test_methods_before_fit_say_so(digits):
         ({"n_components": 2.0}, "'n_components' parameter"),
         ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes.*positive"),
         ({"hidden_layer_sizes": (8.5,)}, "hidden_layer_sizes.*positive"),
-        ({"hidden_layer_sizes": 8}, "'hidden_layer_sizes' parameter"),
+        ({"hidden_layer_sizes": -8}, "'hidden_layer_sizes' parameter"),
         ({"activation": "rleu"}, "activation='rleu'.*Could not interpret"),
         ({"code_activation": "x"}, "code_activation='x'.*Could not interpret"),
         ({"output_activation": "x"}, "output_activation='x'.*Could not interpret"),
