@@ -8,7 +8,8 @@ import numpy as np
 from ._forward import plan_forward
 from ._fresh_process import forked_after_tensorflow, in_fresh_process
 from ._fusion import upsampling_fused
-from ._keras import isolated, load, own_layers
+from ._keras import isolated, load
+from ._rebuilding import check_pickled, model_of, weights_set, with_modules
 
 # Rows evaluated at once: few enough for activations to stay in the processor's cache,
 # enough for the matrix products to run at full speed.
@@ -28,7 +29,7 @@ def config_of(model):
     for part in compiled:
         part.compiled = False
     try:
-        return model.to_json()
+        return with_modules(model.to_json())
     finally:
         for part in compiled:
             part.compiled = True
@@ -71,6 +72,7 @@ class FittedNetwork:
         return {"config": self.config, "weights": self.weights}
 
     def __setstate__(self, state):
+        check_pickled(state)
         self.__dict__.update(state)
         self._prepare()
 
@@ -125,16 +127,11 @@ class FittedNetwork:
             return self.build()
 
     def build(self):
-        """The same, with random layers seeded from Keras's state as it is."""
-        _, keras = load()
-        own_layers()
-        try:
-            model = keras.models.model_from_json(self.config)
-        except (TypeError, ValueError) as error:
-            error.add_note(
-                "Import the module that registers the network's own layers and "
-                "functions (keras.saving.register_keras_serializable) first."
-            )
-            raise
-        model.set_weights(self.weights)
-        return model
+        """The same, with random layers seeded from Keras's state as it is.
+
+        Raises
+        ------
+        ValueError
+            If Keras cannot build the model, or if the weights are not its own.
+        """
+        return weights_set(model_of(self.config), self.weights)

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from ._kept_checks import node_of
 from ._keras import isolated, load, own_layers
-from ._pair import node_of
 
 
 def chain(encoder, decoder):
