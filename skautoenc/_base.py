@@ -38,6 +38,7 @@ from ._fitted import FittedNetwork, row_blocks
 from ._fresh_process import forked_after_tensorflow, in_fresh_process
 from ._keras import isolated
 from ._objective import chain
+from ._own_objects import check_can_be_loaded, picklable
 from ._pair import build_pair, given_shape, plain
 from ._parameters import CONSTRAINTS
 from ._start import Start, effort_for
@@ -231,6 +232,7 @@ class BaseAutoencoder(
             return in_fresh_process(type(self)._fit, self, *arguments)
         if plan is None:
             check_callbacks(self.callbacks)
+            check_can_be_loaded(self)
         loss = get_loss(self.loss) if plan is None else plan.loss
         found = of_targets = survey(X, sample_weight)
         if X_clean is not None:
@@ -504,7 +506,9 @@ class BaseAutoencoder(
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {**state, "network": plain(state["network"])}
+        network = plain(state["network"], is_fitted="_encoder" in state)
+        state = {name: picklable(value) for name, value in state.items()}
+        return {**state, "network": network}
 
     def _check_is_fitted(self):
         if not hasattr(self, "_encoder"):  # scikit-learn's own takes longer than a row

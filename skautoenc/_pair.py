@@ -6,6 +6,7 @@ from ._checks import fit_together
 from ._fitted import FittedNetwork
 from ._kept_checks import check_can_be_rebuilt, check_is_kept, names_a_mean, node_of
 from ._keras import load
+from ._own_objects import with_definitions
 
 
 def build_pair(network, input_shape, n_components):
@@ -65,22 +66,30 @@ def build_pair(network, input_shape, n_components):
     return encoder, decoder
 
 
-def plain(network):
+def plain(network, is_fitted):
     """Return `network` with Keras models replaced by what can be pickled plainly.
+
+    Parameters
+    ----------
+    network : object
+    is_fitted : bool
+        Whether it was trained. What was not goes to workers to be trained there, and
+        takes along the user's classes that it needs.
 
     Raises
     ------
     ValueError
         If Keras could not build a model again from its config.
     """
-    if not isinstance(network, tuple | list):
-        return network
-    for item in network:
-        if _is_model(item):
-            check_can_be_rebuilt("model", item)
-    return tuple(
-        FittedNetwork.from_keras(item) if _is_model(item) else item for item in network
-    )
+    if isinstance(network, tuple | list):
+        for item in network:
+            if _is_model(item):
+                check_can_be_rebuilt("model", item)
+        network = tuple(
+            FittedNetwork.from_keras(item) if _is_model(item) else item
+            for item in network
+        )
+    return network if is_fitted else with_definitions(network)
 
 
 def _is_model(item):

@@ -107,8 +107,8 @@ def parts_of(spec):
     """Yield every dict in a config, the outer ones first."""
     if isinstance(spec, dict):
         yield spec
-        spec = spec.values()
-    if not isinstance(spec, str | int | float | None):
+        spec = list(spec.values())
+    if isinstance(spec, list | tuple):
         for item in spec:
             yield from parts_of(item)
 
@@ -150,12 +150,13 @@ def with_modules(config):
     spec = json.loads(config)
     for part in parts_of(spec):
         if part.get("module", "") in (None, "builtins") and "class_name" in part:
-            found = keras.saving.get_registered_object(_registered_name(part))
+            found = keras.saving.get_registered_object(registered_name(part))
             part["module"] = getattr(found, "__module__", part["module"])
     return json.dumps(spec)
 
 
-def _registered_name(part):
+def registered_name(part):
+    """The name that a class or function in a config is registered by."""
     is_function = part["class_name"] == "function"
     return part["config"] if is_function else part.get("registered_name")
 
@@ -190,7 +191,7 @@ def _cannot_be_built(config, error):
     _refuse_code(spec)
     missing = {}
     for part in filter(is_custom, parts_of(spec)):
-        name = _registered_name(part) or part["class_name"]
+        name = registered_name(part) or part["class_name"]
         if name != "Lambda" and keras.saving.get_registered_object(name) is None:
             missing[name] = part.get("module")
     if not missing:

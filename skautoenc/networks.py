@@ -5,9 +5,16 @@ from sklearn.base import BaseEstimator
 
 from ._keras import load, own_layers
 from ._layer_parameters import activation, hidden_sizes, is_count, keras_settings
+from ._own_objects import picklable
 
 
-class DenseNetwork(BaseEstimator):
+class _Network(BaseEstimator):
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {name: picklable(value) for name, value in state.items()}
+
+
+class DenseNetwork(_Network):
     """Fully connected encoder and its mirror image as decoder.
 
     Calling it with ``(input_shape, n_components)`` builds the pair of Keras models,
@@ -177,7 +184,7 @@ class DenseNetwork(BaseEstimator):
         return bool(self.linear_path and possible and has_hidden)
 
 
-class ConvNetwork(BaseEstimator):
+class ConvNetwork(_Network):
     """Convolutional encoder and its mirror image as decoder, for images and signals.
 
     Each layer of the encoder convolves and halves the image, rounding up; each of the

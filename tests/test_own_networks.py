@@ -624,10 +624,7 @@ def test_models_made_with_lists_of_tensors_are_called_without(digits):
 
 
 def test_a_lambda_as_activation_is_refused_before_training(digits):
-    with (
-        pytest.warns(UserWarning, match="lambda"),
-        pytest.raises(ValueError, match="register_keras_serializable"),
-    ):
+    with pytest.raises(ValueError, match=r"function \(def\).*register_keras"):
         AutoencoderTransformer(3, activation=lambda x: x * x).fit(digits)
 
 
