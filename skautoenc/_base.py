@@ -11,17 +11,16 @@ from sklearn.base import (
 )
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._checks import (
     check_callbacks,
     check_dense_parameters,
+    check_holds_rows,
+    checked_weights,
     features_kept_on_failure,
     fit_together,
+    words_named,
 )
 from ._data import (
     check_loss_takes,
@@ -120,7 +119,8 @@ class BaseAutoencoder(
         ----------
         encoder, decoder : keras.Model
             Trained models, from rows to codes and back. They are copied. Where the
-            encoder takes images, `inverse_transform` and `sample` give images.
+            encoder takes images, `inverse_transform` and `sample` give images. One
+            model and the name of its code layer do as well: ``(model, "code")``.
 
         **params : dict
             Parameters of the estimator, other than `n_components` and `network`.
@@ -149,7 +149,8 @@ class BaseAutoencoder(
         (5, 2)
         """
         row_shape = given_shape("encoder", encoder)
-        given_shape("decoder", decoder)
+        if not isinstance(decoder, str):
+            given_shape("decoder", decoder)
         with isolated(0):
             parts = build_pair((encoder, decoder), row_shape, None)
         encoder_, decoder_ = map(FittedNetwork.from_keras, parts)
@@ -216,9 +217,7 @@ class BaseAutoencoder(
         given = X
         X = self._validate(X, reset=True, order="C")
         if sample_weight is not None or not is_streamed(X):
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
+            sample_weight = checked_weights(sample_weight, X)
         check_dense_parameters(self)
         rng = generator(self.random_state) if rng is None else rng
         untouched = copy.deepcopy(rng)
@@ -519,6 +518,7 @@ class BaseAutoencoder(
             table = finite_table(X, self.n_features_in_)
             if table is not None:
                 return table
+        check_holds_rows(X)
         X, row_shape = flatten_rows(X)
         if reset:
             self._row_shape = row_shape
@@ -527,7 +527,8 @@ class BaseAutoencoder(
                 f"X has rows of shape {row_shape}, but {type(self).__name__} was "
                 f"fitted on rows of shape {self._row_shape}."
             )
-        with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
+        # What overflows becomes infinite, and is refused as such.
+        with words_named(X), np.errstate(over="ignore"):
             return validate_data(
                 self, X, accept_sparse="csr", dtype=np.float32, order=order, reset=reset
             )

@@ -146,7 +146,10 @@ PARAMETERS = """n_components : int or None, default=2
         the same bits at every fit on the same machine with as many threads."""
 
 ATTRIBUTES = """encoder_, decoder_, autoencoder_ : keras.Model
-        The trained models, built anew at each access.
+        The trained models, built anew at each access: what is done to one (another
+        layer trainable, ``export``) is done to that one alone. Take it once,
+        ``encoder = autoencoder.encoder_``, and work on that. It is built, and
+        ``encoder.export("folder")`` needs no call before.
 
     history_ : dict of str to list of float
         ``loss``, and ``val_loss`` where there is validation, after every epoch.

@@ -16,6 +16,8 @@ from .training import StreamedRows
 # sparse and dense rows then have the same.
 _MOST_STREAMED_FEATURES, _MOST_COVARIANCES = 2**12, 2**10
 
+_NO_LINE = "it has hidden layers without the linear path of a DenseNetwork"
+
 # Fewer rows than this are decomposed whole, not by PCA's randomised solver.
 _MOST_DECOMPOSED = 2**9
 
@@ -26,33 +28,64 @@ _LEAST_SCALE = 1e-3
 _CONFIDENCE = 0.95
 
 
-def can_be_pca(encoder, decoder, rows):
-    """Whether two networks can be exactly PCA on these rows.
+def why_not_pca(encoder, decoder, rows):
+    """Return why two networks cannot be exactly PCA on these rows.
 
     Parameters
     ----------
     encoder, decoder : FittedNetwork
     rows : Rows or StreamedRows
+
+    Returns
+    -------
+    list of str
+        Empty where they can.
     """
-    if not (_has_a_line(encoder) and _has_a_line(decoder)):
-        return False
+    reasons = [
+        reason
+        for part, name, network in (
+            ("encoder", "code_activation", encoder),
+            ("decoder", "output_activation", decoder),
+        )
+        for reason in _why_no_line(part, name, network)
+    ]
+    # Where something else keeps it out, there is no linear path either.
+    reasons = [reason for reason in reasons if reason != _NO_LINE] or reasons[:1]
     n_features = rows.X.shape[1]
     if isinstance(rows, StreamedRows) and n_features > _MOST_STREAMED_FEATURES:
-        return False
-    return _n_components(encoder) <= _most_components(rows)
+        reasons.append(
+            f"X has {n_features} features, and of rows that are visited in blocks "
+            f"there may be {_MOST_STREAMED_FEATURES} at most"
+        )
+    elif not reasons and _n_components(encoder) > _most_components(rows):
+        reasons.append(
+            f"n_components={_n_components(encoder)} is above {_most_components(rows)}, "
+            f"the most for n_samples={len(rows)} and n_features={n_features}"
+        )
+    return reasons
 
 
-def _has_a_line(network):
-    """Whether it is a linear layer, or a `DenseNetwork` with a linear path."""
+def _why_no_line(part, name, network):
+    """Why a network has no linear path from its input to its output."""
     layers = json.loads(network.config)["config"]["layers"][1:]
     kinds = [spec["class_name"] for spec in layers]
+    if "TransposedDense" in kinds:
+        return ["tied_weights=True"]
+    others = sorted(set(kinds) - {"Dense", "Add"})
+    if others or not kinds:
+        return [f"the {part} has layers of the kinds {', '.join(others)}"]
+    last = layers[-1]["config"].get("activation", "linear")
+    if last != "linear":
+        return [f"{name}={last!r} is not 'linear'"]
     if kinds == ["Dense"]:
-        return layers[0]["config"]["activation"] == "linear" and _has_bias(layers[0])
-    return (
+        return [] if _has_bias(layers[0]) else [f"the {part} has no bias"]
+    if (
         kinds == ["Dense"] * (len(kinds) - 1) + ["Add"]
         and [_has_bias(spec) for spec in layers[-3:-1]] == [True, False]
         and {spec["config"]["activation"] for spec in layers[-3:-1]} == {"linear"}
-    )
+    ):
+        return []
+    return [_NO_LINE]
 
 
 def _has_bias(spec):
@@ -74,16 +107,11 @@ def _takes_covariance(rows):
     return isinstance(rows, StreamedRows) or rows.X.shape[1] <= _MOST_COVARIANCES
 
 
-def refusal(rows):
+def refusal(reasons):
     """The error where PCA is asked for and cannot be had."""
     return ValueError(
-        "init='pca' needs a network that can be PCA: network='dense' or a "
-        "DenseNetwork with a linear path, with code_activation='linear', "
-        "output_activation='linear' and tied_weights=False; and n_components of at "
-        f"most min(n_samples, n_features)={min(len(rows), rows.X.shape[1])}, below "
-        "that for wide sparse X. Of data that are too many to be held, there may be "
-        f"at most {_MOST_STREAMED_FEATURES} features. Use init='auto' or "
-        "init='random'."
+        f"init='pca' needs a network that can be PCA, but {'; '.join(reasons)}. Change "
+        "that, or use init='auto' or init='random'."
     )
 
 
@@ -96,8 +124,9 @@ def start_at_pca(encoder, decoder, rows, seed):
     Parameters
     ----------
     encoder, decoder : FittedNetwork
-        For which `can_be_pca`, on these rows or on those they were taken from. Where
-        these are too few, the components that are missing are zero.
+        Those for which `why_not_pca` gives no reason, on these rows or on those they
+        were taken from. Where these are too few, the components that are missing are
+        zero.
 
     rows : Rows or StreamedRows
     seed : int

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._pca_start import can_be_pca, is_better, refusal, start_at_pca
+from ._pca_start import is_better, refusal, start_at_pca, why_not_pca
 from .training import draw_seed
 
 # Of fewer distinct rows, none are set aside without being asked for; of few, so many.
@@ -114,9 +114,10 @@ class Start:
         rng,
     ):
         self._ends = networks["_encoder"], networks["_decoder"]
-        can_be = codes_are_exact and can_be_pca(*self._ends, rows)
+        reasons = why_not_pca(*self._ends, rows)
+        can_be = codes_are_exact and not reasons
         if init == "pca" and not can_be:
-            raise refusal(rows)
+            raise refusal(reasons)
         wanted = init == "pca" or (init == "auto" and not has_weights)
         self.refines_pca = can_be and wanted
         self._is_careful = early_stopping == "auto"

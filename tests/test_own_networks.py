@@ -633,3 +633,17 @@ def test_images_in_another_order_of_axes_are_refused(digits):
     with pytest.raises(ValueError, match=r"shape \(4, 16\). Bring the axes"):
         estimator.fit(digits.reshape(-1, 4, 16))
     estimator.fit(digits.reshape(-1, 1, 16, 4))
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential", "image", "nested"])
+def test_an_estimator_around_one_trained_model(digits, kind):
+    with isolated(5):
+        model = whole(kind)
+    estimator = AutoencoderTransformer.from_keras(model, "code", batch_size=64)
+    np.testing.assert_allclose(
+        estimator.reconstruct(digits), called(model, digits), atol=1e-5
+    )
+    assert estimator.n_components == 3
+    assert estimator.network == (model, "code")
+    with pytest.raises(ValueError, match="'coda' is to be the code layer"):
+        AutoencoderTransformer.from_keras(model, "coda")
