@@ -171,12 +171,14 @@ def _first_word(X):
         return None, None
     names = getattr(X, "columns", None)
     if names is None:
-        table = np.asarray(X, dtype=object)
+        table = np.asarray(X)
         columns = enumerate(table.T) if table.ndim == 2 else ()
     else:
-        columns = ((str(name), X[name]) for name in names)
+        columns = ((str(name), np.asarray(X[name])) for name in names)
     for name, values in columns:
-        for value in values:
+        if values.dtype.kind not in "OSTU":
+            continue
+        for value in values.ravel().tolist():
             if isinstance(value, str | bytes) and not _is_number(value):
                 return name, value
     return None, None
