@@ -68,9 +68,16 @@ def _check(name, value):
 
 
 def _check_registered(name, value):
-    if _name(value) is None:
-        kind = value if _is_definition(value) else type(value)
-        raise ValueError(_not_registered(name, value, kind.__name__))
+    if _name(value) is not None:
+        return
+    kind = value if _is_definition(value) else type(value)
+    known = _keras().saving.get_registered_name(kind)
+    if known != kind.__name__:
+        raise ValueError(
+            f"{name}={value!r} could not be loaded from a pickle: another object has "
+            f"been registered as {known!r} since. Give that one, or another name."
+        )
+    raise ValueError(_not_registered(name, value, kind.__name__))
 
 
 def _not_registered(name, value, kind):

@@ -150,7 +150,7 @@ def test_shapes_that_do_not_fit_are_refused(digits, fitted):
         tiny().fit(digits, X_val=digits[:, :10])
     with pytest.raises(ValueError, match="0 sample"):
         tiny().fit(digits[:0])
-    with pytest.raises(ValueError, match="convert string to float"):
+    with pytest.raises(ValueError, match="words in column 0"):
         tiny().fit([["a", "b"], ["c", "d"]])
     with pytest.raises(ValueError, match="sample_weight.shape"):
         tiny().fit(digits, sample_weight=np.ones(3))

@@ -32,7 +32,7 @@ class _Sampling(layers.Layer):
         return mean + ops.exp(0.5 * log_variance) * self.noise(ops.shape(mean))
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("kept_networks")
 class Sampling(_Sampling):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -42,19 +42,19 @@ class Sampling(_Sampling):
         return keras.random.normal(shape, seed=self.generator)
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("kept_networks")
 class UnseededSampling(_Sampling):
     def noise(self, shape):
         return keras.random.normal(shape)
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("kept_networks")
 class TensorFlowSampling(_Sampling):
     def noise(self, shape):
         return tf.random.normal(shape)
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("kept_networks")
 class SameSampling(_Sampling):
     """The same numbers at each call, but others for each row."""
 
@@ -62,7 +62,7 @@ class SameSampling(_Sampling):
         return keras.random.normal(shape, seed=1)
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("kept_networks")
 class TrainingSampling(Sampling):
     """Draws in training alone."""
 
@@ -131,7 +131,7 @@ def test_a_decoder_that_draws_is_refused(digits):
     quick((encoder, eval(code))).fit(digits)
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("kept_networks")
 class DrawingModel(keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -200,7 +200,7 @@ def test_the_error_of_three_outputs_says_which_one_to_keep(digits, ends):
     np.testing.assert_allclose(estimator.transform(digits), wanted, atol=1e-5)
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("kept_networks")
 class TwoHeads(keras.Model):
     """Two outputs, without a graph."""
 
@@ -260,7 +260,7 @@ def test_layers_that_draw_in_training_alone_are_accepted(digits):
     )
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("kept_networks")
 class Forgetful(layers.Layer):
     """Its config does not tell its factor."""
 
@@ -324,7 +324,7 @@ def test_lambdas_are_refused_whatever_keras_is_set_to(digits, unsafe, kind):
             build()
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("kept_networks")
 def doubled(x):
     return 2 * x
 

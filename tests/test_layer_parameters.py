@@ -147,7 +147,7 @@ def test_no_activation_is_the_linear_one_in_network_objects():
                 assert found is keras.activations.linear
 
 
-@keras.saving.register_keras_serializable("tests")
+@keras.saving.register_keras_serializable("layer_parameters")
 def halving(x):
     return x[:, ::2]
 

@@ -268,6 +268,20 @@ def test_objects_that_could_not_be_loaded_are_refused_at_fit(digits, params, mes
     assert not hasattr(estimator, "n_features_in_")
 
 
+def test_a_function_whose_name_was_registered_anew_is_refused(digits):
+    def defined():
+        @registered
+        def twice_defined(x):
+            return ops.tanh(x)
+
+        return twice_defined
+
+    first, second = defined(), defined()
+    quick(activation=second).fit(digits)
+    with pytest.raises(ValueError, match="activation=.*registered as .*twice_defined"):
+        quick(activation=first).fit(digits)
+
+
 MODULE = """
 import keras
 
