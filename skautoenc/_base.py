@@ -11,11 +11,7 @@ from sklearn.base import (
 )
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._centering import (
     centred_first_layer,
@@ -24,7 +20,14 @@ from ._centering import (
     warn_of_rounding,
     with_constant_outputs,
 )
-from ._checks import check_dense_parameters, check_names, fit_together
+from ._checks import (
+    check_callbacks,
+    check_dense_parameters,
+    check_holds_rows,
+    checked_weights,
+    fit_together,
+    words_named,
+)
 from ._data import (
     check_loss_takes,
     check_range,
@@ -45,6 +48,7 @@ from ._fresh_process import forked_after_tensorflow, in_fresh_process
 from ._keras import isolated
 from ._metrics import METRICS, explained_variance
 from ._objective import chain
+from ._own_objects import check_can_be_loaded, picklable
 from ._pair import build_pair, given_shape, plain
 from ._parameters import CONSTRAINTS
 from ._start import effort_for, pca_is_kept, pca_of, prepare_start
@@ -133,7 +137,8 @@ class BaseAutoencoder(
         ----------
         encoder, decoder : keras.Model
             Trained models, from rows to codes and back. They are copied. Where the
-            encoder takes images, `inverse_transform` and `sample` give images.
+            encoder takes images, `inverse_transform` and `sample` give images. One
+            model and the name of its code layer do as well: ``(model, "code")``.
 
         **params : dict
             Parameters of the estimator, other than `n_components` and `network`.
@@ -162,7 +167,8 @@ class BaseAutoencoder(
         (5, 2)
         """
         row_shape = given_shape("encoder", encoder)
-        given_shape("decoder", decoder)
+        if not isinstance(decoder, str):
+            given_shape("decoder", decoder)
         with isolated(0):
             parts = build_pair((encoder, decoder), row_shape, None)
         encoder_, decoder_ = map(FittedNetwork.from_keras, parts)
@@ -242,9 +248,7 @@ class BaseAutoencoder(
         vars(unfitted).update(vars(self))
         X = unfitted._validate(X, reset=True, order="C")
         if sample_weight is not None or not is_streamed(X):
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
+            sample_weight = checked_weights(sample_weight, X)
         check_dense_parameters(self)
         rng = generator(self.random_state) if rng is None else rng
         untouched = copy.deepcopy(rng)
@@ -257,7 +261,8 @@ class BaseAutoencoder(
             arguments = given, y, sample_weight, X_val, X_clean, untouched
             return in_fresh_process(type(self)._fit, self, *arguments)
         if plan is None:
-            check_names(self)
+            check_callbacks(self.callbacks)
+            check_can_be_loaded(self)
         loss = get_loss(self.loss) if plan is None else plan.loss
         found = of_targets = survey(X, sample_weight)
         if X_clean is not None:
@@ -607,9 +612,7 @@ class BaseAutoencoder(
         networks, mean = (self._encoder, self._decoder), getattr(self, "mean_", None)
         largest = getattr(self, "_largest", 0.0)
         X = self._validate(X)
-        weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
+        weight = checked_weights(sample_weight, X)
         if mean is None:
             mean = (weight @ X) / weight.sum()
         errors = squares = 0.0
@@ -648,7 +651,9 @@ class BaseAutoencoder(
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {**state, "network": plain(state["network"])}
+        network = plain(state["network"], is_fitted="_encoder" in state)
+        state = {name: picklable(value) for name, value in state.items()}
+        return {**state, "network": network}
 
     def _check_is_fitted(self):
         if not hasattr(self, "_encoder"):  # scikit-learn's own takes longer than a row
@@ -659,6 +664,7 @@ class BaseAutoencoder(
             X, self.n_features_in_
         ):
             return X
+        check_holds_rows(X)
         X, row_shape = flatten_rows(X)
         if reset:
             self._row_shape = row_shape
@@ -667,9 +673,16 @@ class BaseAutoencoder(
                 f"X has rows of shape {row_shape}, but {type(self).__name__} was "
                 f"fitted on rows of shape {self._row_shape}."
             )
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=float_types(X), order=order, reset=reset
-        )
+        # What overflows becomes infinite, and is refused as such.
+        with words_named(X), np.errstate(over="ignore"):
+            X = validate_data(
+                self,
+                X,
+                accept_sparse="csr",
+                dtype=float_types(X),
+                order=order,
+                reset=reset,
+            )
         check_range(X)
         return X
 

@@ -56,7 +56,8 @@ def flatten_rows(X):
     X : array-like of shape (n_samples, n_features)
     row_shape : tuple of int or None
     """
-    if isinstance(X, list | tuple):
+    # An HDF5 data set has an array's shape, but cannot be reshaped.
+    if isinstance(X, list | tuple) or type(X).__module__.startswith("h5py."):
         X = np.asarray(X)
     if getattr(X, "ndim", 2) < 3:
         return X, None

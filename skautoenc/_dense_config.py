@@ -1,15 +1,13 @@
 """The dense network without Keras: the configs of its two halves, and first weights."""
 
 import json
-from numbers import Real
 
 import numpy as np
 
 from ._fitted import FittedNetwork
 from ._forward import ACTIVATIONS
+from ._layer_parameters import activation, hidden_sizes, regularizer
 from .networks import DenseNetwork
-
-_REGULARIZERS = {"l1": ("L1", {"l1": 0.01}), "l2": ("L2", {"l2": 0.01})}
 
 
 class _NeedsKeras(Exception):
@@ -36,10 +34,12 @@ def dense_pair(network, n_features, n_components, rng):
         return None
     has_line = network.has_line()
     n_components = int(n_components)
-    sizes = [int(size) for size in network.hidden_layer_sizes]
+    sizes = hidden_sizes(network.hidden_layer_sizes)
     try:
-        kernel = _regularizer(network.kernel_regularizer)
-        penalty = _regularizer(network.activity_regularizer)
+        kernel, penalty = (
+            _regularizer(name, getattr(network, name))
+            for name in ("kernel_regularizer", "activity_regularizer")
+        )
         hidden, to_code, to_output = map(
             _activation,
             (network.activation, network.code_activation, network.output_activation),
@@ -62,31 +62,19 @@ def dense_pair(network, n_features, n_components, rng):
     )
 
 
-def _activation(name):
-    if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise _NeedsKeras
+def _activation(value):
+    name = activation(value)
+    if not isinstance(name, str) or name not in ACTIVATIONS or name == "glu":
+        raise _NeedsKeras  # which refuses glu: it halves the width
     return name
 
 
-def _regularizer(value):
+def _regularizer(name, value):
     """A regularizer as Keras serialises it."""
-    if value is None:
-        return None
-    if isinstance(value, str) and value in _REGULARIZERS:
-        name, config = _REGULARIZERS[value]
-    elif isinstance(value, dict):
-        name, config = value.get("class_name"), value.get("config")
-    elif type(value).__module__.startswith("keras."):
-        name, config = type(value).__name__, value.get_config()
-    else:
+    found = regularizer(name, value)
+    if found is value and value is not None:
         raise _NeedsKeras
-    strengths = {"L1": {"l1"}, "L2": {"l2"}, "L1L2": {"l1", "l2"}}.get(name)
-    if not isinstance(config, dict) or config.keys() != strengths:
-        raise _NeedsKeras
-    if not all(isinstance(strength, Real) for strength in config.values()):
-        raise _NeedsKeras
-    config = {key: float(strength) for key, strength in config.items()}
-    return _keras_object("keras.regularizers", name, config)
+    return found
 
 
 def _network(part, widths, name, activation, penalty, *, hidden, kernel, has_line, rng):

@@ -9,7 +9,8 @@ from ._dense_layout import dense_layout
 from ._forward import plan_forward
 from ._fresh_process import forked_after_tensorflow, in_fresh_process
 from ._fusion import upsampling_fused
-from ._keras import isolated, load, own_layers
+from ._keras import isolated, load
+from ._rebuilding import check_pickled, model_of, weights_set, with_modules
 
 # Rows evaluated at once: few enough for activations to stay in the processor's cache,
 # enough for the matrix products to run at full speed.
@@ -29,7 +30,7 @@ def config_of(model):
     for part in compiled:
         part.compiled = False
     try:
-        return model.to_json()
+        return with_modules(model.to_json())
     finally:
         for part in compiled:
             part.compiled = True
@@ -100,11 +101,17 @@ class FittedNetwork:
         return f"<FittedNetwork {name!r}, {sum(w.size for w in self.weights)} weights>"
 
     def __getstate__(self):
-        names = ("config", "weights", "input_shift", "output_shift")
-        return {name: getattr(self, name) for name in names}
+        return {
+            "config": self.config,
+            "weights": list(self.weights),
+            "input_shift": self.input_shift,
+            "output_shift": self.output_shift,
+        }
 
     def __setstate__(self, state):
-        self.__init__(**state)
+        check_pickled(state)
+        shifts = state.get("input_shift"), state.get("output_shift")
+        self.__init__(state["config"], state["weights"], *shifts)
 
     def __call__(self, X, dtype=np.float32):
         """Evaluate the network.
@@ -198,20 +205,15 @@ class FittedNetwork:
         return model
 
     def build(self):
-        """Build a new Keras model with this config and these weights, and no shifts."""
-        _, keras = load()
-        own_layers()
+        """Build a new Keras model with this config and these weights, and no shifts.
+
+        Raises
+        ------
+        ValueError
+            If Keras cannot build the model, or if the weights are not its own.
+        """
         with isolated(0):
-            try:
-                model = keras.models.model_from_json(self.config)
-            except (TypeError, ValueError) as error:
-                error.add_note(
-                    "Import the module that registers the network's own layers and "
-                    "functions (keras.saving.register_keras_serializable) first."
-                )
-                raise
-        model.set_weights(self.weights)
-        return model
+            return weights_set(model_of(self.config), self.weights)
 
 
 def _read_only(array):

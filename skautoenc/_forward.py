@@ -373,6 +373,8 @@ def _graph_of(config):
 
 def _only(ends):
     """The one input, or output, of a model as (layer name, node)."""
+    if isinstance(ends, dict):
+        raise _Unsupported("inputs or outputs by name")
     if isinstance(ends[0], list):
         if len(ends) != 1:
             raise _Unsupported("several inputs or outputs")

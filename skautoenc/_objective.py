@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from ._checks import check_second_derivative
+from ._kept_checks import node_of
 from ._keras import isolated, load, own_layers
-from ._pair import node_of
 
 
 def chain(encoder, decoder):
@@ -39,6 +40,7 @@ def deterministic(encoder, decoder, contractive=0.0):
     parts = {"_encoder": encoder, "_decoder": decoder}
     if not contractive:
         return Objective(chain(encoder, decoder), parts, {})
+    check_second_derivative(encoder)
     _, keras = load()
     with isolated(0):
         inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")

@@ -1,12 +1,12 @@
 """The encoder and decoder of a fit: whatever `network` is, flat rows in and out."""
 
-import json
-
 import numpy as np
 
 from ._checks import fit_together
-from ._fitted import FittedNetwork, config_of
-from ._keras import isolated, load
+from ._fitted import FittedNetwork
+from ._kept_checks import check_can_be_rebuilt, check_is_kept, names_a_mean, node_of
+from ._keras import load
+from ._own_objects import with_definitions
 
 
 def build_pair(network, input_shape, n_components):
@@ -36,8 +36,9 @@ def build_pair(network, input_shape, n_components):
     TypeError
         If `network` is or gives something else than two Keras models.
     ValueError
-        If a model's input or output has another size than the data or the code, or if
-        Keras could not build a model again from its config.
+        If a model's input or output has another size than the data or the code, if
+        Keras could not build a model again from its config, or if a model draws random
+        numbers when it is not trained.
     """
     if isinstance(network, tuple | list):
         pair = _copies(network, input_shape)
@@ -60,25 +61,35 @@ def build_pair(network, input_shape, n_components):
             f"network: the decoder ends in {n_out} values, but a row of X has "
             f"{n_features} (n_features={n_features})."
         )
+    for part, model in (("encoder", encoder), ("decoder", decoder)):
+        check_is_kept(part, model)
     return encoder, decoder
 
 
-def plain(network):
+def plain(network, is_fitted):
     """Return `network` with Keras models replaced by what can be pickled plainly.
+
+    Parameters
+    ----------
+    network : object
+    is_fitted : bool
+        Whether it was trained. What was not goes to workers to be trained there, and
+        takes along the user's classes that it needs.
 
     Raises
     ------
     ValueError
         If Keras could not build a model again from its config.
     """
-    if not isinstance(network, tuple | list):
-        return network
-    for item in network:
-        if _is_model(item):
-            _check_can_be_rebuilt("model", item)
-    return tuple(
-        FittedNetwork.from_keras(item) if _is_model(item) else item for item in network
-    )
+    if isinstance(network, tuple | list):
+        for item in network:
+            if _is_model(item):
+                check_can_be_rebuilt("model", item)
+        network = tuple(
+            FittedNetwork.from_keras(item) if _is_model(item) else item
+            for item in network
+        )
+    return network if is_fitted else with_definitions(network)
 
 
 def _is_model(item):
@@ -111,7 +122,7 @@ def _called(network, input_shape, n_components):
             f"{network!r} returned {_describe(pair)}."
         )
     for part, model in zip(("encoder", "decoder"), pair, strict=True):
-        _check_can_be_rebuilt(part, model)
+        check_can_be_rebuilt(part, model)
     return pair
 
 
@@ -133,7 +144,7 @@ def _copies(network, input_shape):
 
 def _copy(part, model):
     if not isinstance(model, FittedNetwork):
-        _check_can_be_rebuilt(part, model)
+        check_can_be_rebuilt(part, model)
         model = FittedNetwork.from_keras(model)
     return model.build()
 
@@ -150,17 +161,74 @@ def _cut(model, name, input_shape):
             f"{model.name!r}, a functional or Sequential one, which has the layers "
             f"{names}."
         )
-    (code,) = node_of(model, model.get_layer(name)).outputs
-    try:
-        return (
-            keras.Model(model.inputs[0], code),
-            keras.Model(code, model.outputs[0]),
+    outputs = node_of(model, model.get_layer(name)).outputs
+    if len(outputs) != 1:
+        raise ValueError(
+            f"network: the layer {name!r} has {len(outputs)} outputs; a code is one. "
+            + _which_to_keep("encoder", model.get_layer(name))
+            + f" Here encoder = model.get_layer({name!r}), and the decoder is what "
+            "stands behind it."
         )
-    except ValueError as error:
+    encoder = keras.Model(model.inputs[0], outputs[0])
+    decoder = _model_from(outputs[0], model)
+    if decoder is None:
         raise ValueError(
             f"network: not everything behind the layer {name!r} follows from it, so "
-            f"that the model cannot be cut there. Keras says: {str(error)[:200]}"
-        ) from None
+            f"that the model cannot be cut there.{_where_to_begin(model, name)}"
+        )
+    return encoder, decoder
+
+
+def _model_from(tensor, model):
+    """The part of a model behind a tensor; None where more than that leads to it."""
+    _, keras = load()
+    try:
+        return keras.Model(tensor, model.outputs[0])
+    except ValueError:
+        return None
+
+
+def _where_to_begin(model, name):
+    """A decoder that can begin at another layer than that which gives the code."""
+    layers = model.layers
+    behind = layers[layers.index(model.get_layer(name)) + 1 :]
+    width = node_of(model, model.get_layer(name)).outputs[0].shape
+    for layer in behind:
+        outputs = node_of(model, layer).outputs
+        if [tensor.shape for tensor in outputs] != [width]:
+            continue
+        if _model_from(outputs[0], model) is not None:
+            return (
+                " The decoder can begin behind another layer: network=("
+                f"keras.Model(model.input, model.get_layer({name!r}).output), "
+                f"keras.Model(model.get_layer({layer.name!r}).output, model.output))"
+            )
+    return " Give two models, network=(encoder, decoder)."
+
+
+def _which_to_keep(part, model):
+    """How to make one with one output of a model that has several."""
+    if getattr(model, "outputs", None):
+        names = [t._keras_history.operation.name for t in model.outputs]
+        given, of = f"{part}.input", f"{part}.outputs"
+        picks = range(len(names))
+    else:
+        _, keras = load()
+        shape = given_shape(part, model)
+        outputs = model(keras.Input(shape))
+        names = picks = (
+            list(outputs) if isinstance(outputs, dict) else range(len(outputs))
+        )
+        given, of = "inputs", f"{part}(inputs)"
+    mean = next((i for i, n in enumerate(names) if names_a_mean(n)), 0)
+    code = f"keras.Model({given}, {of}[{list(picks)[mean]!r}])"
+    if given == "inputs":
+        code = f"inputs = keras.Input({shape}) and {code}"
+    return (
+        f"Keep one of the outputs {', '.join(map(repr, names))}: of a variational "
+        f"encoder the mean, here probably {list(names)[mean]!r}. Give {code} as the "
+        f"{part}."
+    )
 
 
 def given_shape(part, model):
@@ -192,12 +260,6 @@ def given_shape(part, model):
     return shape
 
 
-def node_of(model, layer):
-    """Where a layer stands in the graph of a functional or Sequential model."""
-    levels = getattr(model, "_functional", model)._nodes_by_depth.values()
-    return next(node for level in levels for node in level if node.operation is layer)
-
-
 def _flat(part, model, n_in, shape_in):
     """Return the model between flat rows, built, whatever shapes it works with.
 
@@ -214,12 +276,7 @@ def _flat(part, model, n_in, shape_in):
     _, keras = load()
     if isinstance(model, keras.Sequential) and not model.built:
         model.build((None, *shape_in))
-    n_ends = [len(getattr(model, ends, None) or [1]) for ends in ("inputs", "outputs")]
-    if n_ends != [1, 1]:
-        raise ValueError(
-            f"network: the {part} must have one input and one output; it has "
-            f"{n_ends[0]} and {n_ends[1]}."
-        )
+    _check_ends(part, model, shape_in)
     given = shape_in if len(shape_in) > 1 else None
     if model.built:
         shape_in = given_shape(part, model)
@@ -252,6 +309,23 @@ def _flat(part, model, n_in, shape_in):
     return model
 
 
+def _check_ends(part, model, shape_in):
+    """Raise unless a model has one input and one output."""
+    _, keras = load()
+    n_inputs, outputs = 1, getattr(model, "outputs", None)
+    if outputs is None:
+        shape_in = given_shape(part, model) if model.built else shape_in
+        outputs = keras.tree.flatten(model(keras.Input(shape_in)))
+    else:
+        n_inputs = len(model.inputs)
+    if n_inputs != 1 or len(outputs) != 1:
+        way = _which_to_keep(part, model) if n_inputs == 1 else ""
+        raise ValueError(
+            f"network: the {part} must have one input and one output; it has "
+            f"{n_inputs} and {len(outputs)}. {way}"
+        )
+
+
 def _between_flat_rows(part, model, shape_in):
     """The same graph between a layer that reshapes rows and one that flattens them."""
     _, keras = load()
@@ -264,42 +338,6 @@ def _between_flat_rows(part, model, shape_in):
     (outputs,) = keras.tree.flatten(outputs)
     outputs = keras.layers.Flatten(dtype="float32", name=f"{part}_flatten")(outputs)
     return keras.Model(inputs, outputs, name=f"{part}_of_rows")
-
-
-def _check_can_be_rebuilt(part, model):
-    """Raise where Keras could not build the model again from its config.
-
-    Tried only where the config names something that is not Keras's own.
-    """
-    _, keras = load()
-    try:
-        config = config_of(model)
-        if _names_something_custom(json.loads(config)):
-            with isolated(0):
-                keras.models.model_from_json(config)
-    except (KeyError, NotImplementedError, TypeError, ValueError) as error:
-        # Keras shows the whole config first, and what was wrong with it last.
-        reason = str(error).rpartition("Exception encountered: ")[2]
-        raise ValueError(
-            f"network: the {part} holds functions or layers that Keras cannot build "
-            "again from their config, so that they could not be kept after training. "
-            "Decorate them with @keras.saving.register_keras_serializable(), and give "
-            f"a layer get_config. Keras says: {reason[:200]}"
-        ) from None
-
-
-def _names_something_custom(spec):
-    if isinstance(spec, dict):
-        if spec.get("class_name") in ("function", "__lambda__", "Lambda"):
-            return True
-        if spec.keys() == {"value"}:  # the code of a lambda as activation
-            return True
-        if "registered_name" in spec:
-            module = spec.get("module") or ""
-            if module.split(".")[0] not in ("keras", "builtins", "skautoenc"):
-                return True
-        spec = list(spec.values())
-    return isinstance(spec, list) and any(map(_names_something_custom, spec))
 
 
 def _describe(value):

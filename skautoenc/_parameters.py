@@ -5,30 +5,41 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-_COUNT = [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")]
+
+class Number(Interval):
+    """An interval of numbers, which True and False are not."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
+_POSITIVE_INT = Number(Integral, 1, None, closed="left")
+_COUNT = [StrOptions({"auto"}), _POSITIVE_INT]
+_ACTIVATION = [str, callable, None]
+_REGULARIZER = [Number(Real, 0, None, closed="left"), str, callable, dict, None]
 
 CONSTRAINTS = {
-    "n_components": [Interval(Integral, 1, None, closed="left"), None],
+    "n_components": [_POSITIVE_INT, None],
     "network": [StrOptions({"dense"}), callable, tuple, list],
-    "hidden_layer_sizes": ["array-like"],
-    "activation": [str, callable],
-    "code_activation": [str, callable],
-    "output_activation": [str, callable],
-    "kernel_regularizer": [str, callable, dict, None],
-    "activity_regularizer": [str, callable, dict, None],
+    "hidden_layer_sizes": [_POSITIVE_INT, "array-like"],
+    "activation": _ACTIVATION,
+    "code_activation": _ACTIVATION,
+    "output_activation": _ACTIVATION,
+    "kernel_regularizer": _REGULARIZER,
+    "activity_regularizer": _REGULARIZER,
     "tied_weights": ["boolean"],
     "init": [StrOptions({"auto", "pca", "random"})],
     "loss": [str, callable],
     "optimizer": [str, HasMethods("apply_gradients")],
     "learning_rate": [
-        Interval(Real, 0, None, closed="neither"),
+        Number(Real, 0, None, closed="neither"),
         HasMethods("get_config"),
         None,
     ],
     "batch_size": _COUNT,
     "epochs": _COUNT,
     "early_stopping": [StrOptions({"auto"}), "boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "validation_fraction": [Number(Real, 0, 1, closed="neither")],
     "n_iter_no_change": _COUNT,
     "callbacks": [list, tuple, None],
     "warm_start": ["boolean"],
@@ -52,26 +63,27 @@ PARAMETERS = """n_components : int or None, default=2
         Functions and layers of your own must be registered with
         ``keras.saving.register_keras_serializable``, here and below.
 
-    hidden_layer_sizes : sequence of int, default=(128, 64)
+    hidden_layer_sizes : int or sequence of int, default=(128, 64)
         Units of the encoder's hidden layers, mirrored in the decoder. ``()`` is the
-        single-layer autoencoder.
+        single-layer autoencoder, 16 means ``(16,)``.
 
-    activation : str or callable, default="relu"
-        Activation of the hidden layers: any that Keras knows.
+    activation : str, callable or None, default="relu"
+        Activation of the hidden layers: any that Keras knows. None is linear.
 
-    code_activation : str or callable, default="linear"
+    code_activation : str, callable or None, default="linear"
         Activation of the code.
 
-    output_activation : str or callable, default="linear"
+    output_activation : str, callable or None, default="linear"
         Activation of the reconstruction. ``"sigmoid"`` suits data in [0, 1].
 
-    kernel_regularizer : str, dict, keras.Regularizer or None, default=None
-        Penalty on every kernel, such as ``keras.regularizers.L2(1e-4)``, or
-        ``{"class_name": "L2", "config": {"l2": 1e-4}}``, which needs no import. The
-        names ``"l1"`` and ``"l2"`` mean a strength of 0.01, which is a lot.
+    kernel_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on every kernel. A number is the strength of an L2 penalty;
+        ``{"l1": 1e-5, "l2": 1e-4}`` gives one or both, as does
+        ``keras.regularizers.L1L2(1e-5, 1e-4)``. The names ``"l1"`` and ``"l2"`` mean a
+        strength of 0.01, which is a lot.
 
-    activity_regularizer : str, dict, keras.Regularizer or None, default=None
-        Penalty on the code; ``"l1"`` gives a sparse autoencoder.
+    activity_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on the code, given likewise; ``"l1"`` gives a sparse autoencoder.
 
     tied_weights : bool, default=False
         Let the decoder use the encoder's kernels, transposed. The Keras models of a
@@ -137,7 +149,10 @@ PARAMETERS = """n_components : int or None, default=2
         the same bits at every fit on the same machine with as many threads."""
 
 ATTRIBUTES = """encoder_, decoder_, autoencoder_ : keras.Model
-        The trained models, built anew at each access.
+        The trained models, built anew at each access: what is done to one (another
+        layer trainable, ``export``) is done to that one alone. Take it once,
+        ``encoder = autoencoder.encoder_``, and work on that. It is built, and
+        ``encoder.export("folder")`` needs no call before.
 
     history_ : dict of str to list of float
         ``loss``, and ``val_loss`` where there is validation, after every epoch. With

@@ -1,5 +1,7 @@
 """PCA as the start of two networks, and whether they have become better than it."""
 
+import json
+
 import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse import issparse
@@ -15,6 +17,8 @@ from .training import StreamedRows
 # sparse and dense rows then have the same.
 MAX_STREAMED_FEATURES, _MAX_COVARIANCE = 2**12, 2**10
 
+_NO_PATH = "it has hidden layers without the linear path of a DenseNetwork"
+
 # Fewer rows than this are decomposed whole, not by PCA's randomised solver.
 _MAX_DECOMPOSED = 2**9
 
@@ -29,17 +33,41 @@ _MAX_SAMPLED, _MIN_NOISE = 2**12, 0.05
 _CONFIDENCE = 0.95
 
 
-def can_be_pca(encoder, decoder, rows):
-    """Whether two networks can be exactly PCA on these rows.
+def why_not_pca(encoder, decoder, rows):
+    """Return why two networks cannot be exactly PCA on these rows.
 
     Parameters
     ----------
     encoder, decoder : FittedNetwork
     rows : Rows or StreamedRows
+
+    Returns
+    -------
+    list of str
+        Empty where they can.
     """
-    if not are_linear(encoder, decoder):
-        return False
-    return not is_too_wide(rows) and _n_components(encoder) <= _max_components(rows)
+    n_features = rows.X.shape[1]
+    reasons = [
+        _why_not_linear(part, name, network)
+        for part, name, network in (
+            ("encoder", "code_activation", encoder),
+            ("decoder", "output_activation", decoder),
+        )
+        if not are_linear(network)
+    ]
+    # Where something else keeps it out, there is no linear path either.
+    reasons = [reason for reason in reasons if reason != _NO_PATH] or reasons[:1]
+    if is_too_wide(rows):
+        reasons.append(
+            f"X has {n_features} features, and of rows that are visited in blocks "
+            f"there may be {MAX_STREAMED_FEATURES} at most"
+        )
+    elif not reasons and _n_components(encoder) > _max_components(rows):
+        reasons.append(
+            f"n_components={_n_components(encoder)} is above {_max_components(rows)}, "
+            f"the most for n_samples={len(rows)} and n_features={n_features}"
+        )
+    return reasons
 
 
 def are_linear(*networks):
@@ -51,6 +79,23 @@ def are_linear(*networks):
         and (layout.has_linear_path or not layout.has_hidden)
         for layout in layouts
     )
+
+
+def _why_not_linear(part, name, network):
+    """Why a network has no linear path from its input to its output."""
+    layers = json.loads(network.config)["config"]["layers"][1:]
+    kinds = {spec["class_name"] for spec in layers}
+    if "TransposedDense" in kinds:
+        return "tied_weights=True"
+    others = sorted(kinds - {"Dense", "Add"})
+    if others or not kinds:
+        return f"the {part} has layers of the kinds {', '.join(others)}"
+    last = layers[-1]["config"].get("activation", "linear")
+    if last != "linear":
+        return f"{name}={last!r} is not 'linear'"
+    if len(layers) == 1:
+        return f"the {part} has no bias"
+    return _NO_PATH
 
 
 def _n_components(encoder):
@@ -68,16 +113,11 @@ def _takes_covariance(rows):
     return isinstance(rows, StreamedRows) or rows.X.shape[1] <= _MAX_COVARIANCE
 
 
-def refusal(rows):
+def refusal(reasons):
     """The error where PCA is asked for and cannot be had."""
     return ValueError(
-        "init='pca' needs a network that can be PCA: network='dense' or a "
-        "DenseNetwork with a linear path, with code_activation='linear', "
-        "output_activation='linear' and tied_weights=False; and n_components of at "
-        f"most min(n_samples, n_features)={min(len(rows), rows.X.shape[1])}, below "
-        "that for wide sparse X. Of data that are too many to be held, there may be "
-        f"at most {MAX_STREAMED_FEATURES} features. Use init='auto' or "
-        "init='random'."
+        f"init='pca' needs a network that can be PCA, but {'; '.join(reasons)}. Change "
+        "that, or use init='auto' or init='random'."
     )
 
 
@@ -123,9 +163,9 @@ def pca_networks(encoder, decoder, rows, seed):
     Parameters
     ----------
     encoder, decoder : FittedNetwork
-        With kernels as they were drawn. For which `can_be_pca`, on these rows or on
-        those they were taken from. Where these are too few, or vary in fewer
-        directions, the components that are missing are zero.
+        Those for which `why_not_pca` gives no reason, on these rows or on those they
+        were taken from, with kernels as they were drawn. Where the rows are too few, or
+        vary in fewer directions, the components that are missing are zero.
 
     rows : Rows or StreamedRows
     seed : int

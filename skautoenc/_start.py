@@ -8,12 +8,12 @@ import numpy as np
 from ._pca_start import (
     MAX_STREAMED_FEATURES,
     are_linear,
-    can_be_pca,
     is_better,
     is_too_wide,
     pca_networks,
     refusal,
     squared_errors,
+    why_not_pca,
 )
 from ._warnings import warn_user
 from .training import draw_seed
@@ -152,9 +152,10 @@ def prepare_start(
         If an earlier network is another, or if PCA is asked for and cannot be had.
     """
     pair = drawn["_encoder"], drawn["_decoder"]
-    can_be = codes_are_exact and can_be_pca(*pair, rows)
+    reasons = why_not_pca(*pair, rows)
+    can_be = codes_are_exact and not reasons
     if init == "pca" and not can_be:
-        raise refusal(rows)
+        raise refusal(reasons)
     may_be_pca = init == "auto" and codes_are_exact and not has_weights
     if may_be_pca and is_too_wide(rows) and are_linear(*pair):
         warn_user(

@@ -1,14 +1,20 @@
 """Shapes in, Keras encoder and decoder out."""
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._keras import load, own_layers
+from ._layer_parameters import activation, hidden_sizes, is_count, keras_settings
+from ._own_objects import picklable
 
 
-class DenseNetwork(BaseEstimator):
+class _Network(BaseEstimator):
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {name: picklable(value) for name, value in state.items()}
+
+
+class DenseNetwork(_Network):
     """Fully connected encoder and its mirror image as decoder.
 
     Calling it with ``(input_shape, n_components)`` builds the pair of Keras models,
@@ -17,24 +23,25 @@ class DenseNetwork(BaseEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : sequence of int, default=(128, 64)
+    hidden_layer_sizes : int or sequence of int, default=(128, 64)
         Units of the encoder's hidden layers, from the input to the code; the decoder
-        has them in reverse. ``()`` is the single-layer autoencoder.
+        has them in reverse. ``()`` is the single-layer autoencoder, 16 means ``(16,)``.
 
-    activation : str or callable, default="relu"
-        Activation of the hidden layers: any that Keras knows.
+    activation : str, callable or None, default="relu"
+        Activation of the hidden layers: any that Keras knows. None is linear.
 
-    code_activation : str or callable, default="linear"
+    code_activation : str, callable or None, default="linear"
         Activation of the code.
 
-    output_activation : str or callable, default="linear"
+    output_activation : str, callable or None, default="linear"
         Activation of the reconstruction.
 
-    kernel_regularizer : str, keras.Regularizer or None, default=None
-        Penalty on every kernel.
+    kernel_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on every kernel. A number is the strength of an L2 penalty;
+        ``{"l1": 1e-5, "l2": 1e-4}`` gives one or both.
 
-    activity_regularizer : str, keras.Regularizer or None, default=None
-        Penalty on the code; ``"l1"`` gives a sparse autoencoder.
+    activity_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on the code, given likewise; ``"l1"`` gives a sparse autoencoder.
 
     tied_weights : bool, default=False
         Let the decoder use the encoder's kernels, transposed, with biases of its own:
@@ -100,10 +107,11 @@ class DenseNetwork(BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no `n_components`, or if there is to be a linear path to a
-            code or an output that is not linear, or beside tied weights.
+            If there is no `n_components`, if there is to be a linear path to a code or
+            an output that is not linear, or beside tied weights, or if a parameter has
+            no meaning.
         """
-        has_line = self.has_line()
+        self.has_line()
         if n_components is None:
             raise ValueError(
                 "n_components=None is for networks whose code has a width of its own, "
@@ -111,26 +119,27 @@ class DenseNetwork(BaseEstimator):
                 "number."
             )
         n_features = int(np.prod(input_shape))
-        sizes = [int(size) for size in self.hidden_layer_sizes]
+        sizes = hidden_sizes(self.hidden_layer_sizes)
+        found = keras_settings(self)
         encoder = self._stack(
             "encoder",
             [n_features, *sizes, n_components],
             "code",
-            self.code_activation,
-            has_line,
-            activity_regularizer=self.activity_regularizer,
+            found["code_activation"],
+            found,
+            activity_regularizer=found["activity_regularizer"],
         )
         decoder = self._stack(
             "decoder",
             [n_components, *sizes[::-1], n_features],
             "reconstruction",
-            self.output_activation,
-            has_line,
+            found["output_activation"],
+            found,
             tied_to=encoder.layers[:0:-1] if self.tied_weights else None,
         )
         return encoder, decoder
 
-    def _stack(self, part, widths, name, activation, has_line, tied_to=None, **penalty):
+    def _stack(self, part, widths, name, activation, found, tied_to=None, **penalty):
         """A model of dense layers, from the first width to the last, called `name`."""
         _, keras = load()
 
@@ -142,14 +151,14 @@ class DenseNetwork(BaseEstimator):
                     widths[i], source=source, **settings
                 )
             return keras.layers.Dense(
-                widths[i], kernel_regularizer=self.kernel_regularizer, **settings
+                widths[i], kernel_regularizer=found["kernel_regularizer"], **settings
             )
 
         inputs = h = keras.Input((widths[0],), dtype="float32", name=f"{part}_input")
         n = len(widths) - 1
         for i in range(1, n):
-            h = dense(i, activation=self.activation, name=f"{part}_{i}")(h)
-        if has_line:
+            h = dense(i, activation=found["activation"], name=f"{part}_{i}")(h)
+        if self.has_line():
             curved = dense(n, name=f"{name}_nonlinear")(h)
             line = dense(n, use_bias=False, name=f"{name}_linear")(inputs)
             h = keras.layers.Add(name=name, dtype="float32", **penalty)([curved, line])
@@ -165,7 +174,7 @@ class DenseNetwork(BaseEstimator):
         ValueError
             If there is to be one where there can be none.
         """
-        ends = self.code_activation, self.output_activation
+        ends = activation(self.code_activation), activation(self.output_activation)
         possible = ends == ("linear", "linear") and not self.tied_weights
         if self.linear_path not in ("auto", False) and not possible:
             raise ValueError(
@@ -173,10 +182,11 @@ class DenseNetwork(BaseEstimator):
                 "output_activation='linear' and tied_weights=False; got "
                 f"{ends[0]!r}, {ends[1]!r} and {self.tied_weights}."
             )
-        return bool(self.linear_path and possible and len(self.hidden_layer_sizes))
+        has_hidden = len(hidden_sizes(self.hidden_layer_sizes)) > 0
+        return bool(self.linear_path and possible and has_hidden)
 
 
-class ConvNetwork(BaseEstimator):
+class ConvNetwork(_Network):
     """Convolutional encoder and its mirror image as decoder, for images and signals.
 
     Each layer of the encoder convolves and halves the image, rounding up; each of the
@@ -195,8 +205,9 @@ class ConvNetwork(BaseEstimator):
         convolutions. Its product is the number of features, whether rows come flat
         or as arrays.
 
-    filters : sequence of int, default=(32, 16)
-        Filters of the encoder's layers; the decoder has them in reverse.
+    filters : int or sequence of int, default=(32, 16)
+        Filters of the encoder's layers; the decoder has them in reverse. 16 means
+        ``(16,)``.
 
     kernel_size : int or sequence of int, default=3
         Of every convolution, or one for each axis of the image.
@@ -210,21 +221,23 @@ class ConvNetwork(BaseEstimator):
         How a layer of the decoder doubles it: by repeating pixels after a
         convolution, or by a transposed convolution.
 
-    activation : str or callable, default="relu"
+    activation : str, callable or None, default="relu"
         Activation of the hidden layers: any that Keras knows. It is applied after
         pooling, which for an activation that never falls is the same, and cheaper.
+        None is linear.
 
-    code_activation : str or callable, default="linear"
+    code_activation : str, callable or None, default="linear"
         Activation of the code.
 
-    output_activation : str or callable, default="linear"
+    output_activation : str, callable or None, default="linear"
         Activation of the reconstruction.
 
-    kernel_regularizer : str, keras.Regularizer or None, default=None
-        Penalty on every kernel.
+    kernel_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on every kernel. A number is the strength of an L2 penalty;
+        ``{"l1": 1e-5, "l2": 1e-4}`` gives one or both.
 
-    activity_regularizer : str, keras.Regularizer or None, default=None
-        Penalty on the code.
+    activity_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on the code, given likewise.
 
     References
     ----------
@@ -293,36 +306,41 @@ class ConvNetwork(BaseEstimator):
         sizes = [image[:-1]]
         for _ in filters:
             sizes.append(tuple(-(-size // 2) for size in sizes[-1]))
-        encoder = self._encoder(image, filters, halvings, n_components)
-        decoder = self._decoder(sizes[::-1], image[-1], filters[::-1], n_components)
+        found = keras_settings(self)
+        encoder = self._encoder(image, filters, halvings, n_components, found)
+        decoder = self._decoder(
+            sizes[::-1], image[-1], filters[::-1], n_components, found
+        )
         return encoder, decoder
 
-    def _encoder(self, image, filters, halvings, n_components):
+    def _encoder(self, image, filters, halvings, n_components, found):
         _, keras = load()
         inputs = h = keras.Input(image, name="encoder_input")
         for i, (n_filters, halving) in enumerate(
             zip(filters, halvings, strict=True), start=1
         ):
             strides = 2 if halving == "stride" else 1
-            h = self._convolution(n_filters, strides=strides, name=f"encoder_{i}")(h)
+            h = self._convolution(
+                n_filters, found, strides=strides, name=f"encoder_{i}"
+            )(h)
             if halving != "stride":
                 h = self._layer(_POOLING[halving])(2, padding="same")(h)
             if n_components is None and i == len(filters):
                 break
-            h = keras.layers.Activation(self.activation)(h)
-        code = {"activity_regularizer": self.activity_regularizer, "name": "code"}
+            h = keras.layers.Activation(found["activation"])(h)
+        code = {"activity_regularizer": found["activity_regularizer"], "name": "code"}
         if n_components is None:
-            h = keras.layers.Activation(self.code_activation, **code)(h)
+            h = keras.layers.Activation(found["code_activation"], **code)(h)
         else:
             h = keras.layers.Dense(
                 n_components,
-                activation=self.code_activation,
-                kernel_regularizer=self.kernel_regularizer,
+                activation=found["code_activation"],
+                kernel_regularizer=found["kernel_regularizer"],
                 **code,
             )(keras.layers.Flatten()(h))
         return keras.Model(inputs, h, name="encoder")
 
-    def _decoder(self, sizes, channels, filters, n_components):
+    def _decoder(self, sizes, channels, filters, n_components, found):
         _, keras = load()
         smallest = (*sizes[0], filters[0])
         if n_components is None:
@@ -331,35 +349,38 @@ class ConvNetwork(BaseEstimator):
             inputs = keras.Input((n_components,), name="decoder_input")
             h = keras.layers.Dense(
                 int(np.prod(smallest)),
-                activation=self.activation,
-                kernel_regularizer=self.kernel_regularizer,
+                activation=found["activation"],
+                kernel_regularizer=found["kernel_regularizer"],
                 name="decoder_dense",
             )(inputs)
             h = keras.layers.Reshape(smallest)(h)
         for i, n_filters in enumerate(filters, start=1):
-            settings = {"activation": self.activation, "name": f"decoder_{i}"}
+            settings = {"activation": found["activation"], "name": f"decoder_{i}"}
             if self.upsampling == "transpose":
                 h = self._convolution(
-                    n_filters, "Conv{}DTranspose", strides=2, **settings
+                    n_filters, found, "Conv{}DTranspose", strides=2, **settings
                 )(h)
             else:
-                h = self._convolution(n_filters, **settings)(h)
+                h = self._convolution(n_filters, found, **settings)(h)
                 h = self._layer("UpSampling{}D")(2)(h)
             over = [2 * a - b for a, b in zip(sizes[i - 1], sizes[i], strict=True)]
             if any(over):
                 cuts = tuple((0, cut) for cut in over)
                 h = self._layer("Cropping{}D")(cuts if len(cuts) > 1 else cuts[0])(h)
         h = self._convolution(
-            channels, activation=self.output_activation, name="reconstruction"
+            channels,
+            found,
+            activation=found["output_activation"],
+            name="reconstruction",
         )(h)
         return keras.Model(inputs, h, name="decoder")
 
-    def _convolution(self, n_filters, kind="Conv{}D", **settings):
+    def _convolution(self, n_filters, found, kind="Conv{}D", **settings):
         return self._layer(kind)(
             n_filters,
             np.broadcast_to(self.kernel_size, self._n_axes).tolist(),
             padding="same",
-            kernel_regularizer=self.kernel_regularizer,
+            kernel_regularizer=found["kernel_regularizer"],
             **settings,
         )
 
@@ -386,7 +407,8 @@ class ConvNetwork(BaseEstimator):
                 f"image_shape={image} has {np.prod(image)} values, but a row of X has "
                 f"{np.prod(input_shape)}."
             )
-        if not _are_counts(self.filters):
+        filters = [self.filters] if is_count(self.filters) else self.filters
+        if not _are_counts(filters):
             raise ValueError(
                 "filters must hold positive whole numbers, one per layer of the "
                 f"encoder; got {self.filters!r}."
@@ -402,12 +424,12 @@ class ConvNetwork(BaseEstimator):
             )
         halvings = self.downsampling
         if isinstance(halvings, str):
-            halvings = [halvings] * len(self.filters)
+            halvings = [halvings] * len(filters)
         known = {*_POOLING, "stride"}
-        if np.shape(halvings) != (len(self.filters),) or not known.issuperset(halvings):
+        if np.shape(halvings) != (len(filters),) or not known.issuperset(halvings):
             raise ValueError(
                 f"downsampling must be one of {[*_POOLING, 'stride']}, or one for each "
-                f"of the {len(self.filters)} layers; got {self.downsampling!r}."
+                f"of the {len(filters)} layers; got {self.downsampling!r}."
             )
         if self.upsampling not in ("nearest", "transpose"):
             raise ValueError(
@@ -415,16 +437,16 @@ class ConvNetwork(BaseEstimator):
             )
         image = (*image, 1) if len(image) == 1 else image
         halved = min(image[:-1])
-        for n_before in range(len(self.filters)):
+        for n_before in range(len(filters)):
             if halved == 1:
                 raise ValueError(
-                    f"filters={self.filters!r} has {len(self.filters)} layers that "
+                    f"filters={self.filters!r} has {len(filters)} layers that "
                     f"halve the image, but after {n_before} of them nothing is left "
                     f"to halve of image_shape={self.image_shape!r}. Use fewer, and "
                     "see that the channels come last."
                 )
             halved = -(-halved // 2)
-        return image, [int(n) for n in self.filters], list(halvings)
+        return image, [int(n) for n in filters], list(halvings)
 
 
 _POOLING = {"max_pool": "MaxPooling{}D", "average_pool": "AveragePooling{}D"}
@@ -434,5 +456,5 @@ def _are_counts(values, at_most=None):
     return (
         np.ndim(values) == 1
         and 0 < len(values) <= (at_most or len(values))
-        and all(isinstance(value, Integral) and value > 0 for value in values)
+        and all(map(is_count, values))
     )

@@ -5,15 +5,17 @@ import subprocess
 import sys
 import warnings
 
+import h5py
 import keras
 import numpy as np
 import pandas
 import polars
 import pytest
 import scipy.sparse as sp
+import tensorflow as tf
 from sklearn.exceptions import NotFittedError
 
-from skautoenc import AutoencoderTransformer, DenseNetwork
+from skautoenc import AutoencoderTransformer, ConvNetwork, DenseNetwork
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +150,7 @@ def test_shapes_that_do_not_fit_are_refused(digits, fitted):
         tiny().fit(digits, X_val=digits[:, :10])
     with pytest.raises(ValueError, match="0 sample"):
         tiny().fit(digits[:0])
-    with pytest.raises(ValueError, match="convert string to float"):
+    with pytest.raises(ValueError, match="words in column 0"):
         tiny().fit([["a", "b"], ["c", "d"]])
     with pytest.raises(ValueError, match="sample_weight.shape"):
         tiny().fit(digits, sample_weight=np.ones(3))
@@ -177,7 +179,7 @@ def test_methods_before_fit_say_so(digits):
         ({"n_components": 2.0}, "'n_components' parameter"),
         ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes.*positive"),
         ({"hidden_layer_sizes": (8.5,)}, "hidden_layer_sizes.*positive"),
-        ({"hidden_layer_sizes": 8}, "'hidden_layer_sizes' parameter"),
+        ({"hidden_layer_sizes": -8}, "'hidden_layer_sizes' parameter"),
         ({"activation": "rleu"}, "activation='rleu'.*Could not interpret"),
         ({"code_activation": "x"}, "code_activation='x'.*Could not interpret"),
         ({"output_activation": "x"}, "output_activation='x'.*Could not interpret"),
@@ -195,7 +197,7 @@ def test_methods_before_fit_say_so(digits):
         ({"init": "zeros"}, "'init' parameter"),
         (
             {"init": "pca", "code_activation": "relu"},
-            "init='pca' needs.*code_activation='linear'",
+            "init='pca' needs.*code_activation='relu' is not 'linear'",
         ),
         ({"mixup": "never"}, "'mixup' parameter"),
         ({"network": "conv"}, "'network' parameter"),
@@ -369,3 +371,156 @@ def test_a_failed_refit_leaves_the_estimator_as_it_was(digits):
     assert not hasattr(estimator, "feature_names_in_")
     assert estimator.n_features_in_ == 64
     np.testing.assert_array_equal(estimator.transform(digits), Z)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"output_activation": "relu"}, "output_activation='relu' is not 'linear'"),
+        (
+            {"code_activation": "tanh", "output_activation": "relu"},
+            "code_activation='tanh'.*; output_activation='relu'",
+        ),
+        ({"tied_weights": True}, "but tied_weights=True. Change"),
+        (
+            {"n_components": 65},
+            "n_components=65 is above 64, the most for n_samples=300 and n_features=64",
+        ),
+        (
+            {"network": DenseNetwork((8,), linear_path=False)},
+            "but it has hidden layers without the linear path",
+        ),
+        (
+            {"network": ConvNetwork((8, 8, 1), (2,))},
+            "the encoder has layers of the kinds .*Conv2D",
+        ),
+    ],
+)
+def test_the_error_of_a_start_at_pca_says_what_stands_against_it(
+    digits, params, message
+):
+    with pytest.raises(ValueError, match=f"init='pca'.*{message}"):
+        tiny(init="pca", **params).fit(digits)
+
+
+@pytest.mark.parametrize(
+    "network", ["dense", DenseNetwork((8,), activation="softsign")]
+)
+def test_contractive_asks_for_second_derivatives(digits, network):
+    estimator = tiny(network=network, activation="softsign", contractive=0.1)
+    with pytest.raises(ValueError, match="contractive.*activation='softsign'"):
+        estimator.fit(digits)
+
+
+TABLE = [[1.0, "red", 2.0], [3.0, "blue", "4"]] * 10
+
+
+@pytest.mark.parametrize(
+    ("X", "column"),
+    [
+        (TABLE, "1"),
+        (np.array(TABLE, object), "1"),
+        (np.array(TABLE), "1"),
+        (np.array(TABLE).astype(bytes), "1"),
+        (pandas.DataFrame(TABLE, columns=["a", "colour", "b"]), "'colour'"),
+        (
+            pandas.DataFrame({"a": range(9), "colour": ["red"] * 9}).astype(
+                {"colour": "category"}
+            ),
+            "'colour'",
+        ),
+        (polars.DataFrame({"a": [1.0, 2.0], "colour": ["red", "blue"]}), "'colour'"),
+    ],
+    ids=["list", "object", "str", "bytes", "pandas", "category", "polars"],
+)
+def test_a_column_of_words_is_named(X, column):
+    message = rf"X has words in column {column}, such as b?'red'.*OneHotEncoder"
+    with pytest.raises(ValueError, match=message):
+        tiny().fit(X)
+    numbers = np.random.default_rng(0).random(np.shape(X))
+    if hasattr(X, "columns"):
+        numbers = type(X)(dict(zip(X.columns, numbers.T, strict=True)))
+    estimator = tiny().fit(numbers)
+    with pytest.raises(ValueError, match=message):
+        estimator.transform(X)
+    with pytest.raises(ValueError, match=f"X_val: {message}"):
+        estimator.fit(numbers, X_val=X)
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, i):
+        return np.ones((4, 64), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("data", "way"),
+    [
+        (lambda X: tf.data.Dataset.from_tensor_slices(X).batch(32), "as_numpy_iter"),
+        (lambda X: (row for row in X), r"np.stack\(list\(X\)\)"),
+        (lambda X: iter(X), r"np.stack\(list\(X\)\)"),
+        (lambda X: Batches(), r"np.concatenate\(\[X\[i\] for i"),
+        (lambda X: {"data": X}, r"np.asarray\(X\['data'\]\)"),
+    ],
+)
+def test_what_gives_rows_one_after_another_is_refused(digits, fitted, data, way):
+    message = f"X must hold all rows, as an array.*{way}.*mmap_mode='r'"
+    for call in (tiny().fit, fitted.transform, fitted.score):
+        with pytest.raises(TypeError, match=message):
+            call(data(digits))
+
+
+def test_a_dataset_becomes_rows_as_the_error_says(digits, codes):
+    X = tf.data.Dataset.from_tensor_slices(digits).batch(32)
+    rows = np.stack(list(X.unbatch().as_numpy_iterator()))
+    np.testing.assert_array_equal(tiny().fit(rows).transform(rows), codes)
+
+
+def test_hdf5_data_sets_are_read(digits, codes, tmp_path):
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        X = file.create_dataset("X", data=digits)
+        np.testing.assert_array_equal(tiny().fit(X).transform(X), codes)
+        images = file.create_dataset("images", data=digits.reshape(-1, 8, 8))
+        estimator = tiny().fit(images)
+        assert estimator.reconstruct(images).shape == images.shape
+        with pytest.raises(TypeError, match=r"X\['data'\]"):
+            tiny().fit(file)
+
+
+@pytest.mark.parametrize("weight", [5e9, 1e20, 1e200, 1e300])
+def test_a_weight_beyond_float32_is_named(digits, weight):
+    weights = np.ones(300)
+    weights[7] = weight
+    with pytest.raises(ValueError, match=r"sample_weight\[7\]=.*too large.*2\*\*32"):
+        tiny().fit(digits, sample_weight=weights)
+
+
+@pytest.mark.parametrize("weight", [1e-20, 1e-300, 5e-324])
+def test_weights_that_vanish_in_float32_are_refused(digits, weight):
+    with pytest.raises(ValueError, match="sample_weight is too small"):
+        tiny().fit(digits, sample_weight=np.full(300, weight))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+def test_the_largest_weights_are_trained_with(digits, optimizer):
+    weights = np.ones(300)
+    weights[7] = 2.0**32
+    estimator = tiny(optimizer=optimizer).fit(digits, sample_weight=weights)
+    assert np.isfinite(estimator.transform(digits)).all()
+    weights[:] = 2.0**-63
+    estimator.fit(digits, sample_weight=weights)
+    assert np.isfinite(estimator.transform(digits)).all()
+
+
+def test_models_are_exported_without_a_call_before(digits, fitted, tmp_path):
+    for name, given in (
+        ("encoder_", digits),
+        ("decoder_", fitted.transform(digits)),
+        ("autoencoder_", digits),
+    ):
+        model = getattr(fitted, name)
+        model.export(tmp_path / name, format="tf_saved_model", verbose=False)
+        loaded = tf.saved_model.load(tmp_path / name)
+        np.testing.assert_allclose(loaded.serve(given), model(given), atol=1e-5)

@@ -303,7 +303,7 @@ def test_an_output_out_of_reach_is_warned_of_with_images_too(images):
         ({"filters": ()}, "filters must hold positive whole numbers"),
         ({"filters": (4, 0)}, "filters must hold positive whole numbers"),
         ({"filters": (4, 2.5)}, "filters must hold positive whole numbers"),
-        ({"filters": 4}, "filters must hold positive whole numbers"),
+        ({"filters": -4}, "filters must hold positive whole numbers"),
         ({"kernel_size": 0}, "kernel_size must be a positive whole number"),
         ({"kernel_size": 2.5}, "kernel_size must be a positive whole number"),
         ({"kernel_size": (3, 3, 3)}, "kernel_size must be a positive whole number"),
