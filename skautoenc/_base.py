@@ -21,7 +21,6 @@ from ._centering import (
     with_constant_outputs,
 )
 from ._checks import (
-    check_callbacks,
     check_dense_parameters,
     check_holds_rows,
     checked_weights,
@@ -150,7 +149,7 @@ class BaseAutoencoder(
         Raises
         ------
         TypeError
-            If one of the two is not a Keras model.
+            If one of the two is not a Keras model, nor the name of a layer.
         ValueError
             If the models do not fit together, are not built, or cannot be built again
             from their config.
@@ -169,6 +168,12 @@ class BaseAutoencoder(
         row_shape = given_shape("encoder", encoder)
         if not isinstance(decoder, str):
             given_shape("decoder", decoder)
+        elif decoder not in [layer.name for layer in encoder.layers]:
+            raise TypeError(
+                "decoder must be a Keras model, or the name of the code layer of the "
+                f"first one; got the str {decoder!r}, and the layers are "
+                f"{[layer.name for layer in encoder.layers]}."
+            )
         with isolated(0):
             parts = build_pair((encoder, decoder), row_shape, None)
         encoder_, decoder_ = map(FittedNetwork.from_keras, parts)
@@ -261,7 +266,6 @@ class BaseAutoencoder(
             arguments = given, y, sample_weight, X_val, X_clean, untouched
             return in_fresh_process(type(self)._fit, self, *arguments)
         if plan is None:
-            check_callbacks(self.callbacks)
             check_can_be_loaded(self)
         loss = get_loss(self.loss) if plan is None else plan.loss
         found = of_targets = survey(X, sample_weight)

@@ -43,17 +43,6 @@ def check_dense_parameters(estimator):
             )
 
 
-def check_callbacks(callbacks):
-    """Raise a TypeError unless they are Keras callbacks."""
-    _, keras = load()
-    for callback in callbacks or ():
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise TypeError(
-                f"callbacks takes instances of Keras callbacks; got {callback!r}. "
-                "scikit-learn's go to set_callbacks."
-            )
-
-
 def check_second_derivative(encoder):
     """Raise where TensorFlow has no second derivative, which `contractive` needs.
 

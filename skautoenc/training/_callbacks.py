@@ -42,8 +42,8 @@ def listens_to_batches(callback):
     _, keras = load()
     if not isinstance(callback, keras.callbacks.Callback):
         raise TypeError(
-            "callbacks must hold objects of keras.callbacks.Callback; got "
-            f"{callback!r}. scikit-learn's own go to set_callbacks."
+            f"callbacks takes instances of Keras callbacks; got {callback!r}. "
+            "scikit-learn's go to set_callbacks."
         )
 
     def listens(name):
