@@ -18,6 +18,12 @@ from skautoenc._objective import deterministic, variational
 from skautoenc._pair import build_pair
 from skautoenc.training import Rows, train
 from skautoenc.training._compiled import _programs
+from skautoenc.training._program_choice import (
+    CALL_WORK,
+    call_steps,
+    chunk_steps,
+    multiplications,
+)
 
 OPTIMIZERS = {
     "adam": lambda: keras.optimizers.Adam(0.003),
@@ -645,6 +651,61 @@ def test_data_of_several_chunks_trains_as_one(digits, monkeypatch):
         "skautoenc.training._program_choice.CHUNK_BYTES", 4 * 64 * 16 * 4
     )
     np.testing.assert_allclose(losses(), whole, rtol=1e-5)
+
+
+def test_a_chunk_of_several_calls_trains_as_one(digits, monkeypatch):
+    def fitted():
+        _programs._idle.clear()
+        estimator = AutoencoderTransformer(
+            3, hidden_layer_sizes=(8,), epochs=3, batch_size=16, random_state=0
+        )
+        estimator.set_params(**BY_KERAS).fit(digits, X_val=digits[:100])
+        return estimator
+
+    whole = fitted()
+    monkeypatch.setattr("skautoenc.training._program_choice.CALL_WORK", 1)
+    parts = fitted()
+    np.testing.assert_array_equal(parts.transform(digits), whole.transform(digits))
+    np.testing.assert_allclose(parts.history_["loss"], whole.history_["loss"])
+
+
+def built_by(network, objective=deterministic, n_features=784, n_components=8):
+    with isolated(0):
+        return objective(*build_pair(network, (n_features,), n_components)).model
+
+
+def test_multiplications_of_a_network_are_counted():
+    dense = 784 * 16 + 16 + 16 * 8 + 8
+    mirrored_dense = 8 * 16 + 16 + 16 * 784 + 784
+    network = DenseNetwork((16,), linear_path=False)
+    assert multiplications(built_by(network)) == dense + mirrored_dense
+    contractive = built_by(network, OBJECTIVES["contractive"])
+    assert multiplications(contractive) == 8 * dense + mirrored_dense
+    conv = (9 * 2 + 2) * 28**2 + (14 * 14 * 2 * 8 + 8)
+    mirrored_conv = 9 * 392 + (9 * 2 * 2 + 2) * 14**2 + (9 * 2 + 1) * 28**2
+    network = ConvNetwork((28, 28, 1), (2,))
+    assert multiplications(built_by(network)) == conv + mirrored_conv
+
+
+@pytest.mark.parametrize(
+    ("network", "objective", "n_features"),
+    [
+        (ConvNetwork((28, 28, 1), (64, 32)), deterministic, 784),
+        (ConvNetwork((128, 128, 3), (64, 32)), deterministic, 49152),
+        (ConvNetwork((28, 28, 1)), OBJECTIVES["contractive"], 784),
+        (DenseNetwork((4000, 4000)), deterministic, 784),
+    ],
+)
+def test_a_call_is_bounded_in_work_on_many_rows(network, objective, n_features):
+    model = built_by(network, objective, n_features)
+    steps = call_steps(model, 32)
+    assert 1 <= steps < chunk_steps(200_000, 32, (n_features,))
+    assert 3 * 32 * steps * multiplications(model) <= CALL_WORK or steps == 1
+
+
+def test_a_small_network_trains_on_a_chunk_in_one_call():
+    model = built_by(DenseNetwork((128, 64, 32)))
+    assert call_steps(model, 256) >= chunk_steps(200_000, 256, (784,))
 
 
 class CountsBatches(keras.callbacks.Callback):

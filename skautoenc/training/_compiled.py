@@ -13,7 +13,7 @@ from ._callbacks import Callbacks
 from ._losses import losses_by_name, regularization_losses, row_losses
 from ._monitor import scale_rate
 from ._numbers import numbers_given, numbers_of
-from ._program_choice import chunk_steps, is_row_wise, pays_for_xla
+from ._program_choice import call_steps, chunk_steps, is_row_wise, pays_for_xla
 from ._programs import ProgramCache, fingerprint, model_fingerprint
 from ._rows import Chunk
 
@@ -119,10 +119,12 @@ class Program:
             spec(model.outputs[0].shape[1:]),
             spec(()),
             tf.TensorSpec((), tf.int32),
+            tf.TensorSpec((), tf.int32),
             tf.TensorSpec((len(model.outputs) - 1,), tf.float32),
             tf.TensorSpec(numbers_of(model).shape, tf.float32),
         ]
         self._xla, self._batch_size = xla, batch_size
+        self._call_steps = call_steps(model, batch_size)
         weights = model.trainable_variables
         shared = _share_a_vector(optimizer, weights)
         self._layout = Layout([tuple(v.shape) for v in weights], shared)
@@ -222,24 +224,25 @@ class Program:
             self._validate = self._compile(self._validate_step)
         return self._run(self._validate, chunk, n_rows, factors, numbers)
 
-    @staticmethod
-    def _run(function, chunk, n_rows, factors, numbers):
+    def _run(self, function, chunk, n_rows, factors, numbers):
         tf, _ = load()
-        sums = function(
-            *chunk.tensors,
-            tf.constant(n_rows),
-            tf.constant(factors, tf.float32),
-            tf.constant(numbers),
-        )
-        return sums.numpy()
+        sums, n_in_call = 0.0, self._call_steps * self._batch_size
+        for start in range(0, n_rows, n_in_call):
+            sums += function(
+                *chunk.tensors,
+                tf.constant(start // self._batch_size),
+                tf.constant(min(start + n_in_call, n_rows)),
+                tf.constant(factors, tf.float32),
+                tf.constant(numbers),
+            ).numpy()
+        return sums
 
     def _compile(self, step):
         tf, _ = load()
         n_sums = 4 + len(self._model.outputs) - 1
-
         batch_size = self._batch_size
 
-        def run(inputs, targets, weights, n_rows, factors, numbers):
+        def run(inputs, targets, weights, first_step, n_rows, factors, numbers):
             n_steps = (n_rows + batch_size - 1) // batch_size
 
             def body(i, sums):
@@ -251,7 +254,7 @@ class Program:
                 sums += tf.cast(tf.stack(means) * tf.cast(n, tf.float32), tf.float64)
                 return i + 1, sums
 
-            start = tf.constant(0), tf.zeros(n_sums, tf.float64)
+            start = first_step, tf.zeros(n_sums, tf.float64)
             with numbers_given(self._model, numbers):
                 return tf.while_loop(
                     lambda i, sums: i < n_steps, body, start, parallel_iterations=1

@@ -2,10 +2,14 @@
 
 import numpy as np
 
-from .._keras import load
+from .._keras import load, own_layers
 
 # A chunk fits the last-level cache of most machines, and bounds the memory of a fit.
 CHUNK_BYTES = 32 * 2**20
+
+# Multiplications that take convolutions up to a second on 2 cores. A fit cannot be
+# interrupted during a call.
+CALL_WORK = 10**10
 
 _MIXES_ROWS = {"BatchNormalization", "Lambda", "TFSMLayer"}
 _PENALTIES = {"L1", "L2", "L1L2"}
@@ -26,6 +30,44 @@ def chunk_steps(n_rows, batch_size, row_shape):
     steps = -(-n_rows // batch_size)
     fitting = CHUNK_BYTES // (4 * batch_size * int(np.prod(row_shape)))
     return min(1 << (steps - 1).bit_length(), 1 << max(fitting.bit_length() - 1, 0))
+
+
+def call_steps(model, batch_size):
+    """Batches that one call is to train on, at most."""
+    return max(1, CALL_WORK // (3 * batch_size * max(1, multiplications(model))))
+
+
+def multiplications(operation, positions=1):
+    """Multiplications of a layer or model for one row, by its weights and shapes.
+
+    Parameters
+    ----------
+    operation : keras.Model or keras.Operation
+    positions : int, default=1
+        Where it is applied, such as pixels.
+    """
+    graph = getattr(operation, "_functional", None) or operation
+    levels = getattr(graph, "_nodes_by_depth", None)
+    if levels is not None:
+        return sum(
+            multiplications(node.operation, _positions(node))
+            for level in levels.values()
+            for node in level
+        )
+    if isinstance(operation, own_layers().EncoderWithJacobian):
+        encoder = operation.encoder  # once for each component
+        return encoder.output_shape[1] * multiplications(encoder)
+    return positions * sum(
+        int(np.prod(weight.shape)) for weight in getattr(operation, "weights", ())
+    )
+
+
+def _positions(node):
+    """Positions at which a layer is applied: of its larger side, without channels."""
+    tensors = (*node.input_tensors, *node.outputs)
+    return max(
+        int(np.prod([size or 1 for size in tensor.shape[1:-1]])) for tensor in tensors
+    )
 
 
 def pays_for_xla(model, n_steps, batch_size):
