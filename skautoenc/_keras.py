@@ -23,6 +23,18 @@ _START_UP_LINE = re.compile(
 _importing, _building = threading.RLock(), threading.RLock()
 
 
+class _KerasRandom(threading.local):
+    """Where Keras draws seeds from: Python's generator, or `isolated`'s."""
+
+    source = random
+
+    def __getattr__(self, name):
+        return getattr(self.source, name)
+
+
+_keras_random = _KerasRandom()
+
+
 def load():
     """Import TensorFlow and Keras.
 
@@ -62,6 +74,9 @@ def _imported():
                 tf.config.threading.set_inter_op_parallelism_threads(granted_threads())
                 tf.config.list_logical_devices()  # logs too, where there is no GPU
         _refuse_other_backend(keras.backend.backend())
+        from keras.src.random import seed_generator
+
+        seed_generator.python_random = _keras_random
     return tf, keras
 
 
@@ -181,9 +196,9 @@ def isolated(seed):
     """Build Keras objects from `seed`, and leave every global state as it was found.
 
     Keras draws the seeds of its initialisers and random layers from Python's global
-    generator, and counts layer names in a global table. Inside, both start anew, so
-    that the same seed gives the same weights and the same config; a network function
-    that draws from NumPy's global state is covered too.
+    generator, and counts layer names in a table, one for each thread. Inside, seeds
+    come from another generator, and the table starts anew, so that the same seed gives
+    the same weights and the same config.
 
     Parameters
     ----------
@@ -197,14 +212,28 @@ def isolated(seed):
         state = vars(global_state.GLOBAL_STATE_TRACKER)
         names = ("object_name_uids", "global_seed_generator")
         kept = {name: state.pop(name) for name in names if name in state}
-        python_state, numpy_state = random.getstate(), np.random.get_state()
-        random.seed(seed)
-        np.random.seed(seed)
+        outer, _keras_random.source = _keras_random.source, random.Random(seed)
         try:
             yield
         finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)
+            _keras_random.source = outer
             for name in names:
                 state.pop(name, None)
             state.update(kept)
+
+
+@contextlib.contextmanager
+def global_generators_seeded():
+    """Seed Python's and NumPy's global generators for a function of the user's.
+
+    To be used inside `isolated`. What another thread draws meanwhile is seeded too.
+    """
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    seed = _keras_random.getrandbits(32)
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)

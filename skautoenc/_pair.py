@@ -1,12 +1,14 @@
 """The encoder and decoder of a fit: whatever `network` is, flat rows in and out."""
 
+import contextlib
 import json
 
 import numpy as np
 
 from ._checks import fit_together
 from ._fitted import FittedNetwork, config_of
-from ._keras import isolated, load
+from ._keras import global_generators_seeded, isolated, load
+from .networks import ConvNetwork, DenseNetwork
 
 
 def build_pair(network, input_shape, n_components):
@@ -93,8 +95,10 @@ def _called(network, input_shape, n_components):
             "network=(model, 'name of the layer'), or give two models, "
             "network=(encoder, decoder)."
         )
+    is_ours = type(network) in (ConvNetwork, DenseNetwork)
     try:
-        pair = network(input_shape, n_components)
+        with contextlib.nullcontext() if is_ours else global_generators_seeded():
+            pair = network(input_shape, n_components)
     except Exception as error:
         error.add_note(
             f"Raised by network={network!r}, which is called as "
