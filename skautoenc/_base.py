@@ -35,7 +35,7 @@ from ._data import (
 from ._dense_config import dense_pair
 from ._epoch_tasks import EpochTasks
 from ._fitted import FittedNetwork, row_blocks
-from ._fresh_process import forked_after_tensorflow, in_fresh_process
+from ._fresh_process import fit_in_fresh_process, forked_after_tensorflow
 from ._keras import isolated
 from ._objective import chain
 from ._pair import build_pair, given_shape, plain
@@ -228,7 +228,7 @@ class BaseAutoencoder(
         pair, plan = self._without_keras(X, seed, effort)
         if plan is None and forked_after_tensorflow():
             arguments = given, y, sample_weight, X_val, X_clean, untouched
-            return in_fresh_process(type(self)._fit, self, *arguments)
+            return fit_in_fresh_process(self, *arguments)
         if plan is None:
             check_names(self)
         loss = get_loss(self.loss) if plan is None else plan.loss

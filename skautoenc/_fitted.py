@@ -102,7 +102,7 @@ class FittedNetwork:
     def _call_keras(self, X):
         """Evaluate in TensorFlow, by one program for any number of rows."""
         if forked_after_tensorflow():
-            return in_fresh_process(FittedNetwork.__call__, self, X)
+            return in_fresh_process(self, X)
         tf, _ = load()
         with self._compiling:
             if self._compiled is None:
