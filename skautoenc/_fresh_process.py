@@ -148,8 +148,9 @@ class _Worker:
                     f"{self._end()}. {_REMEDY}"
                 ) from None
             except BaseException:
-                self._process.kill()
-                self._end()
+                if self._process is not None:
+                    self._process.kill()
+                    self._end()
                 raise
 
     def _takes(self, task):
@@ -169,13 +170,22 @@ class _Worker:
             f"import sys; sys.path[:] = {sys.path!r}; "
             f"from {__name__} import _serve; _serve({other.fileno()})"
         )
+        python = os.fsdecode(spawn.get_executable())
         with other:
-            process = subprocess.Popen(
-                [os.fsdecode(spawn.get_executable()), "-c", code],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[other.fileno()],
-            )
-        self._process, self._connection = process, own
+            try:
+                self._process = subprocess.Popen(
+                    [python, "-c", code],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[other.fileno()],
+                )
+            except OSError as error:
+                own.close()
+                raise RuntimeError(
+                    "This process was forked after TensorFlow was imported, and the "
+                    f"one that is to work in its place cannot be started: {error}. "
+                    "Name a Python with multiprocessing.set_executable."
+                ) from error
+        self._connection = own
 
     def _end(self):
         """Wait for a process that is ending; return its status."""
@@ -225,8 +235,8 @@ def _serve(descriptor):
             connection.send_bytes(b"taken")
             connection.send_bytes(_answer(*task))
             del task
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
+            with contextlib.suppress(OSError):
+                print(end="", flush=True)  # what the task has printed
 
 
 def _end_with(parent):

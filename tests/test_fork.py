@@ -174,6 +174,17 @@ def test_an_interrupt_ends_the_work_and_not_what_comes_after(digits, fitted):
     np.testing.assert_array_equal(codes, fitted.transform(digits))
 
 
+@pytest.mark.slow
+def test_closed_standard_streams_do_not_matter(digits, fitted):
+    def work():
+        for descriptor in (0, 1, 2):
+            os.close(descriptor)
+        return fitted.transform(digits), clone(fitted).fit(digits).transform(digits)
+
+    wanted = fitted.transform(digits)
+    np.testing.assert_array_equal(in_a_fork(work), [wanted, wanted])
+
+
 def test_errors_and_warnings_of_a_fit_are_raised_in_the_fork(digits, fitted):
     class Warning_(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
