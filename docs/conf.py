@@ -17,6 +17,11 @@ extensions = [
 html_theme = "pydata_sphinx_theme"
 exclude_patterns = ["_build"]
 numpydoc_show_class_members = False
+# scikit-learn's own, which refer to its user guide.
+autodoc_default_options = {
+    "exclude-members": "get_metadata_routing, set_fit_request, "
+    "set_inverse_transform_request, set_output, set_score_request"
+}
 autosummary_generate = True
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -43,7 +43,7 @@ from ._dense_layout import dense_layout
 from ._diagnosis import check_finite, warn_of_collapse
 from ._epoch_tasks import EpochTasks
 from ._fitted import FittedNetwork, row_blocks
-from ._fresh_process import forked_after_tensorflow, in_fresh_process
+from ._fresh_process import fit_in_fresh_process, forked_after_tensorflow
 from ._keras import isolated
 from ._metrics import METRICS, explained_variance
 from ._objective import chain
@@ -264,7 +264,7 @@ class BaseAutoencoder(
         pair, plan = self._without_keras(X, seed, effort)
         if plan is None and forked_after_tensorflow():
             arguments = given, y, sample_weight, X_val, X_clean, untouched
-            return in_fresh_process(type(self)._fit, self, *arguments)
+            return fit_in_fresh_process(self, *arguments)
         if plan is None:
             check_can_be_loaded(self)
         loss = get_loss(self.loss) if plan is None else plan.loss
@@ -420,8 +420,9 @@ class BaseAutoencoder(
         batches. In a process forked after TensorFlow's import none can be called.
         """
         callbacks = self.callbacks or ()
-        beyond = bool(callbacks) and forked_after_tensorflow()
-        beyond = any(map(listens_to_batches, callbacks)) or beyond
+        beyond = bool(callbacks) and (
+            forked_after_tensorflow() or any(map(listens_to_batches, callbacks))
+        )
         pair = dense_pair(
             self._network(), X.shape[1], self.n_components, np.random.default_rng(seed)
         )

@@ -175,11 +175,12 @@ class FittedNetwork:
     def _call_keras(self, X, dtype):
         """Evaluate in TensorFlow, by one program for any number of rows."""
         if forked_after_tensorflow():
-            return in_fresh_process(FittedNetwork.__call__, self, X, dtype)
+            return in_fresh_process(self, X, dtype)
         tf, _ = load()
         with self._compiling:
             if self._compiled is None:
-                model = self.build()
+                with isolated(0):
+                    model = self.build()
                 function = tf.function(
                     lambda x: tf.cast(model(x, training=False), tf.float32),
                     autograph=False,
@@ -197,7 +198,8 @@ class FittedNetwork:
 
     def to_keras(self):
         """Build a new Keras model that does the same, shifts included."""
-        model = self.build()
+        with isolated(0):
+            model = self.build()
         shifts = self.input_shift, self.output_shift
         if self._layout is None:
             return between_shifts(model, *shifts)
@@ -207,13 +209,14 @@ class FittedNetwork:
     def build(self):
         """Build a new Keras model with this config and these weights, and no shifts.
 
+        Random layers are seeded from Keras's state as it is.
+
         Raises
         ------
         ValueError
             If Keras cannot build the model, or if the weights are not its own.
         """
-        with isolated(0):
-            return weights_set(model_of(self.config), self.weights)
+        return weights_set(model_of(self.config), self.weights)
 
 
 def _read_only(array):

@@ -1,12 +1,15 @@
 """The encoder and decoder of a fit: whatever `network` is, flat rows in and out."""
 
+import contextlib
+
 import numpy as np
 
 from ._checks import fit_together
 from ._fitted import FittedNetwork
+from ._keras import global_generators_seeded, load
 from ._kept_checks import check_can_be_rebuilt, check_is_kept, names_a_mean, node_of
-from ._keras import load
 from ._own_objects import with_definitions
+from .networks import ConvNetwork, DenseNetwork
 
 
 def build_pair(network, input_shape, n_components):
@@ -104,8 +107,10 @@ def _called(network, input_shape, n_components):
             "network=(model, 'name of the layer'), or give two models, "
             "network=(encoder, decoder)."
         )
+    is_ours = type(network) in (ConvNetwork, DenseNetwork)
     try:
-        pair = network(input_shape, n_components)
+        with contextlib.nullcontext() if is_ours else global_generators_seeded():
+            pair = network(input_shape, n_components)
     except Exception as error:
         error.add_note(
             f"Raised by network={network!r}, which is called as "

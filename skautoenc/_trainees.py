@@ -1,6 +1,7 @@
 """What a fit trains: the networks to keep, and the engine that trains them."""
 
 from ._fitted import FittedNetwork, between_shifts, config_of
+from ._keras import isolated
 from ._objective import chain
 from .training import (
     Callbacks,
@@ -52,9 +53,11 @@ class NumpyTrainee:
         if not self._callbacks:
             return train_dense(self._plan, rows, **settings)
         loss, optimizer, learning_rate = self._how
+        with isolated(0):
+            model = chain(*[network.build() for network in networks.values()])
         callbacks = Callbacks(
             self._callbacks,
-            between_shifts(chain(*[a.build() for a in networks.values()]), *shifts),
+            between_shifts(model, *shifts),
             get_optimizer(optimizer, learning_rate)[0],
             get_loss(loss),
         )

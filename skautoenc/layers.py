@@ -118,5 +118,6 @@ class EncoderWithJacobian(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
+        """Build the layer from what `get_config` gave."""
         encoder = keras.saving.deserialize_keras_object(config.pop("encoder"))
         return cls(encoder, **config)

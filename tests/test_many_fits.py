@@ -1,7 +1,6 @@
-"""What hundreds of fits in one process, several threads and forks must leave alone."""
+"""What hundreds of fits in one process, and several threads, must leave alone."""
 
 import gc
-import multiprocessing
 import os
 import threading
 
@@ -87,50 +86,3 @@ def test_32_threads_get_the_codes_of_one(digits, estimator):
     for thread in threads:
         thread.join()
     np.testing.assert_array_equal(together, alone)
-
-
-def in_a_fork(function):
-    """What a function returns, or the error it raises, in a forked process."""
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-
-    def work():
-        try:
-            queue.put(function())
-        except Exception as error:
-            queue.put(error)
-
-    process = context.Process(target=work)
-    process.start()
-    process.join(60)
-    hangs = process.is_alive()
-    process.kill()
-    assert not hangs
-    return queue.get()
-
-
-@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-@pytest.mark.parametrize("estimator", [CONFIGURATIONS[0], CONFIGURATIONS[-1]])
-def test_a_process_forked_after_a_fit_fits_and_encodes(digits, estimator):
-    fitted = clone(estimator).set_params(random_state=0).fit(digits)
-    assert fitted.encoder_.built  # so TensorFlow runs in this process
-    codes = fitted.transform(digits)
-    np.testing.assert_array_equal(in_a_fork(lambda: fitted.transform(digits)), codes)
-    again = in_a_fork(lambda: clone(fitted).fit(digits).transform(digits))
-    np.testing.assert_array_equal(again, codes)
-
-
-@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-def test_an_error_of_a_fit_is_raised_in_the_fork(digits):
-    fitted = clone(CONFIGURATIONS[-1]).fit(digits)
-    error = in_a_fork(lambda: clone(fitted).set_params(loss="nonsense").fit(digits))
-    assert isinstance(error, ValueError)
-    assert "nonsense" in str(error)
-
-
-@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-def test_keras_models_are_refused_in_a_fork_with_the_remedy(fitted):
-    assert fitted.encoder_.built
-    error = in_a_fork(lambda: fitted.encoder_)
-    assert isinstance(error, RuntimeError)
-    assert "spawn" in str(error)

@@ -4,6 +4,8 @@ import hashlib
 import random
 import subprocess
 import sys
+import threading
+import time
 
 import keras
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 import tensorflow as tf
 from sklearn.base import clone
 
-from skautoenc import AutoencoderTransformer
+from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
 
 
 @pytest.fixture(params=["adam", "nadam"])  # trained by NumPy, and by Keras's programs
@@ -31,7 +33,7 @@ def test_another_process_gives_the_same_bits(optimizer):
     code = f"""
 import hashlib
 from sklearn.datasets import load_digits
-from skautoenc import AutoencoderTransformer
+from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
 X = load_digits().data[:300] / 16
 Z = AutoencoderTransformer(
     3,
@@ -136,3 +138,76 @@ def noisy(input_shape, n_components):
         [keras.Input((n_components,)), keras.layers.Dense(input_shape[0])]
     )
     return encoder, decoder
+
+
+class BatchListener(keras.callbacks.Callback):
+    """Listens to batches, so that Model.fit trains."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+SMALL = {"epochs": 1, "random_state": 0}
+FITS = {
+    "numpy": AutoencoderTransformer(2, hidden_layer_sizes=(4,), **SMALL),
+    "compiled": AutoencoderTransformer(
+        2, hidden_layer_sizes=(4,), optimizer="nadam", **SMALL
+    ),
+    "tied": AutoencoderTransformer(
+        2, hidden_layer_sizes=(4,), tied_weights=True, **SMALL
+    ),
+    "variational": VariationalAutoencoder(2, hidden_layer_sizes=(4,), **SMALL),
+    "convolutional": AutoencoderTransformer(
+        2, network=ConvNetwork((8, 8, 1), filters=(2,)), **SMALL
+    ),
+    "own models": AutoencoderTransformer(3, network=noisy((64,), 3), **SMALL),
+    "Model.fit": AutoencoderTransformer(
+        2, hidden_layer_sizes=(4,), callbacks=[BatchListener()], **SMALL
+    ),
+}
+
+
+@pytest.mark.parametrize("autoencoder", FITS.values(), ids=FITS)
+def test_another_thread_draws_what_it_would_draw_alone_beside(autoencoder, digits):
+    autoencoder = clone(autoencoder)  # Keras draws where it copies models
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    random.seed(5)
+    np.random.seed(5)
+    drawn, done = [], threading.Event()
+
+    def draw():
+        while not done.is_set():
+            drawn.append((random.random(), np.random.random_sample()))
+            time.sleep(1e-4)
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        fitted = autoencoder.fit(digits)
+        fitted.transform(digits)
+        assert fitted.autoencoder_.built
+    finally:
+        done.set()
+        thread.join()
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+    python, numpy = random.Random(5), np.random.RandomState(5)
+    assert drawn == [(python.random(), numpy.random_sample()) for _ in drawn]
+
+
+def test_a_network_function_that_draws_is_seeded_by_the_random_state(digits):
+    def drawing(input_shape, n_components):
+        bias = keras.initializers.Constant(np.random.random() + random.random())
+        dense = keras.layers.Dense(n_components, bias_initializer=bias)
+        encoder = keras.Sequential([keras.Input(input_shape), dense])
+        decoder = [keras.Input((n_components,)), keras.layers.Dense(*input_shape)]
+        return encoder, keras.Sequential(decoder)
+
+    def codes(seed):
+        autoencoder = AutoencoderTransformer(
+            2, network=drawing, init="random", epochs=1, random_state=seed
+        )
+        return autoencoder.fit(digits).transform(digits[:2])
+
+    np.testing.assert_array_equal(codes(0), codes(0))
+    assert not np.allclose(codes(0), codes(1))

@@ -1,0 +1,147 @@
+"""What a fit needs of its process: little, and it survives an interrupt."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+FIT = """
+import numpy as np
+from skautoenc import AutoencoderTransformer
+X = np.random.default_rng(0).normal(size=(40, 4))
+autoencoder = AutoencoderTransformer(
+    2, hidden_layer_sizes=(3,), optimizer="nadam", epochs=1, random_state=0
+)
+"""
+
+
+def run_python(code, **settings):
+    """Run code in a new Python, in the environment of this one."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        **settings,
+    )
+
+
+QUIET_START = {
+    "no sys.stderr": "import sys; sys.stderr = None",
+    "a sys.stderr that only writes": """
+import sys
+class Writer:
+    def write(self, text): pass
+sys.stderr = Writer()
+""",
+    "a sys.stderr that cannot be flushed": """
+import sys
+class Writer:
+    def write(self, text): pass
+    def flush(self): raise OSError("cannot be flushed")
+sys.stderr = Writer()
+""",
+    "a temporary folder that is not there": """
+import tempfile
+tempfile.tempdir = "/nonexistent"
+""",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prelude", QUIET_START.values(), ids=QUIET_START)
+def test_a_compiled_fit_starts_quietly_with(prelude):
+    code = prelude + FIT + "print(autoencoder.fit(X).transform(X).shape)"
+    done = run_python(code, stderr=subprocess.PIPE)
+    assert (done.stdout, done.stderr) == ("(40, 2)\n", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "prelude",
+    [
+        "import os; os.close(2)",
+        "import sys; sys.stderr.close()",
+        """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no folder takes a file
+""",
+    ],
+    ids=["descriptor 2", "sys.stderr", "any temporary folder"],
+)
+def test_a_compiled_fit_works_without(prelude):
+    code = prelude + FIT + "print(autoencoder.fit(X).transform(X).shape)"
+    done = run_python(code, stderr=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout) == (0, "(40, 2)\n")
+
+
+@pytest.mark.slow
+def test_a_compiled_fit_works_where_stderr_was_closed_from_the_start():
+    code = FIT + "print(autoencoder.fit(X).transform(X).shape)"
+    done = run_python(code, preexec_fn=lambda: os.close(2))
+    assert (done.returncode, done.stdout) == (0, "(40, 2)\n")
+
+
+@pytest.mark.slow
+def test_a_compiled_fit_works_where_nothing_can_be_written_to_stderr():
+    code = """
+import os, threading
+def log():
+    while "tensorflow" not in sys.modules:
+        try:
+            os.write(2, b"a line of another thread\\n")
+        except OSError:
+            pass
+import sys
+threading.Thread(target=log, daemon=True).start()
+"""
+    code += FIT + "print(autoencoder.fit(X).transform(X).shape)"
+    with open("/dev/full", "w") as full:
+        done = run_python(code, stderr=full)
+    assert (done.returncode, done.stdout) == (0, "(40, 2)\n")
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+def interrupt():
+    while len([name for name in list(sys.modules) if "tensorflow." in name]) < 400:
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_tensorflow_is_imported_ends_the_fit_and_not_the_later_ones():
+    code = INTERRUPTED + FIT
+    code += """
+handler = signal.getsignal(signal.SIGINT)
+try:
+    autoencoder.fit(X)
+except KeyboardInterrupt:
+    print("interrupted", hasattr(autoencoder, "n_iter_"))
+print(signal.getsignal(signal.SIGINT) is handler)
+print(autoencoder.fit(X).transform(X).shape)
+"""
+    done = run_python(code, stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n") == ["interrupted False", "True", "(40, 2)", ""]
+
+
+@pytest.mark.slow
+def test_after_an_interrupted_import_of_their_own_users_are_told_to_restart():
+    code = INTERRUPTED + FIT
+    code += """
+try:
+    import tensorflow
+except KeyboardInterrupt:
+    print("interrupted")
+try:
+    autoencoder.fit(X)
+except RuntimeError as error:
+    print(error)
+"""
+    done = run_python(code, stderr=subprocess.PIPE)
+    assert done.stdout.startswith("interrupted\nAn earlier import"), done.stderr
+    assert "Restart Python" in done.stdout
