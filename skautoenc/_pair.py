@@ -6,8 +6,8 @@ import numpy as np
 
 from ._checks import fit_together
 from ._fitted import FittedNetwork
-from ._keras import global_generators_seeded, load
 from ._kept_checks import check_can_be_rebuilt, check_is_kept, names_a_mean, node_of
+from ._keras import global_generators_seeded, load
 from ._own_objects import with_definitions
 from .networks import ConvNetwork, DenseNetwork
 

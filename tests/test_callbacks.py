@@ -140,7 +140,7 @@ def test_a_callback_listens_to_batches_where_its_methods_do_something(
 @pytest.mark.parametrize("wrong", [callbacks.EarlyStopping, "early", None])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_is_no_callback_is_refused(digits, engine, wrong):
-    with pytest.raises(TypeError, match="callbacks must hold objects of keras"):
+    with pytest.raises(TypeError, match="callbacks takes instances of Keras"):
         quick(engine, callbacks=[wrong]).fit(digits)
 
 

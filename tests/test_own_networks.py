@@ -645,5 +645,5 @@ def test_an_estimator_around_one_trained_model(digits, kind):
     )
     assert estimator.n_components == 3
     assert estimator.network == (model, "code")
-    with pytest.raises(ValueError, match="'coda' is to be the code layer"):
+    with pytest.raises(TypeError, match="name of the code layer.*'coda'"):
         AutoencoderTransformer.from_keras(model, "coda")
