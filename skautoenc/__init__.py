@@ -1,4 +1,4 @@
-"""Autoencoders with the manners of scikit-learn's PCA."""
+"""Scikit-learn compatible autoencoders with the API of PCA."""
 
 from ._autoencoder import AutoencoderTransformer
 from ._comparison import compare_reducers

@@ -2,11 +2,11 @@
 
 from numbers import Real
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from ._base import BaseAutoencoder
 from ._objective import deterministic
-from ._parameters import documented
+from ._parameters import Number, documented
 
 # Rows that mixup="auto" mixes, at most.
 _MAX_MIXED = 10_000
@@ -82,7 +82,7 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
-        "contractive": [Interval(Real, 0, None, closed="left")],
+        "contractive": [Number(Real, 0, None, closed="left")],
         "mixup": [StrOptions({"auto"}), "boolean"],
     }
 

@@ -5,7 +5,7 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from . import noise as corruptions
 from ._base import BaseAutoencoder
 from ._objective import deterministic
-from ._parameters import documented
+from ._parameters import Number, documented
 
 # The function of each kind of noise, and the highest level that has a meaning.
 NOISES = {
@@ -103,9 +103,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
-        "contractive": [Interval(Real, 0, None, closed="left")],
+        "contractive": [Number(Real, 0, None, closed="left")],
         "noise": [StrOptions(set(NOISES)), callable],
-        "noise_level": [Interval(Real, 0, None, closed="left")],
+        "noise_level": [Number(Real, 0, None, closed="left")],
         "clip": ["boolean", tuple, list],
         "output": [StrOptions({"code", "reconstruction"})],
     }

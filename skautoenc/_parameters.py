@@ -92,7 +92,7 @@ PARAMETERS = """n_components : int or None, default=2
     init : {"auto", "pca", "random"}, default="auto"
         Weights that training starts from. ``"pca"`` starts as exactly PCA: the dense
         network gets a linear path beside its hidden layers, which add nothing at
-        first. That asks for a linear code and output, untied weights, and no more
+        first. Requires a linear code and output, untied weights, and no more
         components than rows or features. ``"auto"`` does so wherever it can, and draws
         the weights elsewhere; ``"random"`` always draws them, without a linear path. A
         variational autoencoder always draws them, and does not take ``"pca"``.
@@ -104,8 +104,8 @@ PARAMETERS = """n_components : int or None, default=2
         Any Keras optimizer. An instance is copied, never changed.
 
     learning_rate : float, keras LearningRateSchedule or None, default=None
-        None keeps the optimizer's own, 0.001 for Adam. Where training starts at PCA, a
-        number falls to zero over the epochs, along half a cosine.
+        None keeps the optimizer's own, 0.001 for Adam. When training starts from PCA,
+        a constant learning rate is annealed to zero with a cosine schedule.
 
     batch_size : int or "auto", default="auto"
         Rows in a training step. ``"auto"`` takes one for every 32 rows of X, from 32
@@ -116,15 +116,17 @@ PARAMETERS = """n_components : int or None, default=2
         1000 epochs.
 
     early_stopping : bool or "auto", default=<early_stopping>
-        Set a share of the rows aside, stop when their loss no longer falls, and keep
-        the weights with which it was lowest, even if those are the first. Where
-        training started at PCA and nothing was better, the result is PCA of all rows.
-        ``"auto"`` does so where training starts at PCA, with 10 distinct rows or more:
-        of few rows it sets 10 aside, or a quarter, and it leaves PCA only for a gain on
-        them, in squared error, beyond chance (Student's bound for 5 %).
+        Whether to hold out a validation set and stop training when the validation loss
+        stops improving. The weights of the best epoch are restored, including the
+        initial ones (epoch 0); if these are PCA, it is fitted again on all rows.
+        ``"auto"`` does so where training starts from PCA, with 10 distinct rows or
+        more. At least 10 samples, or a quarter if there are fewer than 40, are held
+        out. The trained network replaces PCA only if it is significantly better in
+        squared error (one-sided paired t-test, 5 % level). A held-out sample whose
+        error at the start is above ten times the median is weighted down to that.
 
     validation_fraction : float, default=0.1
-        The share set aside by `early_stopping`.
+        Share of the samples that `early_stopping` holds out.
 
     n_iter_no_change : int or "auto", default="auto"
         Epochs without a lower validation loss before `early_stopping` stops.
@@ -139,10 +141,12 @@ PARAMETERS = """n_components : int or None, default=2
         scikit-learn's own callbacks go to `set_callbacks`.
 
     warm_start : bool, default=False
-        Start from the weights of the previous fit instead of new ones.
+        Start from the weights of the previous fit instead of new ones, and hold out the
+        same rows.
 
     verbose : int, default=0
-        Print a line every so many epochs.
+        Print a line every so many epochs, and at the end one that says which epoch's
+        weights are kept, and why.
 
     random_state : int, RandomState instance or None, default=None
         Draws initial weights, validation split and order of the rows. An int gives
@@ -170,6 +174,9 @@ ATTRIBUTES = """encoder_, decoder_, autoencoder_ : keras.Model
     mixup_ : bool
         Whether points between rows were trained on. ``history_["loss"]`` is then
         their loss, and cannot be compared with ``history_["val_loss"]``.
+
+    n_components_ : int
+        Width of the code.
 
     mean_ : ndarray of shape (n_features,)
         Mean of the training data, against which `score` measures.

@@ -4,13 +4,13 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_scalar
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder, generator
 from ._data import is_squared_error
 from ._objective import variational
-from ._parameters import documented
+from ._parameters import Number, documented
 from ._pca_start import noise_variance
 
 
@@ -96,7 +96,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     _parameter_constraints: dict = {
         **BaseAutoencoder._parameter_constraints,
         "init": [StrOptions({"auto", "random"})],
-        "beta": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "beta": [StrOptions({"auto"}), Number(Real, 0, None, closed="left")],
     }
 
     # The decoder gets codes drawn around what the encoder gives: never exactly PCA.
