@@ -4,8 +4,8 @@ Outliers among the training rows
 ================================
 
 Reconstruction errors are a popular outlier score. But a squared error of 400 in one
-value weighs as much in training as 400 errors of 1, so large outliers among the training
-rows are fitted first, and then score as normal. How much does the loss matter?
+value weighs as much in training as 400 errors of 1, so large outliers among the
+training rows are fitted first, and then score as normal. How much does the loss matter?
 """
 
 # %%

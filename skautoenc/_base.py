@@ -50,7 +50,7 @@ from ._objective import chain
 from ._own_objects import check_can_be_loaded, picklable
 from ._pair import build_pair, given_shape, plain
 from ._parameters import CONSTRAINTS
-from ._start import effort_for, pca_is_kept, pca_of, prepare_start
+from ._start import check_continues, effort_for, pca_is_kept, pca_of, prepare_start
 from ._trainees import KerasTrainee, NumpyTrainee
 from .networks import DenseNetwork
 from .training import (
@@ -399,6 +399,7 @@ class BaseAutoencoder(
         """
         encoder, decoder = networks["_encoder"], networks["_decoder"]
         if "_encoder" in fitted:
+            check_continues(networks, fitted)
             shifts = fitted["_encoder"].input_shift, fitted["_decoder"].output_shift
             return networks, shifts
         if isinstance(self.network, tuple | list):  # trained for rows as they are

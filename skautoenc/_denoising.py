@@ -248,8 +248,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features), float32
-            Images, where `fit` was given images.
+        ndarray of shape (n_samples, n_features)
+            As :meth:`AutoencoderTransformer.inverse_transform` gives them.
         """
         return super().inverse_transform(Z)
 

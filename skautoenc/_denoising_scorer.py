@@ -1,8 +1,11 @@
 """A scorer that corrupts the rows it is given."""
 
+from numbers import Real
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_scalar
 
 from ._denoising import NOISES
 from ._metrics import explained_variance
@@ -36,6 +39,8 @@ def denoising_scorer(noise="gaussian", noise_level=0.25, *, random_state=0):
 
     Raises
     ------
+    TypeError
+        If `noise_level` is no number.
     ValueError
         If `noise` is not known, or `noise_level` is out of its range.
 
@@ -62,12 +67,8 @@ def denoising_scorer(noise="gaussian", noise_level=0.25, *, random_state=0):
         raise ValueError(
             f"noise must be one of {sorted(NOISES)} or a callable; got {noise!r}."
         )
-    highest = np.inf if callable(noise) else NOISES[noise][1]
-    if not 0 <= noise_level <= highest:
-        raise ValueError(
-            f"noise_level must be in [0, {highest}] with noise={noise!r}; got "
-            f"{noise_level!r}."
-        )
+    highest = None if callable(noise) or np.isinf(NOISES[noise][1]) else 1
+    check_scalar(noise_level, "noise_level", Real, min_val=0, max_val=highest)
     return DenoisingScorer(noise, noise_level, random_state)
 
 

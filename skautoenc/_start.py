@@ -149,7 +149,7 @@ def prepare_start(
     Raises
     ------
     ValueError
-        If an earlier network is another, or if PCA is asked for and cannot be had.
+        If PCA is asked for and cannot be had.
     """
     pair = drawn["_encoder"], drawn["_decoder"]
     reasons = why_not_pca(*pair, rows)
@@ -229,21 +229,29 @@ def pca_of(drawn, rows, seed):
     return _named(pca_networks(drawn["_encoder"], drawn["_decoder"], rows, seed))
 
 
-def _continued(networks, fitted):
-    """The networks with the weights of an earlier fit, where there was one."""
-    continued = dict(networks)
+def check_continues(networks, fitted):
+    """Raise if networks are other ones than those of an earlier fit.
+
+    Raises
+    ------
+    ValueError
+    """
     for name, network in networks.items():
-        earlier = fitted.get(name)
-        if earlier is None:
-            continue  # around models trained elsewhere
-        if earlier.config != network.config:
+        # Around models trained elsewhere there may be none.
+        if name in fitted and fitted[name].config != network.config:
             raise ValueError(
                 "warm_start=True continues from the fitted weights, but the "
                 "network or the number of features has changed since: the "
                 f"{name[1:]} is another. Set warm_start=False to start anew."
             )
-        continued[name] = network.with_weights(earlier.weights)
-    return continued
+
+
+def _continued(networks, fitted):
+    """The networks with the weights of an earlier fit, where there was one."""
+    return {
+        name: network.with_weights(fitted[name].weights) if name in fitted else network
+        for name, network in networks.items()
+    }
 
 
 def _bounded(validation, reference):

@@ -166,8 +166,8 @@ class VariationalAutoencoder(BaseAutoencoder):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features), float32
-            Images, where `fit` was given images.
+        ndarray of shape (n_samples, n_features)
+            As `inverse_transform` gives them.
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
