@@ -13,13 +13,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._centering import (
-    centred_first_layer,
-    choose_shifts,
-    warn_of_distance,
-    warn_of_rounding,
-    with_constant_outputs,
-)
+from ._centering import centred_networks, centred_rows, warn_of_rounding
 from ._checks import (
     check_dense_parameters,
     check_holds_rows,
@@ -39,7 +33,6 @@ from ._data import (
     warn_of_output,
 )
 from ._dense_config import dense_pair
-from ._dense_layout import dense_layout
 from ._diagnosis import check_finite, warn_of_collapse
 from ._epoch_tasks import EpochTasks
 from ._fitted import FittedNetwork, row_blocks
@@ -54,8 +47,6 @@ from ._start import check_continues, effort_for, pca_is_kept, pca_of, prepare_st
 from ._trainees import KerasTrainee, NumpyTrainee
 from .networks import DenseNetwork
 from .training import (
-    Rows,
-    StreamedRows,
     draw_seed,
     get_loss,
     listens_to_batches,
@@ -277,16 +268,24 @@ class BaseAutoencoder(
 
         trainee = self._trainee(pair, plan, seed, unfitted)
         fitted = vars(self) if self.warm_start else {}
-        drawn, shifts = self._centred(
-            trainee.networks, fitted, loss, X.dtype, found, of_targets
-        )
+        has_weights = isinstance(self.network, tuple | list)
+        if "_encoder" in fitted:
+            check_continues(trainee.networks, fitted)
+            drawn = trainee.networks
+            shifts = fitted["_encoder"].input_shift, fitted["_decoder"].output_shift
+        elif has_weights:  # of a network for rows as they are
+            drawn, shifts = trainee.networks, (None, None)
+        else:
+            drawn, shifts = centred_networks(
+                trainee.networks, loss, X.dtype, found, of_targets
+            )
         warn_of_output(drawn["_decoder"], loss, of_targets, name_of_targets)
         names = getattr(unfitted, "feature_names_in_", None)
         warn_of_rounding(found, shifts[0], X.dtype, names)
         validation = unfitted._validation(X_val, X_clean is not None, loss, shifts)
         corrupt = self._corruption(of_targets, shifts[1], X_clean is not None)
 
-        rows = _rows(X, X_clean, shifts, sample_weight, found.place)
+        rows = centred_rows(X, X_clean, shifts, sample_weight, found.place)
         split_rng = rng
         if "_split_state" in fitted:  # validate on the same rows as before
             split_rng = np.random.default_rng()
@@ -298,7 +297,7 @@ class BaseAutoencoder(
             validation,
             found.place,
             init=self.init,
-            has_weights=isinstance(self.network, tuple | list),
+            has_weights=has_weights,
             codes_are_exact=self._codes_are_exact,
             early_stopping=self.early_stopping,
             fraction=self.validation_fraction,
@@ -387,32 +386,6 @@ class BaseAutoencoder(
             estimator=self, reconstruction_attributes=lambda: attributes, **data
         )
         return attributes
-
-    def _centred(self, networks, fitted, loss, dtype, found, of_targets):
-        """The networks made for rows that are centred where they can be.
-
-        Returns
-        -------
-        networks : dict of str to FittedNetwork
-        shifts : tuple of (ndarray or None, ndarray or None)
-            Subtracted from rows and from targets, in their precision.
-        """
-        encoder, decoder = networks["_encoder"], networks["_decoder"]
-        if "_encoder" in fitted:
-            check_continues(networks, fitted)
-            shifts = fitted["_encoder"].input_shift, fitted["_decoder"].output_shift
-            return networks, shifts
-        if isinstance(self.network, tuple | list):  # trained for rows as they are
-            return networks, (None, None)
-        shifts = choose_shifts(encoder, decoder, loss, found, of_targets)
-        if shifts[0] is not None:
-            decoder = with_constant_outputs(decoder, of_targets)
-            shifts = tuple(shift.astype(dtype, copy=False) for shift in shifts)
-        elif dense_layout(encoder.config) is not None:
-            encoder = centred_first_layer(encoder, found)
-        else:
-            warn_of_distance(found)
-        return {**networks, "_encoder": encoder, "_decoder": decoder}, shifts
 
     def _without_keras(self, X, seed, effort):
         """The dense network as fitted state, and how NumPy trains it; None for neither.
@@ -726,7 +699,7 @@ class BaseAutoencoder(
                 "With X_clean, X_val must be a pair too: (noisy rows, clean rows)."
             )
         check_loss_takes(loss, survey(targets, None), "X_val")
-        return _rows(X_val, targets if in_pairs else None, shifts)
+        return centred_rows(X_val, targets if in_pairs else None, shifts)
 
     def _network(self):
         if self.network != "dense":
@@ -755,45 +728,6 @@ def generator(random_state):
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**31, size=4))
     return np.random.default_rng(random_state)
-
-
-def _rows(X, targets, shifts, sample_weight=None, place=None):
-    """The rows of a table for training or validation, streamed where they are many.
-
-    float64 rows in memory are centred and cut to float32 once, others as they are read.
-
-    Parameters
-    ----------
-    X, targets : ndarray or CSR matrix, or None for no `targets`
-    shifts : tuple of (ndarray or None, ndarray or None)
-    sample_weight : ndarray of shape (n_samples,) or None, default=None
-    place : ndarray of shape (n_samples,) or None, default=None
-        Orders the rows.
-    """
-    shift, target_shift = shifts
-    if is_streamed(X):
-        return StreamedRows(
-            X, sample_weight, targets, shift=shift, target_shift=target_shift
-        )
-    X, shift = _in_float32(X, shift)
-    targets, target_shift = _in_float32(targets, target_shift)
-    shifts = {"shift": shift, "target_shift": target_shift}
-    if place is None:
-        return Rows.all(X, targets, **shifts)
-    order = np.argsort(place, kind="stable")
-    return Rows.weighted(X, order, sample_weight, targets, **shifts)
-
-
-def _in_float32(X, shift):
-    """Rows in float32, and what is still to be subtracted from them."""
-    if X is None or X.dtype == np.float32:
-        return X, shift
-    if shift is None or not isinstance(X, np.ndarray):
-        return X.astype(np.float32), shift
-    centred = np.empty(X.shape, np.float32)
-    for rows in row_blocks(*X.shape):
-        centred[rows] = X[rows] - shift
-    return centred, None
 
 
 def _differences(encoder, decoder, X):

@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from ._data import last_activation, loss_name
+from ._data import is_streamed, last_activation, loss_name
 from ._dense_layout import dense_layout
+from ._fitted import row_blocks
 from ._warnings import warn_user
+from .training import Rows, StreamedRows
 
 # Losses that depend on the difference of output and target alone: training on both
 # less a constant is the same training.
@@ -16,6 +18,36 @@ _FAR, _VERY_FAR = 3, 10
 
 # Rounding by more than this share of the standard deviation is warned of.
 _MAX_ROUNDING = 0.01
+
+
+def centred_networks(networks, loss, dtype, inputs, targets):
+    """Networks whose weights were drawn, made for rows centred as far as they can be.
+
+    Parameters
+    ----------
+    networks : dict of str to FittedNetwork
+    loss : str or Keras loss
+    dtype : dtype
+        Of the rows.
+
+    inputs, targets : Survey
+
+    Returns
+    -------
+    networks : dict of str to FittedNetwork
+    shifts : tuple of (ndarray or None, ndarray or None)
+        To be subtracted from rows and from targets, in their precision.
+    """
+    encoder, decoder = networks["_encoder"], networks["_decoder"]
+    shifts = choose_shifts(encoder, decoder, loss, inputs, targets)
+    if shifts[0] is not None:
+        decoder = with_constant_outputs(decoder, targets)
+        shifts = tuple(shift.astype(dtype, copy=False) for shift in shifts)
+    elif dense_layout(encoder.config) is not None:
+        encoder = centred_first_layer(encoder, inputs)
+    else:
+        warn_of_distance(inputs)
+    return {**networks, "_encoder": encoder, "_decoder": decoder}, shifts
 
 
 def choose_shifts(encoder, decoder, loss, inputs, targets):
@@ -149,3 +181,42 @@ def warn_of_rounding(survey, shift, dtype, names=None):
         f"are large beside their standard deviation: {', '.join(shown)}{more}. "
         f"{remedy}.",
     )
+
+
+def centred_rows(X, targets, shifts, sample_weight=None, place=None):
+    """The rows of a table for training or validation, streamed where they are many.
+
+    float64 rows in memory are centred and cut to float32 once, others as they are read.
+
+    Parameters
+    ----------
+    X, targets : ndarray or CSR matrix, or None for no `targets`
+    shifts : tuple of (ndarray or None, ndarray or None)
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+    place : ndarray of shape (n_samples,) or None, default=None
+        Orders the rows.
+    """
+    shift, target_shift = shifts
+    if is_streamed(X):
+        return StreamedRows(
+            X, sample_weight, targets, shift=shift, target_shift=target_shift
+        )
+    X, shift = _in_float32(X, shift)
+    targets, target_shift = _in_float32(targets, target_shift)
+    shifts = {"shift": shift, "target_shift": target_shift}
+    if place is None:
+        return Rows.all(X, targets, **shifts)
+    order = np.argsort(place, kind="stable")
+    return Rows.weighted(X, order, sample_weight, targets, **shifts)
+
+
+def _in_float32(X, shift):
+    """Rows in float32, and what is still to be subtracted from them."""
+    if X is None or X.dtype == np.float32:
+        return X, shift
+    if shift is None or not isinstance(X, np.ndarray):
+        return X.astype(np.float32), shift
+    centred = np.empty(X.shape, np.float32)
+    for rows in row_blocks(*X.shape):
+        centred[rows] = X[rows] - shift
+    return centred, None

@@ -157,25 +157,6 @@ def test_sparse_rows_far_from_zero_are_as_dense_ones():
     )
 
 
-@pytest.mark.parametrize("noise", ["masking", "salt_and_pepper"])
-def test_noise_sets_values_in_the_units_of_the_rows(noise):
-    seen = []
-
-    class Watches(DenoisingAutoencoder):
-        def _corruption(self, found, shift, in_pairs):
-            corrupt = super()._corruption(found, shift, in_pairs)
-
-            def watched(X, rng, out):
-                corrupt(X, rng, out)
-                seen.append(out + shift)
-
-            return watched
-
-    Watches(2, noise=noise, noise_level=1.0, epochs=1).fit(IRIS)
-    values = {0.0} if noise == "masking" else {IRIS.min(), IRIS.max()}
-    np.testing.assert_allclose(np.unique(seen[0].round(5)), sorted(values), atol=1e-5)
-
-
 def test_a_convolutional_network_far_from_zero_is_centred_or_warned_of(digits):
     images = digits.reshape(-1, 8, 8) + 100
     settings = {"epochs": 60, "random_state": 0, "learning_rate": 0.01}

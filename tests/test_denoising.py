@@ -237,6 +237,11 @@ def test_salt_and_pepper_are_the_extremes_of_the_data(digits):
     assert set(np.unique(seen)) == {0.5, 2.5}
 
 
+def test_masking_sets_values_to_zero_in_the_units_of_the_rows(digits):
+    seen = inputs_of_training(2 * digits + 5, noise="masking", noise_level=1.0)
+    np.testing.assert_allclose(seen, 0, atol=1e-6)
+
+
 def test_it_denoises_better_than_pca(noisy):
     X = (load_digits().data / 16).astype(np.float32)
     train, test = X[300:], X[:300]
