@@ -129,13 +129,13 @@ for name, pipeline in pipelines.items():
     ax.plot(history["loss"], color=colours[name], label=name)
     ax.plot(history["val_loss"], color=colours[name], linestyle="--")
 ax.set(xlabel="epoch", ylabel="mean squared error", yscale="log")
-ax.set_title("Rows trained on (solid) and rows set aside (dashed)")
+ax.set_title("Training loss (solid) and validation loss (dashed)")
 ax.grid(alpha=0.3)
 ax.legend()
 plt.show()
 
 # %%
-# Dropout makes training harder than use, so the rows set aside do better than those
+# Dropout makes training harder than use, so validation rows do better than those
 # trained on; the same widths without go the other way, and fit the training rows
 # more closely. In the end both are level on rows that neither has seen, and one hidden
 # layer of 256 does better here than the default's two smaller ones. The classifier

@@ -54,5 +54,5 @@ plt.show()
 # Where the code is small, a curved map loses a quarter to two fifths less of a digit
 # than a plane does. With 32 numbers little is left to win: details that a thousand
 # training images do not pin down. Training starts at PCA and keeps what does best on
-# rows set aside, so the autoencoder is not worse there; but PCA is faster, has no
+# validation rows, so the autoencoder is not worse there; but PCA is faster, has no
 # settings, and its components can be read.

@@ -33,9 +33,9 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     mixup : bool or "auto", default="auto"
         Train on points between each row and another one, drawn anew in every epoch,
-        which keeps a network from learning single rows by heart. ``history_["loss"]``
+        which reduces overfitting to individual samples. ``history_["loss"]``
         is then that of such points. ``"auto"`` does so where training starts at PCA,
-        with at most 10000 rows: more are hard to learn by heart.
+        with at most 10000 rows.
 
     Attributes
     ----------
