@@ -793,6 +793,20 @@ def test_a_callback_saves_the_model_of_an_epoch(small, digits, tmp_path):
     )
 
 
+def test_history_has_the_same_penalties_within_a_mirrored_strategy(digits):
+    import tensorflow as tf
+
+    params = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0}
+    params |= {"kernel_regularizer": "l2", "activity_regularizer": "l1"}
+    params |= {"mixup": False, "early_stopping": False}
+    plain = AutoencoderTransformer(3, **params).fit(digits, X_val=digits[:70])
+    with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
+        mirrored = AutoencoderTransformer(3, **params).fit(digits, X_val=digits[:70])
+    assert mirrored.history_.keys() == plain.history_.keys()
+    loss, *parts = mirrored.history_.values()
+    np.testing.assert_allclose(np.sum(parts[:3], axis=0), loss, rtol=1e-5)
+
+
 def test_the_rate_falls_within_a_mirrored_strategy_too(digits):
     import tensorflow as tf
 

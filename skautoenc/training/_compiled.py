@@ -102,11 +102,14 @@ class Program:
         Shape of the chunks it takes.
 
     xla : bool
-        Compile with XLA, which pads a short batch, or run as a TensorFlow graph, which
-        cuts it to its length.
+        Compile with XLA, or run as a TensorFlow graph.
+
+    padded : bool
+        Let a short batch keep its padding, which weighs nothing: shapes are fixed, as
+        XLA needs them and small steps are faster. Else it is cut to its length.
     """
 
-    def __init__(self, model, loss, optimizer, *, steps, batch_size, xla):
+    def __init__(self, model, loss, optimizer, *, steps, batch_size, xla, padded):
         tf, keras = load()
         self._model, self._loss = model, loss
         self.optimizer = optimizer
@@ -123,7 +126,7 @@ class Program:
             tf.TensorSpec((len(model.outputs) - 1,), tf.float32),
             tf.TensorSpec(numbers_of(model).shape, tf.float32),
         ]
-        self._xla, self._batch_size = xla, batch_size
+        self._xla, self._padded, self._batch_size = xla, padded, batch_size
         self._call_steps = call_steps(model, batch_size)
         weights = model.trainable_variables
         shared = _share_a_vector(optimizer, weights)
@@ -247,7 +250,7 @@ class Program:
 
             def body(i, sums):
                 n = tf.minimum(n_rows - i * batch_size, batch_size)
-                rows = slice(None) if self._xla else slice(n)
+                rows = slice(None) if self._padded else slice(n)
                 batch = [x[i, rows] for x in inputs], targets[i, rows], weights[i, rows]
                 with self._padding_masked(n):
                     means = step(*batch, factors)
@@ -310,14 +313,14 @@ class Program:
 
     @contextlib.contextmanager
     def _padding_masked(self, n_rows):
-        """While tracing with XLA, hide the padding from L1 and L2 activity penalties.
+        """While tracing, hide padding from L1 and L2 activity penalties.
 
         Keras sums a penalty over the batch and divides by its length, here the
         length with padding. There are no other penalties: see `is_row_wise`.
         """
         tf, _ = load()
         layers = []
-        if self._xla:
+        if self._padded:
             layers = [
                 layer
                 for layer in self._model._flatten_layers()
@@ -392,9 +395,9 @@ def train_compiled(
     n_steps = epochs * -(-len(rows) // batch_size)
     steps = chunk_steps(len(rows), batch_size, row_shape)
     lengths = [len(rows), 0 if validation is None else len(validation)]
-    is_padded = any(n % batch_size for n in lengths)
+    row_wise = is_row_wise(model, loss)
     xla = pays_for_xla(model, n_steps, batch_size) and (
-        not is_padded or is_row_wise(model, loss)
+        row_wise or not any(n % batch_size for n in lengths)
     )
     shown_optimizer = type(optimizer).from_config(optimizer.get_config())
     config = {**optimizer.get_config(), "learning_rate": None}
@@ -416,6 +419,7 @@ def train_compiled(
                 steps=steps,
                 batch_size=batch_size,
                 xla=xla,
+                padded=xla or row_wise,
             )
 
     with _programs.borrow(key, build) as program:

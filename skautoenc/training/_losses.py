@@ -48,6 +48,8 @@ def row_losses(loss):
                 f"loss={loss!r} gives one number for a whole batch; it must give one "
                 "for each row. Take the mean over the last axis only."
             )
+        if len(values.shape) == 1:
+            return values
         # Keras takes the mean over all elements: rows of images have axes left.
         return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), axis=1)
 

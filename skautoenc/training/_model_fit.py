@@ -77,7 +77,8 @@ def train_with_model_fit(
         outputs, *others = tf.nest.flatten(y_pred)
         outputs = tf.cast(outputs, tf.float32)
         parts = [tf.reduce_mean(by_row(y, outputs) * sample_weight)]
-        regularization, regularizes[:] = regularization_losses(model, model.losses)
+        regularization, exist = regularization_losses(model, model.losses)
+        regularizes[:] = np.logical_or(regularizes, exist)  # Keras also builds without
         parts += regularization
         parts += [tf.reduce_mean(tf.reshape(a, [-1]) * sample_weight) for a in others]
         factors = [1.0, 1.0, 1.0, *penalties.values()]
