@@ -4,8 +4,9 @@ import numpy as np
 
 from ._warnings import warn_user
 
-# Rows that are looked at, and steps of training after which units count as idle.
-_MAX_ROWS, _MIN_STEPS = 1024, 500
+# Rows and values that are looked at, and steps of training after which units count as
+# idle.
+_MAX_ROWS, _MAX_VALUES, _MIN_STEPS = 2**10, 2**22, 500
 
 # Variance of a variational code's mean below which a component is not used.
 # Y. Burda et al., "Importance Weighted Autoencoders", ICLR (2016).
@@ -32,7 +33,7 @@ def check_finite(encoder, decoder, rows):
     ------
     ValueError
     """
-    n = min(len(rows), _MAX_ROWS)
+    n = min(len(rows), _MAX_ROWS, max(1, _MAX_VALUES // rows.X.shape[1]))
     part = rows.take(np.linspace(0, len(rows) - 1, n).astype(np.intp))
     inputs, targets = part.arrays()
     codes = encoder(inputs)

@@ -277,7 +277,7 @@ def test_integers_of_numpy_are_integers(digits, small, params, optimizer):
     assert small.transform(digits).shape == (300, 3)
 
 
-@pytest.mark.parametrize("sizes", [(0,), (-3,), (2.5,), 5, "ab"])
+@pytest.mark.parametrize("sizes", [(0,), (-3,), (2.5,), -5, "ab"])
 def test_sizes_of_a_network_that_is_given_are_checked(digits, sizes):
     network = DenseNetwork(sizes)
     with pytest.raises(ValueError, match="hidden_layer_sizes must hold positive"):
