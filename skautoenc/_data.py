@@ -100,7 +100,8 @@ def finite_table(X, n_features):
         and X.ndim == 2
         and X.shape[1] == n_features
         and len(X) > 0
-        and bool(X.min() >= -_MAX_FLOAT and X.max() <= _MAX_FLOAT)
+        and np.minimum.reduce(X, axis=None) >= -_MAX_FLOAT
+        and np.maximum.reduce(X, axis=None) <= _MAX_FLOAT
     )
 
 

@@ -135,42 +135,52 @@ class FittedNetwork:
         blocks = row_blocks(n_samples, max(self._width, n_in))
         # Beyond the range of float32 a result is infinite, which says enough.
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            if n_samples == 1:
+                # BLAS rounds a single row in another way than one among others.
+                return self._evaluate(X[[0, 0]], dtype)[:1]
             if len(blocks) == 1:
                 out = self._evaluate(X, dtype)
                 return out.copy() if out is X else out
             first = self._evaluate(X[blocks[0]], dtype)
             out = np.empty((n_samples, *first.shape[1:]), dtype)
             out[blocks[0]] = first
+            shifted = None
+            if self.input_shift is not None and isinstance(X, np.ndarray):
+                shifted = np.empty((blocks[0].stop, n_in), np.float32)
             for rows in blocks[1:]:
-                out[rows] = self._evaluate(X[rows], dtype)
+                self._evaluate(X[rows], dtype, out[rows], shifted)
         return out
 
-    def _evaluate(self, X, dtype):
+    def _evaluate(self, X, dtype, out=None, shifted=None):
+        """Evaluate some rows, in arrays that are given where there are any."""
         if self.input_shift is None or isinstance(X, np.ndarray) or not self._layout:
-            X, weights = self._inputs(X), self.weights
+            X, weights = self._inputs(X, shifted), self.weights
         else:  # sparse rows stay sparse: the first biases are shifted instead
             X, weights = X.astype(np.float32, copy=False), self._folded()
-        if X.shape[0] > 1:
-            return self._shifted(self._forward(X, weights), dtype)
-        # A single row twice, or BLAS would round it in another way than among others.
-        X = X[[0, 0]]
-        return self._shifted(self._forward(X, weights)[:1], dtype)
+        return self._shifted(self._forward(X, weights), dtype, out)
 
     def _folded(self):
         if self._folded_weights is None:
             self._folded_weights = self._layout.fold(self.weights, self.input_shift)
         return self._folded_weights
 
-    def _inputs(self, X):
+    def _inputs(self, X, out=None):
         """Rows as the network takes them: shifted, then cut to float32."""
-        if self.input_shift is not None:
-            X = (X if isinstance(X, np.ndarray) else X.toarray()) - self.input_shift
-        return X.astype(np.float32, copy=False)
+        if self.input_shift is None:
+            return X.astype(np.float32, copy=False)
+        X = X if isinstance(X, np.ndarray) else X.toarray()
+        if out is None:
+            return (X - self.input_shift).astype(np.float32, copy=False)
+        return np.subtract(X, self.input_shift, out=out[: len(X)], casting="same_kind")
 
-    def _shifted(self, out, dtype):
-        if self.output_shift is None:
-            return out.astype(dtype, copy=False)
-        return np.add(out, self.output_shift, dtype=dtype)
+    def _shifted(self, values, dtype, out=None):
+        """What the network gives, plus the shift, in `dtype`."""
+        if self.output_shift is not None:
+            return np.add(values, self.output_shift, out=out, dtype=dtype)
+        if out is None:
+            return values.astype(dtype, copy=False)
+        out[:] = values
+        return out
 
     def _call_keras(self, X, dtype):
         """Evaluate in TensorFlow, by one program for any number of rows."""
