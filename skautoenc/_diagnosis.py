@@ -16,6 +16,9 @@ _MIN_ACTIVE_VARIANCE = 0.01
 # by with which a code or a feature does.
 _MIN_EXPLAINED, _MIN_SHARE = 0.01, 0.05
 
+# Share of units without use that is usual with activations such as relu.
+_MAX_SHARE_IDLE = 0.05
+
 
 def check_finite(encoder, decoder, rows):
     """Raise if networks have diverged; return what they make of some rows.
@@ -82,9 +85,11 @@ def warn_of_collapse(estimator, sample, n_steps):
     if n_steps < _MIN_STEPS or not variances.any():
         return
     remedies = _remedies(estimator)
-    limit = _MIN_ACTIVE_VARIANCE if hasattr(estimator, "beta") else 0.0
+    is_variational = hasattr(estimator, "beta")
+    limit = _MIN_ACTIVE_VARIANCE if is_variational else 0.0
     n_idle = int((codes.var(axis=0, dtype=np.float64) <= limit).sum())
-    if n_idle and remedies["code"]:
+    accepted = 0 if is_variational else _MAX_SHARE_IDLE * codes.shape[1]
+    if n_idle > accepted and remedies["code"]:
         warn_user(
             f"{n_idle} of {codes.shape[1]} components of the code do not vary with X. "
             f"Try {', or '.join(remedies['code'])}."
@@ -99,7 +104,8 @@ def warn_of_collapse(estimator, sample, n_steps):
         )
     varies = variances > _MIN_SHARE * variances.mean()
     n_constant = int((varies & (outputs.max(axis=0) == outputs.min(axis=0))).sum())
-    if n_constant and n_idle < codes.shape[1] and remedies["output"]:
+    accepted = _MAX_SHARE_IDLE * targets.shape[1]
+    if n_constant > accepted and n_idle < codes.shape[1] and remedies["output"]:
         warn_user(
             f"{n_constant} of {targets.shape[1]} features of the reconstruction are "
             f"constant, though X varies. Try {', or '.join(remedies['output'])}."
