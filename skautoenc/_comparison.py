@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._fitted import row_blocks
+from ._metrics import explained_variance
 
 _DOWNSTREAM_OF = {
     "binary": LogisticRegression(max_iter=1000),
@@ -96,7 +97,7 @@ def compare_reducers(
         ``test_explained_variance`` : float
             Share of variance explained: 1 - squared errors / squares around the mean
             of the training rows. Rows without variance give 1 if they are
-            reconstructed exactly, else 0. NaN without an inverse.
+            reconstructed up to the rounding of float32, else 0. NaN without an inverse.
         ``test_score`` : float
             With `y`: score of the downstream model on the held-out rows.
 
@@ -256,7 +257,7 @@ def _reconstruction(reducer, codes, X, train, test):
     if not hasattr(reducer, "inverse_transform"):
         return np.nan, np.nan
     mean = sum(table.sum(axis=0) for _, table in _tables(X, train)) / len(train)
-    errors = squares = 0.0
+    errors = squares = largest = 0.0
     for rows, wanted in _tables(X, test):
         given = _table(reducer.inverse_transform(_safe_indexing(codes, rows)))
         if given.shape != wanted.shape:
@@ -266,8 +267,10 @@ def _reconstruction(reducer, codes, X, train, test):
             )
         errors += np.square(given - wanted).sum()
         squares += np.square(wanted - mean).sum()
-    explained = 1 - errors / squares if squares > 0 else float(errors == 0)
-    return errors / (len(test) * len(mean)), explained
+        largest = max(largest, np.abs(wanted).max())
+    n_values = len(test) * len(mean)
+    explained = explained_variance(errors, squares, n_values, largest, np.float64)
+    return errors / n_values, explained
 
 
 def _tables(X, indices):

@@ -70,7 +70,9 @@ class FittedNetwork:
 
     def with_weights(self, weights):
         """The same network with other weights."""
-        return self._with(weights=tuple(map(_read_only, weights)))
+        other = self._with(weights=tuple(map(_read_only, weights)))
+        other._compiled = None
+        return other
 
     def with_shifts(self, input_shift=None, output_shift=None):
         """The same network with other shifts."""
@@ -80,8 +82,9 @@ class FittedNetwork:
 
     def _with(self, **changes):
         other = object.__new__(FittedNetwork)
-        vars(other).update({**vars(self), **changes})
-        other._forget()
+        vars(other).update(vars(self), **changes)
+        other._folded_weights = None
+        other._compiling = threading.Lock()
         return other
 
     def _prepare(self):
@@ -89,10 +92,7 @@ class FittedNetwork:
         self._forward = plan_forward(spec, len(self.weights))
         self._layout = dense_layout(self.config)
         self._width = max((w.shape[-1] for w in self.weights if w.ndim), default=1)
-        self._forget()
-
-    def _forget(self):
-        """Drop what is computed from the weights when it is first needed."""
+        # What is computed when it is first needed.
         self._compiled = self._folded_weights = None
         self._compiling = threading.Lock()
 
