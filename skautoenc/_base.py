@@ -33,12 +33,12 @@ from ._data import (
     warn_of_output,
 )
 from ._dense_config import dense_pair
-from ._diagnosis import check_finite, warn_of_collapse
+from ._diagnosis import check_result, warn_of_collapse
 from ._epoch_tasks import EpochTasks
 from ._fitted import FittedNetwork, row_blocks
 from ._fresh_process import fit_in_fresh_process, forked_after_tensorflow
 from ._keras import isolated
-from ._metrics import METRICS, explained_variance
+from ._metrics import METRICS, ExplainedVariance
 from ._objective import chain
 from ._own_objects import check_can_be_loaded, picklable
 from ._pair import build_pair, given_shape, plain
@@ -264,6 +264,7 @@ class BaseAutoencoder(
             X_clean = unfitted._validate_beside("X_clean", X_clean, "X", X)
             of_targets = survey(X_clean, sample_weight)
         name_of_targets = "X" if X_clean is None else "X_clean"
+        dtype = X.dtype if X_clean is None else X_clean.dtype
         check_loss_takes(loss, of_targets, name_of_targets)
 
         trainee = self._trainee(pair, plan, seed, unfitted)
@@ -277,7 +278,7 @@ class BaseAutoencoder(
             drawn, shifts = trainee.networks, (None, None)
         else:
             drawn, shifts = centred_networks(
-                trainee.networks, loss, X.dtype, found, of_targets
+                trainee.networks, loss, found, of_targets, X.dtype, dtype
             )
         warn_of_output(drawn["_decoder"], loss, of_targets, name_of_targets)
         names = getattr(unfitted, "feature_names_in_", None)
@@ -325,8 +326,8 @@ class BaseAutoencoder(
                 **networks,
                 "_encoder": encoder.with_shifts(input_shift=shifts[0]),
                 "_decoder": decoder.with_shifts(output_shift=shifts[1]),
-                "_dtype": X.dtype.type,
-                "_largest": max(-of_targets.minimum, of_targets.maximum),
+                "_dtype": dtype.type,
+                "_largest": np.maximum(-of_targets.low, of_targets.high),
                 "_n_features_out": trainee.n_components,
                 "_split_state": split_state,
                 "n_components_": trainee.n_components,
@@ -355,7 +356,13 @@ class BaseAutoencoder(
             rng=rng,
         )
         networks = trainee.trained()
-        sample = check_finite(networks["_encoder"], networks["_decoder"], rows)
+        pca = start.networks["_encoder"], start.networks["_decoder"]
+        sample = check_result(
+            networks["_encoder"],
+            networks["_decoder"],
+            rows,
+            pca if start.is_pca else None,
+        )
         n_iter = len(run.history["loss"])
         best_epoch = n_iter if run.best_epoch is None else run.best_epoch
         reason = pca_is_kept(
@@ -594,14 +601,11 @@ class BaseAutoencoder(
         weight = checked_weights(sample_weight, X)
         if mean is None:
             mean = (weight @ X) / weight.sum()
-        errors = squares = 0.0
+        explained = ExplainedVariance(X.shape[1], X.dtype)
         for rows, difference in _differences(*networks, X):
-            around_mean = _dense(X[rows]) - mean
-            largest = max(largest, abs(X[rows]).max())
-            errors += weight[rows] @ np.vecdot(difference, difference)
-            squares += weight[rows] @ np.vecdot(around_mean, around_mean)
-        n_values = weight.sum() * X.shape[1]
-        return explained_variance(errors, squares, n_values, largest, X.dtype)
+            block = _dense(X[rows]).astype(np.float64, copy=False)
+            explained.add(block, difference, mean, weight[rows])
+        return explained.result(largest)
 
     @property
     def encoder_(self):

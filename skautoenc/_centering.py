@@ -20,17 +20,16 @@ _FAR, _VERY_FAR = 3, 10
 _MAX_ROUNDING = 0.01
 
 
-def centred_networks(networks, loss, dtype, inputs, targets):
+def centred_networks(networks, loss, inputs, targets, dtype, target_dtype):
     """Networks whose weights were drawn, made for rows centred as far as they can be.
 
     Parameters
     ----------
     networks : dict of str to FittedNetwork
     loss : str or Keras loss
-    dtype : dtype
-        Of the rows.
-
     inputs, targets : Survey
+    dtype, target_dtype : dtype
+        Of the rows and of the targets.
 
     Returns
     -------
@@ -42,7 +41,8 @@ def centred_networks(networks, loss, dtype, inputs, targets):
     shifts = choose_shifts(encoder, decoder, loss, inputs, targets)
     if shifts[0] is not None:
         decoder = with_constant_outputs(decoder, targets)
-        shifts = tuple(shift.astype(dtype, copy=False) for shift in shifts)
+        dtypes = dtype, target_dtype
+        shifts = tuple(map(np.ndarray.astype, shifts, dtypes))
     elif dense_layout(encoder.config) is not None:
         encoder = centred_first_layer(encoder, inputs)
     else:
@@ -214,8 +214,10 @@ def _in_float32(X, shift):
     """Rows in float32, and what is still to be subtracted from them."""
     if X is None or X.dtype == np.float32:
         return X, shift
-    if shift is None or not isinstance(X, np.ndarray):
-        return X.astype(np.float32), shift
+    if shift is None:
+        return X.astype(np.float32), None
+    if not isinstance(X, np.ndarray):
+        return X, shift
     centred = np.empty(X.shape, np.float32)
     for rows in row_blocks(*X.shape):
         centred[rows] = X[rows] - shift

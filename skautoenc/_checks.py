@@ -144,6 +144,16 @@ def words_named(X):
     try:
         yield
     except (TypeError, ValueError) as error:
+        dates = [
+            str(name)
+            for name in getattr(X, "columns", ())
+            if str(X[name].dtype).lower().startswith(("date", "time"))
+        ]
+        if dates:
+            raise ValueError(
+                f"X has dates or times in column {dates[0]!r}; it must hold numbers. "
+                "Convert them, to seconds for example."
+            ) from error
         column, word = _first_word(X)
         if column is None:
             raise

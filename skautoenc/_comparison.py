@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._fitted import row_blocks
-from ._metrics import explained_variance
+from ._metrics import ExplainedVariance
 
 _DOWNSTREAM_OF = {
     "binary": LogisticRegression(max_iter=1000),
@@ -257,7 +257,8 @@ def _reconstruction(reducer, codes, X, train, test):
     if not hasattr(reducer, "inverse_transform"):
         return np.nan, np.nan
     mean = sum(table.sum(axis=0) for _, table in _tables(X, train)) / len(train)
-    errors = squares = largest = 0.0
+    explained = ExplainedVariance(len(mean))
+    errors = 0.0
     for rows, wanted in _tables(X, test):
         given = _table(reducer.inverse_transform(_safe_indexing(codes, rows)))
         if given.shape != wanted.shape:
@@ -265,12 +266,10 @@ def _reconstruction(reducer, codes, X, train, test):
                 f"inverse_transform gave an array of shape {given.shape} for rows of "
                 f"shape {wanted.shape}."
             )
-        errors += np.square(given - wanted).sum()
-        squares += np.square(wanted - mean).sum()
-        largest = max(largest, np.abs(wanted).max())
-    n_values = len(test) * len(mean)
-    explained = explained_variance(errors, squares, n_values, largest, np.float64)
-    return errors / n_values, explained
+        given -= wanted
+        errors += np.vdot(given, given)
+        explained.add(wanted, given, mean)
+    return errors / (len(test) * len(mean)), explained.result()
 
 
 def _tables(X, indices):

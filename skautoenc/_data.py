@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import issparse
 
-from ._fitted import row_blocks
+from ._fitted import MAX_DENSE_FEATURES, row_blocks
 from ._warnings import warn_user
 
 _UNIT, _SYMMETRIC, _POSITIVE = (0, 1), (-1, 1), (0, np.inf)
@@ -37,6 +37,18 @@ _RESHAPING = {"Flatten", "Reshape", "Cropping1D", "Cropping2D"}
 # From so many rows, or bytes of float32, on, training streams.
 _MOST_ROWS = 2**18
 _MOST_BYTES = 2**30
+
+# Types of a data frame's columns whose values float32 holds, in small letters.
+_IN_FLOAT32 = {
+    "bool",
+    "boolean",
+    "float16",
+    "float32",
+    "int16",
+    "int8",
+    "uint16",
+    "uint8",
+}
 
 _MAX_FLOAT = float(np.finfo(np.float32).max)
 
@@ -77,6 +89,9 @@ def float_types(X):
     dtype or list of dtype
         As scikit-learn's validation takes them: the first one, unless X has another.
     """
+    if hasattr(X, "columns"):
+        names = {str(dtype).lower() for dtype in X.dtypes}
+        return np.float32 if names <= _IN_FLOAT32 else [np.float64, np.float32]
     dtype = getattr(X, "dtype", None)
     is_number = isinstance(dtype, np.dtype) and dtype.kind in "biuf"
     if is_number and np.result_type(dtype, np.float32) == np.float32:
@@ -178,10 +193,12 @@ def survey(X, sample_weight):
     place = None if is_streamed(X) else np.empty(n_samples, np.uint64)
     weight, total, squares = 0.0, np.zeros(n_features), np.zeros(n_features)
     low, high = np.full((2, n_features), [[np.inf], [-np.inf]])
-    # Near the mean, or squares would lose what varies. Sparse rows stay sparse.
+    # Near the mean, or squares would lose what varies. Wide sparse rows stay sparse.
     origin = np.zeros(n_features)
     for rows in row_blocks(n_samples, 2 * n_features):
         block = X[rows].astype(np.float64)
+        if issparse(block) and n_features <= MAX_DENSE_FEATURES:
+            block = block.toarray()
         if place is not None:
             place[rows] = _hashed(block)
         own = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]

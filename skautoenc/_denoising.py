@@ -288,7 +288,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
     def _corruption(self, found, shift, in_pairs):
         if in_pairs:
             return None
-        shift = np.float32(0) if shift is None else shift.astype(np.float32)
+        shift = np.zeros(1) if shift is None else shift.astype(np.float64)
         if callable(self.noise):
             corrupt = functools.partial(_checked, self.noise, shift)
         else:
@@ -296,11 +296,11 @@ class DenoisingAutoencoder(BaseAutoencoder):
         bounds = self._bounds(found)
         if bounds is None:
             return corrupt
-        low, high = bounds
+        low, high = ((bound - shift).astype(np.float32) for bound in bounds)
 
         def corrupt_and_clip(X, rng, out):
             corrupt(X, rng, out)
-            np.clip(out, low - shift, high - shift, out=out)
+            np.clip(out, low, high, out=out)
 
         return corrupt_and_clip
 
@@ -314,9 +314,10 @@ class DenoisingAutoencoder(BaseAutoencoder):
             )
         values = {}
         if self.noise == "masking":
-            values = {"value": -shift}
+            values = {"value": (-shift).astype(np.float32)}
         elif self.noise == "salt_and_pepper":
-            values = {"low": found.minimum - shift, "high": found.maximum - shift}
+            ends = {"low": found.minimum, "high": found.maximum}
+            values = {key: (a - shift).astype(np.float32) for key, a in ends.items()}
         level = self.noise_level
         return lambda X, rng, out: function(X, level, rng, out, **values)
 
@@ -339,8 +340,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
 def _checked(noise, shift, X, rng, out):
     """Let a user's function corrupt rows as they were, and check what comes back."""
+    given = (X + shift).astype(np.float32)
     try:
-        noisy = np.asarray(noise(X + shift, rng), dtype=np.float32)
+        noisy = np.asarray(noise(given.copy(), rng), dtype=np.float32)
     except Exception as error:
         error.add_note(
             f"Raised by noise={noise!r}, which is called with float32 rows and a "
@@ -354,7 +356,8 @@ def _checked(noise, shift, X, rng, out):
         )
     if not np.isfinite(noisy).all():
         raise ValueError(f"noise={noise!r} returned values that are not finite.")
-    np.subtract(noisy, shift, out=out)
+    # What was added, as the values themselves may be too large for their digits.
+    np.add(X, noisy - given, out=out)
 
 
 def _looks_like_rows(y, X):

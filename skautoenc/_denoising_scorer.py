@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_scalar
 
 from ._denoising import NOISES
-from ._metrics import explained_variance
+from ._metrics import ExplainedVariance
 
 
 def denoising_scorer(noise="gaussian", noise_level=0.25, *, random_state=0):
@@ -88,26 +88,35 @@ class DenoisingScorer:
     def __call__(self, estimator, X, y=None):
         """Score a fitted estimator on clean rows."""
         clean = X.toarray() if issparse(X) else np.asarray(X)
-        shape = clean.shape
-        clean = clean.reshape(len(clean), -1).astype(np.float32)
+        dtype = clean.dtype if clean.dtype == np.float32 else np.float64
+        shape, clean = clean.shape, clean.reshape(len(clean), -1).astype(dtype)
         noisy = self._corrupted(clean).reshape(shape)
         if hasattr(X, "iloc"):
             noisy = type(X)(noisy, columns=X.columns, index=X.index)
+        elif hasattr(X, "columns"):
+            noisy = type(X)(noisy, schema=X.columns)
         cleaned = np.asarray(_clean(estimator, noisy)).reshape(clean.shape)
-        errors = np.square(cleaned.astype(np.float64) - clean).sum()
-        squares = np.square(clean - clean.mean(axis=0, dtype=np.float64)).sum()
-        largest = np.abs(clean).max()
-        return explained_variance(errors, squares, clean.size, largest, clean.dtype)
+        mean = clean.mean(axis=0, dtype=np.float64)
+        explained = ExplainedVariance(clean.shape[1], dtype)
+        clean = clean.astype(np.float64, copy=False)
+        explained.add(clean, cleaned - clean, mean)
+        return explained.result()
 
     def _corrupted(self, X):
+        """Rows with noise, which is drawn in float32 around their mean."""
         rng = np.random.default_rng(self.random_state)
         if callable(self.noise):
             return np.asarray(self.noise(X.copy(), rng))
         function, _ = NOISES[self.noise]
-        bounds = {}
-        if self.noise == "salt_and_pepper":
-            bounds = {"low": X.min(), "high": X.max()}
-        return function(X, self.noise_level, rng, **bounds)
+        mean = X.mean(axis=0, dtype=np.float64)
+        values = {}
+        if self.noise == "masking":
+            values = {"value": -mean}
+        elif self.noise == "salt_and_pepper":
+            values = {"low": X.min() - mean, "high": X.max() - mean}
+        centred = (X - mean).astype(np.float32)
+        noisy = function(centred, self.noise_level, rng, **values)
+        return (noisy + mean).astype(X.dtype)
 
 
 def _clean(estimator, X):

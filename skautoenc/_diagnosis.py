@@ -16,17 +16,22 @@ _MIN_ACTIVE_VARIANCE = 0.01
 # by with which a code or a feature does.
 _MIN_EXPLAINED, _MIN_SHARE = 0.01, 0.05
 
+# Squared error, in those of PCA or in variances, beyond which training has diverged.
+_MAX_GROWTH = 100
+
 # Share of units without use that is usual with activations such as relu.
 _MAX_SHARE_IDLE = 0.05
 
 
-def check_finite(encoder, decoder, rows):
+def check_result(encoder, decoder, rows, pca=None):
     """Raise if networks have diverged; return what they make of some rows.
 
     Parameters
     ----------
     encoder, decoder : FittedNetwork
     rows : Rows or StreamedRows
+    pca : tuple of (FittedNetwork, FittedNetwork) or None, default=None
+        The networks at the start, if they were PCA: it tells how large errors may be.
 
     Returns
     -------
@@ -54,6 +59,15 @@ def check_finite(encoder, decoder, rows):
     for name, values in arrays.items():
         if not np.isfinite(values).all():
             raise diverged(f"{name} of the last epoch is not finite")
+    if pca is not None:
+        before = np.square(pca[1](pca[0](inputs)).astype(np.float64) - targets).mean()
+        after = errors.mean(dtype=np.float64) / targets.shape[1]
+        limit = _MAX_GROWTH * max(before, targets.var(axis=0, dtype=np.float64).mean())
+        if after > limit > 0:
+            raise diverged(
+                "the squared error of the reconstruction ends at more than "
+                f"{_MAX_GROWTH} times the variance of X"
+            )
     return targets, codes, outputs
 
 
@@ -75,7 +89,7 @@ def warn_of_collapse(estimator, sample, n_steps):
         Its parameters tell the remedy.
 
     sample : tuple of (targets, codes, outputs)
-        What `check_finite` gave.
+        What `check_result` gave.
 
     n_steps : int
         How long training was.

@@ -16,6 +16,9 @@ from ._rebuilding import check_pickled, model_of, weights_set, with_modules
 # enough for the matrix products to run at full speed.
 _BLOCK_BYTES = 2**23
 
+# Sparse rows of up to so many features are made dense, some at a time, to be centred.
+MAX_DENSE_FEATURES = 2**12
+
 
 def row_blocks(n_samples, width):
     """Cut rows into slices of about 8 MiB of float32, at least 64 rows each."""
@@ -153,10 +156,12 @@ class FittedNetwork:
 
     def _evaluate(self, X, dtype, out=None, shifted=None):
         """Evaluate some rows, in arrays that are given where there are any."""
-        if self.input_shift is None or isinstance(X, np.ndarray) or not self._layout:
-            X, weights = self._inputs(X, shifted), self.weights
-        else:  # sparse rows stay sparse: the first biases are shifted instead
+        is_wide = not isinstance(X, np.ndarray) and X.shape[1] > MAX_DENSE_FEATURES
+        if is_wide and self.input_shift is not None and self._layout:
+            # Such rows stay sparse: the first biases are shifted instead.
             X, weights = X.astype(np.float32, copy=False), self._folded()
+        else:
+            X, weights = self._inputs(X, shifted), self.weights
         return self._shifted(self._forward(X, weights), dtype, out)
 
     def _folded(self):

@@ -156,7 +156,9 @@ ATTRIBUTES = """encoder_, decoder_, autoencoder_ : keras.Model
         The trained models, built anew at each access: what is done to one (another
         layer trainable, ``export``) is done to that one alone. Take it once,
         ``encoder = autoencoder.encoder_``, and work on that. It is built, and
-        ``encoder.export("folder")`` needs no call before.
+        ``encoder.export("folder")`` needs no call before. Keras models take rows in
+        float32: beside a mean of many standard deviations they are less exact than
+        the estimator.
 
     history_ : dict of str to list of float
         ``loss``, and ``val_loss`` where there is validation, after every epoch. With

@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 import pandas
+import polars
 import pytest
 import scipy.sparse as sp
 from sklearn.datasets import load_iris
@@ -17,6 +18,7 @@ from skautoenc import (
     ConvNetwork,
     DenoisingAutoencoder,
     VariationalAutoencoder,
+    denoising_scorer,
 )
 
 IRIS = load_iris().data
@@ -219,3 +221,92 @@ def test_copies_of_the_mean_have_no_variance_to_explain():
         ).fit(X)
         mean = np.tile(X.mean(axis=0), (3, 1))
         assert estimator.score(mean) == 1
+
+
+UNTRAINED = {"init": "random", "epochs": 1, "learning_rate": 1e-30, "random_state": 0}
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.c_[IRIS, np.full(150, 1e6)].astype(np.float32),
+        np.c_[IRIS * 10, np.full(150, 1.7e18)],
+        IRIS + 1e9,
+    ],
+)
+def test_a_large_constant_hides_no_error_from_the_score(X):
+    estimator = AutoencoderTransformer(1, **UNTRAINED).fit(X)
+    assert estimator.score(X) < 0.1
+
+
+@pytest.mark.parametrize("n_features", [4, 1200])
+def test_sparse_rows_far_from_zero_keep_their_digits(n_features):
+    X = np.random.default_rng(0).normal(size=(60, n_features)) + 1e8
+    sparse = sp.csr_array(X)
+    settings = {"epochs": 1, "learning_rate": 1e-30, "early_stopping": False}
+    dense = AutoencoderTransformer(2, random_state=0, **settings).fit(X)
+    estimator = AutoencoderTransformer(2, random_state=0, **settings).fit(sparse)
+    assert estimator.score(sparse) == pytest.approx(dense.score(X), abs=1e-3)
+    np.testing.assert_array_equal(dense.transform(sparse), dense.transform(X))
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "gaussian",
+        "masking",
+        "salt_and_pepper",
+        lambda X, rng: X + rng.normal(scale=0.1, size=X.shape),
+    ],
+)
+def test_clipped_noise_keeps_the_digits_of_rows_far_from_zero(noise):
+    scores = [
+        DenoisingAutoencoder(
+            2, clip=True, noise=noise, noise_level=0.1, epochs=60, random_state=0
+        )
+        .fit(IRIS + offset)
+        .score(IRIS + offset)
+        for offset in (0, 1e8)
+    ]
+    assert scores[1] == pytest.approx(scores[0], abs=0.02)
+
+
+def test_the_denoising_scorer_keeps_the_digits_of_rows_far_from_zero():
+    scorer = denoising_scorer(noise_level=0.1)
+    untrained = AutoencoderTransformer(2, **UNTRAINED).fit(IRIS + 1e7)
+    assert scorer(untrained, IRIS + 1e7) < 0.1
+
+
+def test_clean_rows_set_the_type_of_what_is_cleaned():
+    X = IRIS.astype(np.float32)
+    estimator = DenoisingAutoencoder(3, epochs=3, random_state=0)
+    cleaned = estimator.fit(X, X_clean=IRIS + 1e8).reconstruct(X)
+    assert cleaned.dtype == np.float64
+    np.testing.assert_allclose(cleaned, IRIS + 1e8, atol=1, rtol=0)
+
+
+@pytest.mark.parametrize("frame", [pandas.DataFrame, polars.DataFrame])
+@pytest.mark.parametrize("kind", ["float32", "uint8", "int16", "bool", "int64"])
+def test_frames_come_back_in_the_types_of_arrays(frame, kind):
+    X = frame(IRIS.astype(kind))
+    estimator = AutoencoderTransformer(2, epochs=1).fit(X)
+    expected = np.float64 if kind == "int64" else np.float32
+    assert estimator.reconstruct(X).dtype == expected
+
+
+@pytest.mark.parametrize("scale", [1e-10, 1e-20])
+def test_training_that_ends_far_above_pca_has_diverged(scale):
+    X = (IRIS - IRIS.mean(axis=0)) * scale
+    estimator = AutoencoderTransformer(
+        2, early_stopping=False, epochs=50, random_state=0
+    )
+    with pytest.raises(ValueError, match="diverged.*100 times the variance"):
+        estimator.fit(X)
+    assert not hasattr(estimator, "n_features_in_")
+
+
+def test_dates_are_named():
+    frame = pandas.DataFrame(IRIS, columns=list("abcd"))
+    frame["when"] = pandas.date_range("2020", periods=150)
+    with pytest.raises(ValueError, match="dates or times in column 'when'"):
+        AutoencoderTransformer(2).fit(frame)

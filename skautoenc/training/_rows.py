@@ -312,9 +312,12 @@ class Chunk:
 def _gather(X, index, shift, out):
     """Copy rows, less a shift, on several threads where that is worth starting them."""
     if not isinstance(X, np.ndarray):
-        X[index].astype(np.float32, copy=False).toarray(out=out)
-        if shift is not None:
-            out -= shift
+        if shift is None or X.dtype == out.dtype:
+            X[index].astype(np.float32, copy=False).toarray(out=out)
+            if shift is not None:
+                out -= shift
+        else:
+            np.subtract(X[index].toarray(), shift, out=out, casting="same_kind")
         return
     n_threads = granted_threads() if out.nbytes > PARALLEL_BYTES else 1
     cuts = np.linspace(0, len(index), n_threads + 1).astype(int)
