@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 
 from ._fitted import MAX_DENSE_FEATURES, row_blocks
 from ._warnings import warn_user
+from .training._formulas import ALIASES
 
 _UNIT, _SYMMETRIC, _POSITIVE = (0, 1), (-1, 1), (0, np.inf)
 _REACH = {
@@ -26,11 +27,6 @@ _REACH = {
     "sparsemax": _UNIT,
     "squareplus": _POSITIVE,
     "tanh": _SYMMETRIC,
-}
-_LOSS_ALIASES = {
-    "bce": "binary_crossentropy",
-    "mae": "mean_absolute_error",
-    "mse": "mean_squared_error",
 }
 _RESHAPING = {"Flatten", "Reshape", "Cropping1D", "Cropping2D"}
 
@@ -284,7 +280,7 @@ def loss_name(loss):
     loss : str, keras.losses.Loss or callable
     """
     if isinstance(loss, str):
-        return _LOSS_ALIASES.get(loss, loss)
+        return ALIASES.get(loss, loss)
     kind = loss if hasattr(loss, "__name__") else type(loss)
     if not kind.__module__.startswith("keras."):
         return None
