@@ -36,7 +36,8 @@ from ._dense_config import dense_pair
 from ._diagnosis import check_result, warn_of_collapse
 from ._epoch_tasks import EpochTasks
 from ._fitted import FittedNetwork, row_blocks
-from ._fresh_process import fit_in_fresh_process, forked_after_tensorflow
+from ._fork import forked_after_tensorflow
+from ._fresh_process import fit_in_fresh_process
 from ._keras import isolated
 from ._metrics import METRICS, ExplainedVariance
 from ._objective import chain

@@ -6,8 +6,9 @@ import threading
 import numpy as np
 
 from ._dense_layout import dense_layout
+from ._fork import forked_after_tensorflow
 from ._forward import plan_forward
-from ._fresh_process import forked_after_tensorflow, in_fresh_process
+from ._fresh_process import in_fresh_process
 from ._fusion import upsampling_fused
 from ._keras import isolated, load
 from ._rebuilding import check_pickled, model_of, weights_set, with_modules

@@ -1,7 +1,7 @@
 """Work that needs TensorFlow, in a process that was forked after its import.
 
-TensorFlow's threads do not survive a fork, and who waits for them waits for ever. So
-the work is done by another Python, which each such process starts once and keeps.
+TensorFlow's thread pools do not survive a fork, so calls would deadlock. The work is
+done by another Python, which each such process starts once and keeps.
 """
 
 import contextlib
@@ -21,15 +21,9 @@ from multiprocessing.connection import Connection
 import cloudpickle
 
 from ._copies import Copies, Originals
+from ._keras import load
 
 _REMEDY = "Start processes with the 'spawn' method, or with joblib."
-
-_forked = False
-
-
-def forked_after_tensorflow():
-    """Whether this process has TensorFlow from a parent, and so cannot use it."""
-    return _forked
 
 
 def in_fresh_process(function, *arguments):
@@ -213,14 +207,8 @@ def _connection(end):
 _worker = _Worker()
 
 
-def _note_fork():
-    global _forked
-    _forked = _forked or "tensorflow" in sys.modules
-    _worker.forget()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_fork)
+    os.register_at_fork(after_in_child=_worker.forget)
 
 
 def _serve(descriptor):
@@ -247,8 +235,6 @@ def _end_with(parent):
 
 def _answer(place, function, arguments):
     """Do a task, and return what came of it, pickled."""
-    from ._keras import load
-
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

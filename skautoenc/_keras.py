@@ -13,7 +13,7 @@ import threading
 
 import numpy as np
 
-from ._fresh_process import forked_after_tensorflow
+from ._fork import forked_after_tensorflow
 from ._threads import granted_threads
 
 _START_UP_LINE = re.compile(
