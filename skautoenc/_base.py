@@ -745,14 +745,14 @@ def _differences(encoder, decoder, X):
 
 
 def _outcome(reason, best_epoch, n_iter):
-    """A line that says which weights are kept, and why."""
+    """A line that says which epoch's weights are kept, and why."""
     if reason is not None:
-        return f"Kept PCA, which training started from: {reason}."
+        return f"Kept epoch 0, which is PCA: {reason}."
     if best_epoch is None:
-        return f"Kept the weights of the last epoch, {n_iter}."
+        return f"Kept epoch {n_iter}, the last: there is no early stopping."
     if best_epoch == 0:
-        return "Kept the first weights: no epoch had a lower validation loss."
-    return f"Kept the weights of epoch {best_epoch}, with the lowest validation loss."
+        return "Kept epoch 0, the first weights: no epoch had a lower validation loss."
+    return f"Kept epoch {best_epoch}: it has the lowest validation loss."
 
 
 def _dense(X):

@@ -98,11 +98,15 @@ def test_verbose_ends_with_the_epoch_that_is_kept_and_why(digits):
         settings = {"epochs": 3, "random_state": 0, **params}
         return kept_line(AutoencoderTransformer(2, **settings), X)
 
-    assert "no epoch had a lower validation loss" in line(learning_rate=1.0)
-    assert "is not significant" in line(IRIS[:40], epochs=20)
-    assert line(early_stopping=False) == "Kept the weights of the last epoch, 3."
-    assert line(early_stopping=True, init="random").startswith(
-        "Kept the weights of epoch 3, with the lowest validation loss"
+    assert line(learning_rate=1.0) == (
+        "Kept epoch 0, which is PCA: no epoch had a lower validation loss."
+    )
+    assert line(IRIS[:40], epochs=20).endswith("is not significant.")
+    assert line(early_stopping=False) == (
+        "Kept epoch 3, the last: there is no early stopping."
+    )
+    assert line(early_stopping=True, init="random") == (
+        "Kept epoch 3: it has the lowest validation loss."
     )
 
 
