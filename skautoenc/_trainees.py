@@ -116,10 +116,13 @@ class KerasTrainee:
         """
         for name, part in self._parts.items():
             part.set_weights(networks[name].weights)
+        shown = self._model
+        if self._how["callbacks"]:
+            shown = between_shifts(shown, *shifts)
         return train(
             self._model,
             rows,
-            shown=between_shifts(self._model, *shifts),
+            shown=shown,
             penalties=self._penalties | factors,
             **self._how,
             **settings,

@@ -285,10 +285,6 @@ class Chunk:
         A visit's weight is divided by the length of its batch, as Keras's mean over
         a batch does. A short batch is filled up with its own rows over again, which
         then weigh nothing.
-
-        Returns
-        -------
-        n_steps : int
         """
         n, size = len(rows), self.batch_size
         n_steps = -(-n // size)
@@ -302,7 +298,6 @@ class Chunk:
         np.divide(rows.weight, size, out=self._weights[:n])
         self._weights[last:n] *= size / (n - last)
         self._weights[n:end] = 0
-        return n_steps
 
     @property
     def n_rows(self):
