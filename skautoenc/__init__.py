@@ -1,10 +1,10 @@
 """Scikit-learn compatible autoencoders with the API of PCA."""
 
-from ._autoencoder import AutoencoderTransformer
 from ._comparison import compare_reducers
-from ._denoising import DenoisingAutoencoder
-from ._denoising_scorer import denoising_scorer
-from ._variational import VariationalAutoencoder
+from ._estimators.autoencoder import AutoencoderTransformer
+from ._estimators.denoising import DenoisingAutoencoder
+from ._estimators.denoising_scorer import denoising_scorer
+from ._estimators.variational import VariationalAutoencoder
 from .networks import ConvNetwork, DenseNetwork
 
 __version__ = "0.1.0"

@@ -16,8 +16,8 @@ from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._fitted import row_blocks
-from ._metrics import ExplainedVariance
+from ._utils.blocks import row_blocks
+from ._utils.metrics import ExplainedVariance
 
 _DOWNSTREAM_OF = {
     "binary": LogisticRegression(max_iter=1000),

@@ -8,8 +8,8 @@ import functools
 
 import numpy as np
 
-from ._fitted import row_blocks
-from ._threads import run_in_threads
+from ._utils.blocks import row_blocks
+from ._utils.threads import run_in_threads
 
 
 def _by_blocks(corrupt_block):

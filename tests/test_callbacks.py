@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
-from skautoenc.training import listens_to_batches
+from skautoenc._training import listens_to_batches
 
 callbacks = keras.callbacks
 

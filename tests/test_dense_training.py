@@ -12,12 +12,12 @@ from test_training import assert_same
 from threadpoolctl import threadpool_info
 
 from skautoenc import AutoencoderTransformer, DenoisingAutoencoder, DenseNetwork
-from skautoenc._dense_config import dense_pair
-from skautoenc._fitted import config_of
-from skautoenc._objective import deterministic
+from skautoenc._fitted.network import config_of
+from skautoenc._training import Rows, plan_dense, train, train_dense
+from skautoenc._training.numpy_engine.formulas import NEUTRAL, OPTIMIZERS, SLOPES
+from skautoenc.networks._dense_config import dense_pair
+from skautoenc.networks._objectives import deterministic
 from skautoenc.noise import gaussian
-from skautoenc.training import Rows, plan_dense, train, train_dense
-from skautoenc.training._formulas import NEUTRAL, OPTIMIZERS, SLOPES
 
 KERAS_OPTIMIZERS = {
     "adam": lambda: keras.optimizers.Adam(0.003, beta_1=0.8),

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from keras.src.activations import ALL_OBJECTS_DICT
 
-from skautoenc._fitted import FittedNetwork
-from skautoenc._forward import ACTIVATIONS, plan_forward
-from skautoenc._keras import isolated
+from skautoenc._backend.keras import isolated
+from skautoenc._fitted.forward import ACTIVATIONS, plan_forward
+from skautoenc._fitted.network import FittedNetwork
 
 layers = keras.layers
 

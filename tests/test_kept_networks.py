@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
-from skautoenc._fitted import FittedNetwork
-from skautoenc._keras import isolated
+from skautoenc._backend.keras import isolated
+from skautoenc._fitted.network import FittedNetwork
 
 layers, ops = keras.layers, keras.ops
 

@@ -6,7 +6,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from skautoenc import AutoencoderTransformer, DenoisingAutoencoder
-from skautoenc.training import StreamedRows
+from skautoenc._training import StreamedRows
 
 N = 2**18 + 1001  # streamed, with a short last block
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from skautoenc import AutoencoderTransformer, ConvNetwork, DenseNetwork
-from skautoenc._keras import isolated
+from skautoenc._backend.keras import isolated
 
 L1, L2, L1L2 = (getattr(keras.regularizers, name) for name in ("L1", "L2", "L1L2"))
 

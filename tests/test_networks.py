@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from skautoenc import AutoencoderTransformer, ConvNetwork, DenseNetwork
-from skautoenc._fusion import upsampling_fused
-from skautoenc._keras import isolated
+from skautoenc._backend.fusion import upsampling_fused
+from skautoenc._backend.keras import isolated
 
 layers = keras.layers
 

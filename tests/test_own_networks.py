@@ -18,7 +18,7 @@ from skautoenc import (
     DenseNetwork,
     VariationalAutoencoder,
 )
-from skautoenc._keras import isolated
+from skautoenc._backend.keras import isolated
 
 layers = keras.layers
 

@@ -14,7 +14,7 @@ from skautoenc import (
     DenseNetwork,
     VariationalAutoencoder,
 )
-from skautoenc._start import effort_for
+from skautoenc._fit.start import effort_for
 
 # A rate with which no weight moves, on all rows.
 FROZEN = {"epochs": 1, "learning_rate": 1e-30, "early_stopping": False}

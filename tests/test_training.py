@@ -13,17 +13,18 @@ from skautoenc import (
     DenseNetwork,
     VariationalAutoencoder,
 )
-from skautoenc._keras import isolated
-from skautoenc._objective import deterministic, variational
-from skautoenc._pair import build_pair
-from skautoenc.training import Rows, train
-from skautoenc.training._compiled import _programs
-from skautoenc.training._program_choice import (
+from skautoenc._backend.keras import isolated
+from skautoenc._training import Rows, train
+from skautoenc._training.tensorflow_engine import program_choice
+from skautoenc._training.tensorflow_engine.engine import _programs
+from skautoenc._training.tensorflow_engine.program_choice import (
     CALL_WORK,
     call_steps,
     chunk_steps,
     multiplications,
 )
+from skautoenc.networks._objectives import deterministic, variational
+from skautoenc.networks._resolve import build_pair
 
 OPTIMIZERS = {
     "adam": lambda: keras.optimizers.Adam(0.003),
@@ -650,7 +651,9 @@ def test_data_of_several_chunks_trains_as_one(digits, monkeypatch):
 
     whole = losses()
     monkeypatch.setattr(
-        "skautoenc.training._program_choice.CHUNK_BYTES", 4 * 64 * 16 * 4
+        program_choice,
+        "CHUNK_BYTES",
+        4 * 64 * 16 * 4,
     )
     np.testing.assert_allclose(losses(), whole, rtol=1e-5)
 
@@ -665,7 +668,7 @@ def test_a_chunk_of_several_calls_trains_as_one(digits, monkeypatch):
         return estimator
 
     whole = fitted()
-    monkeypatch.setattr("skautoenc.training._program_choice.CALL_WORK", 1)
+    monkeypatch.setattr(program_choice, "CALL_WORK", 1)
     parts = fitted()
     np.testing.assert_array_equal(parts.transform(digits), whole.transform(digits))
     np.testing.assert_allclose(parts.history_["loss"], whole.history_["loss"])

@@ -1,0 +1,318 @@
+"""PCA as the start of two networks, and whether they have become better than it."""
+
+import json
+
+import numpy as np
+from scipy.linalg import eigh
+from scipy.sparse import issparse
+from scipy.stats import t
+from sklearn.decomposition import PCA
+from sklearn.utils.extmath import svd_flip
+
+from .._fitted.dense_layout import dense_layout
+from .._training import StreamedRows
+from .._utils.threads import one_blas_thread
+
+# The covariance of streamed rows is held as a whole, and of others where that is quick:
+# sparse and dense rows then have the same.
+MAX_STREAMED_FEATURES, _MAX_COVARIANCE = 2**12, 2**10
+
+_NO_PATH = "it has hidden layers without the linear path of a DenseNetwork"
+
+# Fewer rows than this are decomposed whole, not by PCA's randomised solver.
+_MAX_DECOMPOSED = 2**9
+
+# Of a component's scale, beside that of a feature: what varies less is noise.
+_MIN_SCALE = 1e-3
+
+# Rows that the noise variance of wide data is taken from, and its least share of a
+# feature's mean variance: with less there is hardly a prior.
+_MAX_SAMPLED, _MIN_NOISE = 2**12, 0.05
+
+# Of having done better than by chance.
+_CONFIDENCE = 0.95
+
+
+def why_not_pca(encoder, decoder, rows):
+    """Return why two networks cannot be exactly PCA on these rows.
+
+    Parameters
+    ----------
+    encoder, decoder : FittedNetwork
+    rows : Rows or StreamedRows
+
+    Returns
+    -------
+    list of str
+        Empty where they can.
+    """
+    n_features = rows.X.shape[1]
+    reasons = [
+        _why_not_linear(part, name, network)
+        for part, name, network in (
+            ("encoder", "code_activation", encoder),
+            ("decoder", "output_activation", decoder),
+        )
+        if not are_linear(network)
+    ]
+    # Where something else keeps it out, there is no linear path either.
+    reasons = [reason for reason in reasons if reason != _NO_PATH] or reasons[:1]
+    if is_too_wide(rows):
+        reasons.append(
+            f"X has {n_features} features, and of rows that are visited in blocks "
+            f"there may be {MAX_STREAMED_FEATURES} at most"
+        )
+    elif not reasons and _n_components(encoder) > _max_components(rows):
+        reasons.append(
+            f"n_components={_n_components(encoder)} is above {_max_components(rows)}, "
+            f"the most for n_samples={len(rows)} and n_features={n_features}"
+        )
+    return reasons
+
+
+def are_linear(*networks):
+    """Whether they are linear layers, or halves of `DenseNetwork` with linear paths."""
+    layouts = [dense_layout(network.config) for network in networks]
+    return all(
+        layout is not None
+        and layout.ends_linear
+        and (layout.has_linear_path or not layout.has_hidden)
+        for layout in layouts
+    )
+
+
+def _why_not_linear(part, name, network):
+    """Why a network has no linear path from its input to its output."""
+    layers = json.loads(network.config)["config"]["layers"][1:]
+    kinds = {spec["class_name"] for spec in layers}
+    if "TransposedDense" in kinds:
+        return "tied_weights=True"
+    others = sorted(kinds - {"Dense", "Add"})
+    if others or not kinds:
+        return f"the {part} has layers of the kinds {', '.join(others)}"
+    last = layers[-1]["config"].get("activation", "linear")
+    if last != "linear":
+        return f"{name}={last!r} is not 'linear'"
+    if len(layers) == 1:
+        return f"the {part} has no bias"
+    return _NO_PATH
+
+
+def _n_components(encoder):
+    return encoder.weights[-1].shape[-1]
+
+
+def _max_components(rows):
+    n_max = min(rows.X.shape[1], len(rows))
+    if issparse(rows.X) and not _takes_covariance(rows):
+        n_max = min(min(rows.X.shape) - 1, n_max)  # all that ARPACK finds
+    return n_max
+
+
+def _takes_covariance(rows):
+    return isinstance(rows, StreamedRows) or rows.X.shape[1] <= _MAX_COVARIANCE
+
+
+def refusal(reasons):
+    """The error where PCA is asked for and cannot be had."""
+    return ValueError(
+        f"init='pca' needs a network that can be PCA, but {'; '.join(reasons)}. Change "
+        "that, or use init='auto' or init='random'."
+    )
+
+
+def is_too_wide(rows):
+    """Whether rows are streamed, and have too many features for their covariance."""
+    return isinstance(rows, StreamedRows) and rows.X.shape[1] > MAX_STREAMED_FEATURES
+
+
+def noise_variance(rows, n_components, seed):
+    """The noise variance of probabilistic PCA; at least 5 % of the mean variance.
+
+    M. E. Tipping, C. M. Bishop, "Probabilistic Principal Component Analysis", Journal
+    of the Royal Statistical Society B 61 (1999).
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+    n_components : int
+    seed : int
+
+    Returns
+    -------
+    float
+    """
+    if not _takes_covariance(rows) or is_too_wide(rows):
+        n_rows = min(len(rows), _MAX_SAMPLED)
+        rows = rows.take(np.linspace(0, len(rows) - 1, n_rows).astype(np.intp))
+    n_features = rows.X.shape[1]
+    n_components = min(n_components, _max_components(rows))
+    _, _, variances, total = principal_components(rows, n_components, seed)
+    rest = variances[-1]
+    if n_components < n_features:
+        rest = (total - variances.sum()) / (n_features - n_components)
+    return float(max(rest, _MIN_NOISE * total / n_features))
+
+
+def pca_networks(encoder, decoder, rows, seed):
+    """Return two networks with the weights with which they are PCA on `rows`.
+
+    Hidden layers keep the kernels they have, which take centred rows and codes of unit
+    scale, whatever the scale of the data; what they add starts at zero.
+
+    Parameters
+    ----------
+    encoder, decoder : FittedNetwork
+        Those for which `why_not_pca` gives no reason, on these rows or on those they
+        were taken from, with kernels as they were drawn. Where the rows are too few, or
+        vary in fewer directions, the components that are missing are zero.
+
+    rows : Rows or StreamedRows
+    seed : int
+        For the randomised solver, which PCA takes for large data.
+
+    Returns
+    -------
+    encoder, decoder : FittedNetwork
+    """
+    n_components = min(_n_components(encoder), _max_components(rows))
+    components, mean, variances, total = principal_components(rows, n_components, seed)
+    n_missing = _n_components(encoder) - n_components
+    components = np.pad(components, [(0, n_missing), (0, 0)])
+    variances = np.pad(variances, (0, n_missing))
+    scale = np.sqrt(total / len(mean))
+    scales = np.maximum(np.sqrt(variances), _MIN_SCALE * scale)
+    return (
+        _linear(encoder, components.T, -mean @ components.T, mean, scale),
+        _linear(decoder, components, mean, np.zeros(len(components)), scales),
+    )
+
+
+def principal_components(rows, n_components, seed):
+    """PCA of rows, in float64 where the covariance is computed.
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+    n_components : int
+    seed : int
+
+    Returns
+    -------
+    components : ndarray of shape (n_components, n_features)
+        Zero where there is no variance.
+
+    mean : ndarray of shape (n_features,)
+    variances : ndarray of shape (n_components,)
+        Along the components.
+
+    total : float
+        Variance, summed over the features.
+    """
+    # One row, or constant ones, have no variance to divide by.
+    with one_blas_thread, np.errstate(all="ignore"):
+        if _takes_covariance(rows):
+            components, mean, covariance, variances = _pca(rows, n_components)
+            total, constant = np.trace(covariance), np.diag(covariance) == 0
+        else:
+            components, mean, variances, total, constant = _pca_of_wide(
+                rows, n_components, seed
+            )
+    total = max(np.nan_to_num(total), 0.0)
+    variances = np.nan_to_num(variances).clip(0)
+    varies = variances > total * np.finfo(np.float64).eps
+    return components * np.outer(varies, ~constant), mean, variances, total
+
+
+def _linear(network, kernel, bias, location, scale):
+    """The network made linear; what hidden layers take is centred and scaled first."""
+    kernel, bias = kernel.astype(np.float32), bias.astype(np.float32)
+    layout = dense_layout(network.config)
+    if not layout.has_linear_path:
+        return network.with_weights([kernel, bias])
+    first, _, *inner, nonlinear, _, _ = network.weights
+    # Rows without variance, or of too little for float32, are not scaled up.
+    scale = np.where(scale > np.finfo(np.float32).tiny, scale, 1.0)
+    first = (first / np.reshape(scale, (-1, 1))).astype(np.float32)
+    first_bias = (-location @ first.astype(np.float64)).astype(np.float32)
+    zero = np.zeros_like(nonlinear)
+    return network.with_weights([first, first_bias, *inner, zero, bias, kernel])
+
+
+def _pca_of_wide(rows, n_components, seed):
+    """The same of tables whose covariance is large, and which features are zero."""
+    if issparse(rows.X):
+        X = rows.X[rows.index]
+        constant = np.zeros(X.shape[1], bool)
+    else:
+        X, _ = rows.arrays()
+        constant = X.max(axis=0) == X.min(axis=0)
+    is_small = not issparse(X) and min(X.shape) <= _MAX_DECOMPOSED
+    solver = "full" if is_small else "auto"
+    pca = PCA(n_components, svd_solver=solver, random_state=seed).fit(X)
+    mean = pca.mean_
+    if issparse(X) and rows.shift is not None:
+        mean = mean - rows.shift
+    variances = pca.explained_variance_
+    total = variances.sum() / pca.explained_variance_ratio_.sum()
+    return pca.components_, mean, variances, total, constant
+
+
+def _pca(rows, n_components):
+    """Components, mean, covariance and its eigenvalues, in one pass over the rows."""
+    n_features = rows.X.shape[1]
+    total, products = np.zeros(n_features), np.zeros((n_features, n_features))
+    weight, origin = 0.0, None
+    for part in rows.parts(2**12):
+        block, _ = part.arrays()
+        if origin is None:  # near the mean, or squares would swallow what varies
+            origin = block.mean(axis=0, dtype=np.float64)
+        block = block - origin
+        weighted = block * part.weight[:, None]
+        weight += part.weight.sum(dtype=np.float64)
+        total += weighted.sum(axis=0)
+        products += weighted.T @ block
+    mean = total / weight
+    covariance = products / weight - np.outer(mean, mean)
+    first = n_features - n_components
+    variances, vectors = eigh(covariance, subset_by_index=[first, n_features - 1])
+    _, components = svd_flip(None, vectors.T[::-1], u_based_decision=False)
+    return components, origin + mean, covariance, variances[::-1]
+
+
+def is_better(learned, start, rows):
+    """Whether networks have a significantly lower squared error on rows than others.
+
+    A one-sided paired t-test at the level of 5 %.
+
+    Parameters
+    ----------
+    learned, start : tuple of (FittedNetwork, FittedNetwork)
+        Encoder and decoder.
+
+    rows : Rows or StreamedRows
+    """
+    count = total = squares = 0.0
+    for part, before, after in zip(
+        rows.parts(2**12),
+        squared_errors(rows, *start),
+        squared_errors(rows, *learned),
+        strict=True,
+    ):
+        gains = part.weight * (before - after)
+        count += len(part)
+        total += gains.sum()
+        squares += np.square(gains).sum()
+    if count == 1:
+        return total > 0
+    variance = max(0.0, squares - total**2 / count) / (count - 1)
+    return total / count > t.ppf(_CONFIDENCE, count - 1) * np.sqrt(variance / count)
+
+
+def squared_errors(rows, encoder, decoder):
+    """Mean squared error of each row in float64, some thousands of rows at a time."""
+    for part in rows.parts(2**12):
+        inputs, targets = part.arrays()
+        errors = decoder(encoder(inputs)).astype(np.float64)
+        errors -= targets
+        yield np.square(errors, out=errors).mean(axis=1)

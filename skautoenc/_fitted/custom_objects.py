@@ -1,0 +1,239 @@
+"""Objects of the user's classes among the parameters: checked, and pickled.
+
+Keras pickles a loss or an optimizer as a config that names its class; a process that
+has not imported the class cannot load that. So they are pickled here as the class
+itself with the config, and are registered where they are loaded.
+"""
+
+import inspect
+import json
+import sys
+
+from .._backend.keras import load
+from .rebuilding import is_custom, parts_of, registered_name
+
+# What Keras builds from its config, whatever network it is in.
+_KINDS = ("loss", "optimizer", "rate", "activation", "regularizer")
+
+
+def _keras():
+    """Keras, if it is imported: without it nothing is registered."""
+    module = sys.modules.get("keras")
+    return module if hasattr(module, "saving") else None
+
+
+def _is_from_keras(value):
+    return _module_of(value).split(".")[0] == "keras"
+
+
+def _name(value):
+    """The name that a class or function, or an object's class, is registered by."""
+    saving = _keras().saving
+    kind = value if _is_definition(value) else type(value)
+    name = saving.get_registered_name(kind)
+    return name if saving.get_registered_object(name) is kind else None
+
+
+def _is_definition(value):
+    return inspect.isfunction(value) or inspect.isclass(value)
+
+
+def check_can_be_loaded(estimator):
+    """Refuse losses, optimizers and the like that could not be loaded from a pickle.
+
+    Parameters
+    ----------
+    estimator : object
+
+    Raises
+    ------
+    ValueError
+        Naming the parameter, and what its class lacks.
+    """
+    for owner in (estimator, estimator.network):
+        if not hasattr(owner, "get_params") or inspect.isclass(owner):
+            continue
+        for name, value in owner.get_params(deep=False).items():
+            if name.rpartition("_")[-1] in _KINDS:
+                _check(name, value)
+
+
+def _check(name, value):
+    is_layers = name.endswith(("activation", "regularizer"))
+    if hasattr(value, "get_config") and not inspect.isclass(value):
+        _check_object(name, value)
+    elif callable(value) and is_layers and not _is_from_keras(value):
+        # Stands in the network's config; a loss is only called.
+        _check_registered(name, value)
+
+
+def _check_registered(name, value):
+    if _name(value) is not None:
+        return
+    kind = value if _is_definition(value) else type(value)
+    known = _keras().saving.get_registered_name(kind)
+    if known != kind.__name__:
+        raise ValueError(
+            f"{name}={value!r} could not be loaded from a pickle: another object has "
+            f"been registered as {known!r} since. Give that one, or another name."
+        )
+    raise ValueError(_not_registered(name, value, kind.__name__))
+
+
+def _not_registered(name, value, kind):
+    if kind == "<lambda>":
+        way = "Write it as a function (def), and decorate that"
+    else:
+        way = f"Decorate {kind}"
+    return (
+        f"{name}={value!r} could not be loaded from a pickle, as Keras does not know "
+        f"{kind}. {way} with @keras.saving.register_keras_serializable()."
+    )
+
+
+def _check_object(name, value):
+    """Raise where an object with a config is another one when built again."""
+    _, keras = load()
+    try:
+        spec = keras.saving.serialize_keras_object(value)
+        lost = []
+        for part in filter(is_custom, parts_of(spec)):
+            cls = keras.saving.get_registered_object(registered_name(part))
+            if cls is None:
+                raise ValueError(_not_registered(name, value, part["class_name"]))
+            lost += [each for each in _arguments(cls) if each not in part["config"]]
+        if not lost and not _is_from_keras(value):
+            again = type(value).from_config(value.get_config())
+            lost = _changed(vars(value), vars(again))
+    except (AttributeError, KeyError, NotImplementedError, TypeError) as error:
+        raise ValueError(
+            f"{name}={value!r} could not be copied or loaded: its class must be built "
+            f"again from what its get_config gives. {error}"
+        ) from error
+    if lost:
+        raise ValueError(
+            f"{name}={value!r} could not be copied or loaded as it is: "
+            f"{', '.join(map(repr, lost))} would be lost. get_config must hold every "
+            "argument of __init__."
+        )
+
+
+def _changed(before, after):
+    """Names of plain attributes that an object built again has otherwise."""
+    return [
+        name
+        for name, value in before.items()
+        if isinstance(value, bool | int | float | str)
+        and not name.startswith("_")
+        and name != "built"
+        and after.get(name, value) != value
+    ]
+
+
+def _arguments(cls):
+    """Names of the arguments of a class, unless its constructor is Keras's own."""
+    if inspect.isfunction(cls) or _is_from_keras(cls.__init__):
+        return []
+    return [
+        a.name
+        for a in inspect.signature(cls).parameters.values()
+        if a.kind in (a.POSITIONAL_OR_KEYWORD, a.KEYWORD_ONLY) and a.name != "dtype"
+    ]
+
+
+class _Pickled:
+    """Is pickled as a call that gives the object back, and registers its class."""
+
+    def __init__(self, function, *arguments):
+        self._call = function, arguments
+
+    def __reduce__(self):
+        return self._call
+
+
+def picklable(value):
+    """Return a parameter as it is to be pickled.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    object
+        `value`, unless Keras has it registered, or its class, or one in its config.
+    """
+    if _keras() is None or isinstance(value, str | tuple | list | dict):
+        return value
+    if _is_definition(value):
+        return value if _name(value) is None else _Pickled(_registered, *_known(value))
+    if not hasattr(value, "get_config"):
+        return value
+    config = value.get_config()
+    definitions = _definitions_in(config)
+    if _name(value) is not None:
+        definitions.append(_known(type(value)))
+    if not definitions:
+        return value
+    return _beside(_Pickled(_from_config, type(value), config), definitions)
+
+
+def with_definitions(network):
+    """Return a network so that it is pickled beside the definitions that it needs.
+
+    Parameters
+    ----------
+    network : object
+        A callable, or `FittedNetwork` in a tuple.
+    """
+    if _keras() is None:
+        return network
+    if isinstance(network, tuple):
+        configs = [json.loads(p.config) for p in network if hasattr(p, "config")]
+        return _beside(network, _definitions_in(configs))
+    if _module_of(network) == "__main__":
+        # What a script or notebook defines is not imported in a worker.
+        known = _keras().saving.get_custom_objects().values()
+        return _beside(
+            network, [_known(each) for each in known if each.__module__ == "__main__"]
+        )
+    return network
+
+
+def _definitions_in(config):
+    """The registered classes and functions in a config, with their names."""
+    get = _keras().saving.get_registered_object
+    names = {registered_name(part) for part in parts_of(config) if is_custom(part)}
+    return [_known(get(name)) for name in sorted(map(str, names)) if get(name)]
+
+
+def _known(definition):
+    return definition, _name(definition)
+
+
+def _beside(value, definitions):
+    """Pickle the definitions first, so that they are registered when it is loaded."""
+    if not definitions:
+        return value
+    return _Pickled(_last, *(_Pickled(_registered, *d) for d in definitions), value)
+
+
+def _last(*values):
+    return values[-1]
+
+
+def _registered(definition, name):
+    """Register a class or function, where importing it has not done so."""
+    _, keras = load()
+    if keras.saving.get_registered_object(name) is not definition:
+        package, _, last = name.rpartition(">")
+        keras.saving.register_keras_serializable(package, last)(definition)
+    return definition
+
+
+def _from_config(cls, config):
+    return cls.from_config(config)
+
+
+def _module_of(value):
+    return (value if _is_definition(value) else type(value)).__module__ or ""

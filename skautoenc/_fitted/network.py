@@ -1,0 +1,270 @@
+"""Fitted state as plain data: a Keras config and NumPy weights."""
+
+import json
+import threading
+
+import numpy as np
+
+from .._backend.fork import forked_after_tensorflow
+from .._backend.fusion import upsampling_fused
+from .._backend.keras import isolated, load
+from .._backend.worker import in_fresh_process
+from .._utils.blocks import row_blocks
+from .dense_layout import dense_layout
+from .forward import plan_forward
+from .rebuilding import check_pickled, model_of, weights_set, with_modules
+
+# Sparse rows of up to so many features are made dense, some at a time, to be centred.
+MAX_DENSE_FEATURES = 2**12
+
+
+def config_of(model):
+    """A Keras model's structure as JSON, without how it was compiled."""
+
+    compiled = [m for m in model._flatten_layers() if getattr(m, "compiled", False)]
+    for part in compiled:
+        part.compiled = False
+    try:
+        return with_modules(model.to_json())
+    finally:
+        for part in compiled:
+            part.compiled = True
+
+
+class FittedNetwork:
+    """A trained network that needs no framework to be kept, copied or called.
+
+    It is a value: weights cannot be written to, and other weights make another network.
+
+    Parameters
+    ----------
+    config : str
+        What ``keras.Model.to_json`` gave.
+
+    weights : sequence of ndarray
+        What ``keras.Model.get_weights`` gave.
+
+    input_shift : ndarray of shape (n_in,) or None, default=None
+        Subtracted from rows, in their precision, before the network sees them.
+
+    output_shift : ndarray of shape (n_out,) or None, default=None
+        Added to what the network gives.
+    """
+
+    def __init__(self, config, weights, input_shift=None, output_shift=None):
+        self.config = config
+        self.weights = tuple(map(_read_only, weights))
+        self.input_shift = _read_only(input_shift)
+        self.output_shift = _read_only(output_shift)
+        self._prepare()
+
+    @classmethod
+    def from_keras(cls, model):
+        """Read config and weights out of a Keras model; how it was compiled is left."""
+        return cls(config_of(model), model.get_weights())
+
+    def with_weights(self, weights):
+        """The same network with other weights."""
+        other = self._with(weights=tuple(map(_read_only, weights)))
+        other._compiled = None
+        return other
+
+    def with_shifts(self, input_shift=None, output_shift=None):
+        """The same network with other shifts."""
+        return self._with(
+            input_shift=_read_only(input_shift), output_shift=_read_only(output_shift)
+        )
+
+    def _with(self, **changes):
+        other = object.__new__(FittedNetwork)
+        vars(other).update(vars(self), **changes)
+        other._folded_weights = None
+        other._compiling = threading.Lock()
+        return other
+
+    def _prepare(self):
+        spec = json.loads(self.config)
+        self._forward = plan_forward(spec, len(self.weights))
+        self._layout = dense_layout(self.config)
+        self._width = max((w.shape[-1] for w in self.weights if w.ndim), default=1)
+        # What is computed when it is first needed.
+        self._compiled = self._folded_weights = None
+        self._compiling = threading.Lock()
+
+    def __repr__(self):
+        name = json.loads(self.config)["config"]["name"]
+        return f"<FittedNetwork {name!r}, {sum(w.size for w in self.weights)} weights>"
+
+    def __getstate__(self):
+        return {
+            "config": self.config,
+            "weights": list(self.weights),
+            "input_shift": self.input_shift,
+            "output_shift": self.output_shift,
+        }
+
+    def __setstate__(self, state):
+        check_pickled(state)
+        shifts = state.get("input_shift"), state.get("output_shift")
+        self.__init__(state["config"], state["weights"], *shifts)
+
+    def __call__(self, X, dtype=np.float32):
+        """Evaluate the network.
+
+        The network itself works in float32. Rows are shifted before they are cut to
+        that, and what it gives is shifted in `dtype`.
+
+        Parameters
+        ----------
+        X : {ndarray, sparse matrix} of shape (n_samples, n_in), float32 or float64
+        dtype : {np.float32, np.float64}, default=np.float32
+            Of the result.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_out)
+        """
+        if self._forward is None:
+            return self._call_keras(X, dtype)
+        n_samples, n_in = X.shape
+        blocks = row_blocks(n_samples, max(self._width, n_in))
+        # Beyond the range of float32 a result is infinite, which says enough.
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            if n_samples == 1:
+                # BLAS rounds a single row in another way than one among others.
+                return self._evaluate(X[[0, 0]], dtype)[:1]
+            if len(blocks) == 1:
+                out = self._evaluate(X, dtype)
+                return out.copy() if out is X else out
+            first = self._evaluate(X[blocks[0]], dtype)
+            out = np.empty((n_samples, *first.shape[1:]), dtype)
+            out[blocks[0]] = first
+            shifted = None
+            if self.input_shift is not None and isinstance(X, np.ndarray):
+                shifted = np.empty((blocks[0].stop, n_in), np.float32)
+            for rows in blocks[1:]:
+                self._evaluate(X[rows], dtype, out[rows], shifted)
+        return out
+
+    def _evaluate(self, X, dtype, out=None, shifted=None):
+        """Evaluate some rows, in arrays that are given where there are any."""
+        is_wide = not isinstance(X, np.ndarray) and X.shape[1] > MAX_DENSE_FEATURES
+        if is_wide and self.input_shift is not None and self._layout:
+            # Such rows stay sparse: the first biases are shifted instead.
+            X, weights = X.astype(np.float32, copy=False), self._folded()
+        else:
+            X, weights = self._inputs(X, shifted), self.weights
+        return self._shifted(self._forward(X, weights), dtype, out)
+
+    def _folded(self):
+        if self._folded_weights is None:
+            self._folded_weights = self._layout.fold(self.weights, self.input_shift)
+        return self._folded_weights
+
+    def _inputs(self, X, out=None):
+        """Rows as the network takes them: shifted, then cut to float32."""
+        if self.input_shift is None:
+            return X.astype(np.float32, copy=False)
+        X = X if isinstance(X, np.ndarray) else X.toarray()
+        if out is None:
+            return (X - self.input_shift).astype(np.float32, copy=False)
+        return np.subtract(X, self.input_shift, out=out[: len(X)], casting="same_kind")
+
+    def _shifted(self, values, dtype, out=None):
+        """What the network gives, plus the shift, in `dtype`."""
+        if self.output_shift is not None:
+            return np.add(values, self.output_shift, out=out, dtype=dtype)
+        if out is None:
+            return values.astype(dtype, copy=False)
+        out[:] = values
+        return out
+
+    def _call_keras(self, X, dtype):
+        """Evaluate in TensorFlow, by one program for any number of rows."""
+        if forked_after_tensorflow():
+            return in_fresh_process(self, X, dtype)
+        tf, _ = load()
+        with self._compiling:
+            if self._compiled is None:
+                with isolated(0):
+                    model = self.build()
+                function = tf.function(
+                    lambda x: tf.cast(model(x, training=False), tf.float32),
+                    autograph=False,
+                )
+                spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+                with isolated(0), upsampling_fused(model):
+                    self._compiled = function.get_concrete_function(spec)
+        out = []
+        for rows in row_blocks(X.shape[0], X.shape[1]):
+            block = self._inputs(X[rows])
+            block = block if isinstance(block, np.ndarray) else block.toarray()
+            values = self._compiled(tf.convert_to_tensor(block)).numpy()
+            out.append(self._shifted(values, dtype))
+        return out[0] if len(out) == 1 else np.concatenate(out)
+
+    def to_keras(self):
+        """Build a new Keras model that does the same, shifts included."""
+        with isolated(0):
+            model = self.build()
+        shifts = self.input_shift, self.output_shift
+        if self._layout is None:
+            return between_shifts(model, *shifts)
+        model.set_weights(self._layout.fold(self.weights, *shifts))
+        return model
+
+    def build(self):
+        """Build a new Keras model with this config and these weights, and no shifts.
+
+        Random layers are seeded from Keras's state as it is.
+
+        Raises
+        ------
+        ValueError
+            If Keras cannot build the model, or if the weights are not its own.
+        """
+        return weights_set(model_of(self.config), self.weights)
+
+
+def _read_only(array):
+    if array is None:
+        return None
+    array = np.asarray(array).view()
+    array.flags.writeable = False
+    return array
+
+
+def between_shifts(model, input_shift, output_shift):
+    """A Keras model, sharing its weights, between layers that shift rows and results.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With rows as its first input, and what is shifted as its first output.
+
+    input_shift, output_shift : ndarray or None
+        Subtracted and added. Where both are None the model itself is returned.
+    """
+    if input_shift is None and output_shift is None:
+        return model
+    _, keras = load()
+
+    def shifted(tensor, offset, name):
+        if offset is None:
+            return tensor
+        return keras.layers.Rescaling(1.0, offset.tolist(), dtype="float32", name=name)(
+            tensor
+        )
+
+    with isolated(0):
+        inputs = [keras.Input(a.shape[1:], dtype="float32") for a in model.inputs]
+        offset = None if input_shift is None else -input_shift
+        taken = [shifted(inputs[0], offset, "less_mean"), *inputs[1:]]
+        outputs = model(taken if len(taken) > 1 else taken[0])
+        first, *others = keras.tree.flatten(outputs)
+        outputs = [shifted(first, output_shift, "plus_mean"), *others]
+        return keras.Model(
+            inputs if len(inputs) > 1 else inputs[0],
+            outputs if others else outputs[0],
+            name=model.name,
+        )

@@ -1,0 +1,105 @@
+"""Keras losses by row, and the losses of a training run by name."""
+
+from .._backend.keras import load
+
+
+def get_loss(loss):
+    """Return the Keras loss of a name, an instance or a function.
+
+    Raises
+    ------
+    ValueError
+        If Keras knows no such loss, or if it sums over a batch: the penalties and the
+        learning rate would then depend on `batch_size`.
+    """
+    _, keras = load()
+    try:
+        found = keras.losses.get(loss)
+    except ValueError as error:
+        raise ValueError(
+            f"loss={loss!r} is not a loss that Keras knows. {error}"
+        ) from None
+    reduction = getattr(found, "reduction", "sum_over_batch_size")
+    if reduction not in ("sum_over_batch_size", "mean"):
+        raise ValueError(
+            f"loss={loss!r} has reduction={reduction!r}; training takes the mean over "
+            "rows. Use reduction='sum_over_batch_size'."
+        )
+    return found
+
+
+def row_losses(loss):
+    """Return a loss as ``(targets, outputs) -> losses of shape (batch_size,)``."""
+    tf, keras = load()
+    function = loss.call if isinstance(loss, keras.losses.Loss) else loss
+
+    def rows(targets, outputs):
+        outputs = tf.cast(outputs, tf.float32)
+        try:
+            values = tf.cast(function(targets, outputs), tf.float32)
+        except Exception as error:
+            error.add_note(
+                f"Raised by loss={loss!r}, which is called with tensors (targets, "
+                "outputs) of one batch and must give one loss for each row."
+            )
+            raise
+        if len(values.shape) == 0:
+            raise ValueError(
+                f"loss={loss!r} gives one number for a whole batch; it must give one "
+                "for each row. Take the mean over the last axis only."
+            )
+        if len(values.shape) == 1:
+            return values
+        # Keras takes the mean over all elements: rows of images have axes left.
+        return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), axis=1)
+
+    return rows
+
+
+REGULARIZATION = "kernel_regularization_loss", "activity_regularization_loss"
+
+
+def regularization_losses(model, losses):
+    """Split what Keras adds to the loss into penalties on weights and all others.
+
+    Parameters
+    ----------
+    model : keras.Model
+    losses : list of tensor
+        Its `losses`, those of weights last.
+
+    Returns
+    -------
+    sums : list of two float32 tensors
+    exist : list of two bool
+        Whether there are any.
+    """
+    tf, _ = load()
+    n_weights = sum(v.regularizer is not None for v in model.trainable_weights)
+    losses = [tf.cast(tf.reduce_sum(loss), tf.float32) for loss in losses]
+    cut = len(losses) - n_weights
+    kinds = losses[cut:], losses[:cut]
+    sums = [tf.add_n(kind) if kind else tf.constant(0.0) for kind in kinds]
+    return sums, [bool(kind) for kind in kinds]
+
+
+def losses_by_name(values, exist, penalties=()):
+    """The losses of an epoch as a history has them.
+
+    Parameters
+    ----------
+    values : sequence of float
+        The loss, that of the reconstruction, those of `REGULARIZATION`, and penalties.
+
+    exist : sequence of two bool
+        Whether there is regularization of each kind. What does not exist is left out.
+
+    penalties : sequence of str
+    """
+    names = ["loss", "reconstruction_loss", *REGULARIZATION]
+    names += [f"{name}_loss" for name in penalties]
+    by_name = dict(zip(names, map(float, values), strict=True))
+    for name, exists in zip(REGULARIZATION, exist, strict=True):
+        if not exists:
+            del by_name[name]
+    return by_name if len(by_name) > 2 else {"loss": by_name["loss"]}

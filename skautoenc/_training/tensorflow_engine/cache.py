@@ -1,0 +1,86 @@
+"""Compiled programs, kept for the fits that follow."""
+
+import contextlib
+import inspect
+import json
+import threading
+from collections import OrderedDict
+
+from .hyperparameters import without_numbers
+
+
+class ProgramCache:
+    """Least recently used programs, each lent to one fit at a time.
+
+    A second fit that asks for a program on loan builds its own; whichever comes back
+    last is kept.
+
+    Parameters
+    ----------
+    max_size : int
+        Programs kept while no fit uses them.
+    """
+
+    def __init__(self, max_size):
+        self._max_size = max_size
+        self._idle = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self):
+        return len(self._idle)
+
+    @contextlib.contextmanager
+    def borrow(self, key, build):
+        """Lend the program of `key`, built by ``build()`` where there is none."""
+        with self._lock:
+            program = self._idle.pop(key, None)
+        if program is None:
+            program = build()
+        try:
+            yield program
+        finally:
+            with self._lock:
+                self._idle[key] = program
+                self._idle.move_to_end(key)
+                while len(self._idle) > self._max_size:
+                    self._idle.popitem(last=False)
+
+
+def fingerprint(value):
+    """Return a hashable that is equal for values which shape the same program.
+
+    Keras's own objects are equal when their configs are. A function, or an object of
+    a user's class whose config may not tell all, is equal to itself alone.
+    """
+    if value.__class__.__module__.split(".")[0] == "keras" and hasattr(
+        value, "get_config"
+    ):
+        config = value.get_config()
+        if not any(callable(item) for item in config.values()):
+            return type(value), json.dumps(config, sort_keys=True, default=repr)
+    return value
+
+
+def model_fingerprint(model):
+    """Return a hashable that is equal for models which compute the same function.
+
+    The JSON names a user's classes and functions only; two of the same name must not
+    share a program, so the objects themselves stand beside it.
+    """
+    layers = list(model._flatten_layers())
+    functions = tuple(
+        value
+        for layer in layers
+        for value in vars(layer).values()
+        if inspect.isfunction(value) and not value.__module__.startswith("keras.")
+    )
+    classes = tuple(
+        type(value)
+        for layer in layers
+        for value in (layer, *vars(layer).values())
+        if hasattr(type(value), "get_config")
+    )
+    # Layers that share a weight say so in no config.
+    shapes = tuple(tuple(v.shape) for v in model.trainable_variables)
+    config = json.dumps(without_numbers(json.loads(model.to_json())))
+    return config, shapes, classes, functions

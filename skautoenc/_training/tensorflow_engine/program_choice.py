@@ -1,0 +1,137 @@
+"""What kind of program a fit gets: XLA or a graph, and the steps of one call."""
+
+import numpy as np
+
+from ..._backend.keras import load, own_layers
+
+# A chunk fits the last-level cache of most machines, and bounds the memory of a fit.
+CHUNK_BYTES = 32 * 2**20
+
+# Multiplications that take convolutions up to a second on 2 cores. A fit cannot be
+# interrupted during a call.
+CALL_WORK = 10**10
+
+_MIXES_ROWS = {"BatchNormalization", "Lambda", "TFSMLayer"}
+_PENALTIES = {"L1", "L2", "L1L2"}
+
+# Operations of keras.ops that a network may hold beside its layers.
+_ELEMENTWISE = set(
+    "Absolute Add Cast Clip Divide Elu Exp Expm1 Gelu Identity LeakyRelu Log Log1p "
+    "Maximum Minimum Multiply Negative Power Relu Relu6 Selu Sigmoid Silu Softplus "
+    "Sqrt Square Subtract Tanh TrueDivide".split()
+)
+_ALONG_AN_AXIS = set(
+    "LogSoftmax Logsumexp Max Mean Min Prod Softmax Std Sum Var".split()
+)
+
+
+def chunk_steps(n_rows, batch_size, row_shape):
+    """Batches in a chunk: a power of two, so that folds share one program."""
+    steps = -(-n_rows // batch_size)
+    fitting = CHUNK_BYTES // (4 * batch_size * int(np.prod(row_shape)))
+    return min(1 << (steps - 1).bit_length(), 1 << max(fitting.bit_length() - 1, 0))
+
+
+def call_steps(model, batch_size):
+    """Batches that one call is to train on, at most."""
+    return max(1, CALL_WORK // (3 * batch_size * max(1, multiplications(model))))
+
+
+def multiplications(operation, positions=1):
+    """Multiplications of a layer or model for one row, by its weights and shapes.
+
+    Parameters
+    ----------
+    operation : keras.Model or keras.Operation
+    positions : int, default=1
+        Where it is applied, such as pixels.
+    """
+    graph = getattr(operation, "_functional", None) or operation
+    levels = getattr(graph, "_nodes_by_depth", None)
+    if levels is not None:
+        return sum(
+            multiplications(node.operation, _positions(node))
+            for level in levels.values()
+            for node in level
+        )
+    if isinstance(operation, own_layers().EncoderWithJacobian):
+        encoder = operation.encoder  # once for each component
+        return encoder.output_shape[1] * multiplications(encoder)
+    return positions * sum(
+        int(np.prod(weight.shape)) for weight in getattr(operation, "weights", ())
+    )
+
+
+def _positions(node):
+    """Positions at which a layer is applied: of its larger side, without channels."""
+    tensors = (*node.input_tensors, *node.outputs)
+    return max(
+        int(np.prod([size or 1 for size in tensor.shape[1:-1]])) for tensor in tensors
+    )
+
+
+def pays_for_xla(model, n_steps, batch_size):
+    """Whether XLA saves more than it costs.
+
+    Measured on 2 cores: a step is faster by about 0.15 ms, and by 10 ns for every
+    number it touches; compiling costs about 0.5 s, mostly shared by later fits. On a
+    CPU XLA's convolutions are 10 times slower than the graph's.
+    """
+    tf, _ = load()
+    if not tf.config.list_physical_devices("GPU") and any(
+        "Conv" in type(layer).__name__ for layer in model._flatten_layers()
+    ):
+        return False
+    row = int(np.prod(model.inputs[0].shape[1:]))
+    touched = batch_size * row + model.count_params()
+    return n_steps * (150e-6 + 10e-9 * touched) > 0.2
+
+
+def is_row_wise(model, loss):
+    """Whether what becomes of a row is known not to depend on its batch.
+
+    Rows of padding then change nothing. Layers, functions and losses of the user may
+    look at the whole batch, and so may a penalty on activities other than L1 and L2.
+    """
+    graphs = [getattr(layer, "_functional", layer) for layer in model._flatten_layers()]
+    operations = [
+        node.operation
+        for graph in graphs
+        for level in getattr(graph, "_nodes_by_depth", {}).values()
+        for node in level
+    ]
+    return _is_known(loss) and all(
+        _layer_is_row_wise(operation)
+        if hasattr(operation, "activity_regularizer")
+        else _operation_is_row_wise(operation)
+        for operation in (*model._flatten_layers(), *operations)
+    )
+
+
+def _is_known(value):
+    """Whether a class, object or function is Keras's or ours."""
+    return value.__module__.split(".")[0] in ("keras", "skautoenc")
+
+
+def _layer_is_row_wise(layer):
+    functions = [
+        value
+        for name, value in vars(layer).items()
+        if name.endswith("activation") and value is not None
+    ]
+    penalty = layer.activity_regularizer
+    return (
+        all(map(_is_known, (layer, *functions)))
+        and type(layer).__name__ not in _MIXES_ROWS
+        and 0 not in np.atleast_1d(getattr(layer, "axis", -1))
+        and (penalty is None or _is_known(penalty))
+        and (penalty is None or type(penalty).__name__ in _PENALTIES)
+    )
+
+
+def _operation_is_row_wise(operation):
+    name = type(operation).__name__
+    return _is_known(operation) and (
+        name in _ELEMENTWISE
+        or (name in _ALONG_AN_AXIS and operation.axis in (-1, (-1,), [-1]))
+    )

@@ -1,0 +1,281 @@
+"""ConvNetwork."""
+
+import numpy as np
+
+from .._backend.keras import load
+from ._base import Network
+from ._layer_parameters import is_count, keras_settings
+
+
+class ConvNetwork(Network):
+    """Convolutional encoder and its mirror image as decoder, for images and signals.
+
+    Each layer of the encoder convolves and halves the image, rounding up; each of the
+    decoder convolves and doubles it, cut to the size that it had on the way in.
+
+    Calling it with ``(input_shape, n_components)`` builds the pair of Keras models,
+    which is the contract of every `network` that an estimator takes. It computes in
+    the precision of Keras's dtype policy, such as ``"mixed_bfloat16"``; losses, codes
+    and reconstructions are float32.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        ``(height, width, channels)`` for images, grey ones have 1 channel;
+        ``(length,)`` or ``(length, channels)`` for signals, which get 1-D
+        convolutions. Its product is the number of features, whether rows come flat
+        or as arrays.
+
+    filters : int or sequence of int, default=(32, 16)
+        Filters of the encoder's layers; the decoder has them in reverse. 16 means
+        ``(16,)``.
+
+    kernel_size : int or sequence of int, default=3
+        Of every convolution, or one for each axis of the image.
+
+    downsampling : {"max_pool", "average_pool", "stride"} or a sequence, \
+            default="max_pool"
+        How a layer of the encoder halves the image: by pooling 2x2 pixels, or by a
+        stride of 2. A sequence says it for each layer.
+
+    upsampling : {"nearest", "transpose"}, default="nearest"
+        How a layer of the decoder doubles it: by repeating pixels after a
+        convolution, or by a transposed convolution.
+
+    activation : str, callable or None, default="relu"
+        Activation of the hidden layers: any that Keras knows. It is applied after
+        pooling, which for an activation that never falls is the same, and cheaper.
+        None is linear.
+
+    code_activation : str, callable or None, default="linear"
+        Activation of the code.
+
+    output_activation : str, callable or None, default="linear"
+        Activation of the reconstruction.
+
+    kernel_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on every kernel. A number is the strength of an L2 penalty;
+        ``{"l1": 1e-5, "l2": 1e-4}`` gives one or both.
+
+    activity_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on the code, given likewise.
+
+    References
+    ----------
+    J. Masci et al., "Stacked Convolutional Auto-Encoders for Hierarchical Feature
+    Extraction", ICANN (2011); A. Odena et al., "Deconvolution and Checkerboard
+    Artifacts", Distill (2016), for ``upsampling="nearest"``.
+
+    Examples
+    --------
+    >>> from skautoenc import ConvNetwork
+    >>> network = ConvNetwork((28, 28, 1), filters=(16, 8, 8))
+    >>> encoder, decoder = network((784,), n_components=None)
+    >>> encoder.output_shape, decoder.output_shape
+    ((None, 4, 4, 8), (None, 28, 28, 1))
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        filters=(32, 16),
+        kernel_size=3,
+        *,
+        downsampling="max_pool",
+        upsampling="nearest",
+        activation="relu",
+        code_activation="linear",
+        output_activation="linear",
+        kernel_regularizer=None,
+        activity_regularizer=None,
+    ):
+        self.image_shape = image_shape
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.downsampling = downsampling
+        self.upsampling = upsampling
+        self.activation = activation
+        self.code_activation = code_activation
+        self.output_activation = output_activation
+        self.kernel_regularizer = kernel_regularizer
+        self.activity_regularizer = activity_regularizer
+
+    def __call__(self, input_shape, n_components):
+        """Build the encoder and the decoder.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one row; its product must be that of `image_shape`.
+
+        n_components : int or None
+            Width of the code: a dense layer on top of the last feature map. None
+            takes the feature map itself.
+
+        Returns
+        -------
+        encoder, decoder : keras.Model
+            From and to images.
+
+        Raises
+        ------
+        ValueError
+            If `image_shape` does not fit the rows, or has not enough pixels to be
+            halved by every layer, or if a parameter has no meaning.
+        """
+        image, filters, halvings = self._checked(input_shape)
+        sizes = [image[:-1]]
+        for _ in filters:
+            sizes.append(tuple(-(-size // 2) for size in sizes[-1]))
+        found = keras_settings(self)
+        encoder = self._encoder(image, filters, halvings, n_components, found)
+        decoder = self._decoder(
+            sizes[::-1], image[-1], filters[::-1], n_components, found
+        )
+        return encoder, decoder
+
+    def _encoder(self, image, filters, halvings, n_components, found):
+        _, keras = load()
+        inputs = h = keras.Input(image, name="encoder_input")
+        for i, (n_filters, halving) in enumerate(
+            zip(filters, halvings, strict=True), start=1
+        ):
+            strides = 2 if halving == "stride" else 1
+            h = self._convolution(
+                n_filters, found, strides=strides, name=f"encoder_{i}"
+            )(h)
+            if halving != "stride":
+                h = self._layer(_POOLING[halving])(2, padding="same")(h)
+            if n_components is None and i == len(filters):
+                break
+            h = keras.layers.Activation(found["activation"])(h)
+        code = {"activity_regularizer": found["activity_regularizer"], "name": "code"}
+        if n_components is None:
+            h = keras.layers.Activation(found["code_activation"], **code)(h)
+        else:
+            h = keras.layers.Dense(
+                n_components,
+                activation=found["code_activation"],
+                kernel_regularizer=found["kernel_regularizer"],
+                **code,
+            )(keras.layers.Flatten()(h))
+        return keras.Model(inputs, h, name="encoder")
+
+    def _decoder(self, sizes, channels, filters, n_components, found):
+        _, keras = load()
+        smallest = (*sizes[0], filters[0])
+        if n_components is None:
+            inputs = h = keras.Input(smallest, name="decoder_input")
+        else:
+            inputs = keras.Input((n_components,), name="decoder_input")
+            h = keras.layers.Dense(
+                int(np.prod(smallest)),
+                activation=found["activation"],
+                kernel_regularizer=found["kernel_regularizer"],
+                name="decoder_dense",
+            )(inputs)
+            h = keras.layers.Reshape(smallest)(h)
+        for i, n_filters in enumerate(filters, start=1):
+            settings = {"activation": found["activation"], "name": f"decoder_{i}"}
+            if self.upsampling == "transpose":
+                h = self._convolution(
+                    n_filters, found, "Conv{}DTranspose", strides=2, **settings
+                )(h)
+            else:
+                h = self._convolution(n_filters, found, **settings)(h)
+                h = self._layer("UpSampling{}D")(2)(h)
+            over = [2 * a - b for a, b in zip(sizes[i - 1], sizes[i], strict=True)]
+            if any(over):
+                cuts = tuple((0, cut) for cut in over)
+                h = self._layer("Cropping{}D")(cuts if len(cuts) > 1 else cuts[0])(h)
+        h = self._convolution(
+            channels,
+            found,
+            activation=found["output_activation"],
+            name="reconstruction",
+        )(h)
+        return keras.Model(inputs, h, name="decoder")
+
+    def _convolution(self, n_filters, found, kind="Conv{}D", **settings):
+        return self._layer(kind)(
+            n_filters,
+            np.broadcast_to(self.kernel_size, self._n_axes).tolist(),
+            padding="same",
+            kernel_regularizer=found["kernel_regularizer"],
+            **settings,
+        )
+
+    def _layer(self, kind):
+        """Keras's layer of this kind for as many axes as the image has."""
+        _, keras = load()
+        return getattr(keras.layers, kind.format(self._n_axes))
+
+    @property
+    def _n_axes(self):
+        return 2 if len(self.image_shape) == 3 else 1
+
+    def _checked(self, input_shape):
+        """The image's shape with channels, filters, and a way to halve for each."""
+        image = self.image_shape
+        if not (isinstance(image, tuple | list) and _are_counts(image, at_most=3)):
+            raise ValueError(
+                "image_shape must be (height, width, channels) for images, (length,) "
+                f"or (length, channels) for signals; got {image!r}."
+            )
+        image = tuple(map(int, image))
+        if np.prod(image) != np.prod(input_shape):
+            raise ValueError(
+                f"image_shape={image} has {np.prod(image)} values, but a row of X has "
+                f"{np.prod(input_shape)}."
+            )
+        filters = [self.filters] if is_count(self.filters) else self.filters
+        if not _are_counts(filters):
+            raise ValueError(
+                "filters must hold positive whole numbers, one per layer of the "
+                f"encoder; got {self.filters!r}."
+            )
+        size = self.kernel_size
+        if not _are_counts(size if np.ndim(size) else [size]) or np.shape(size) not in (
+            (),
+            (self._n_axes,),
+        ):
+            raise ValueError(
+                "kernel_size must be a positive whole number, or one for each axis of "
+                f"the image; got {self.kernel_size!r}."
+            )
+        halvings = self.downsampling
+        if isinstance(halvings, str):
+            halvings = [halvings] * len(filters)
+        known = {*_POOLING, "stride"}
+        if np.shape(halvings) != (len(filters),) or not known.issuperset(halvings):
+            raise ValueError(
+                f"downsampling must be one of {[*_POOLING, 'stride']}, or one for each "
+                f"of the {len(filters)} layers; got {self.downsampling!r}."
+            )
+        if self.upsampling not in ("nearest", "transpose"):
+            raise ValueError(
+                f"upsampling must be 'nearest' or 'transpose'; got {self.upsampling!r}."
+            )
+        image = (*image, 1) if len(image) == 1 else image
+        halved = min(image[:-1])
+        for n_before in range(len(filters)):
+            if halved == 1:
+                raise ValueError(
+                    f"filters={self.filters!r} has {len(filters)} layers that "
+                    f"halve the image, but after {n_before} of them nothing is left "
+                    f"to halve of image_shape={self.image_shape!r}. Use fewer, and "
+                    "see that the channels come last."
+                )
+            halved = -(-halved // 2)
+        return image, [int(n) for n in filters], list(halvings)
+
+
+_POOLING = {"max_pool": "MaxPooling{}D", "average_pool": "AveragePooling{}D"}
+
+
+def _are_counts(values, at_most=None):
+    return (
+        np.ndim(values) == 1
+        and 0 < len(values) <= (at_most or len(values))
+        and all(map(is_count, values))
+    )

@@ -1,0 +1,352 @@
+"""The encoder and decoder of a fit: whatever `network` is, flat rows in and out."""
+
+import contextlib
+
+import numpy as np
+
+from .._backend.keras import global_generators_seeded, load
+from .._fitted.custom_objects import with_definitions
+from .._fitted.network import FittedNetwork
+from .._utils.shapes import fit_together
+from ._checks import check_can_be_rebuilt, check_is_kept, names_a_mean, node_of
+from ._conv import ConvNetwork
+from ._dense import DenseNetwork
+
+
+def build_pair(network, input_shape, n_components):
+    """Build the two models that a fit trains, and check that they fit the data.
+
+    Parameters
+    ----------
+    network : callable or tuple
+        ``(input_shape, n_components) -> (encoder, decoder)``; or the pair itself; or
+        one model and the name of its code layer. Models are copied, never changed,
+        and may be given as `FittedNetwork`.
+
+    input_shape : tuple of int
+        Shape of one row of the data.
+
+    n_components : int or None
+        Width of the code; None takes that of the network.
+
+    Returns
+    -------
+    encoder, decoder : keras.Model
+        Functional or Sequential, between rows of shape (n_features,) and codes of
+        shape (n_components,).
+
+    Raises
+    ------
+    TypeError
+        If `network` is or gives something else than two Keras models.
+    ValueError
+        If a model's input or output has another size than the data or the code, if
+        Keras could not build a model again from its config, or if a model draws random
+        numbers when it is not trained.
+    """
+    if isinstance(network, tuple | list):
+        pair = _copies(network, input_shape)
+    else:
+        pair = _called(network, input_shape, n_components)
+    encoder, decoder = pair
+    n_features = int(np.prod(input_shape))
+    encoder = _flat("encoder", encoder, n_features, input_shape)
+    n_code = encoder.output_shape[1]
+    decoder = _flat("decoder", decoder, n_code, (n_code,))
+    n_out = decoder.output_shape[1]
+    if n_components not in (None, n_code):
+        raise ValueError(
+            f"network: the encoder gives codes of {n_code} values, but n_components="
+            f"{n_components}. Set n_components to {n_code}, or to None, which takes "
+            "the width of the network's code."
+        )
+    if n_out != n_features:
+        raise ValueError(
+            f"network: the decoder ends in {n_out} values, but a row of X has "
+            f"{n_features} (n_features={n_features})."
+        )
+    for part, model in (("encoder", encoder), ("decoder", decoder)):
+        check_is_kept(part, model)
+    return encoder, decoder
+
+
+def plain(network, is_fitted):
+    """Return `network` with Keras models replaced by what can be pickled plainly.
+
+    Parameters
+    ----------
+    network : object
+    is_fitted : bool
+        Whether it was trained. What was not goes to workers to be trained there, and
+        takes along the user's classes that it needs.
+
+    Raises
+    ------
+    ValueError
+        If Keras could not build a model again from its config.
+    """
+    if isinstance(network, tuple | list):
+        for item in network:
+            if _is_model(item):
+                check_can_be_rebuilt("model", item)
+        network = tuple(
+            FittedNetwork.from_keras(item) if _is_model(item) else item
+            for item in network
+        )
+    return network if is_fitted else with_definitions(network)
+
+
+def _is_model(item):
+    return hasattr(item, "to_json") and hasattr(item, "get_weights")
+
+
+def _called(network, input_shape, n_components):
+    _, keras = load()
+    if isinstance(network, keras.Model):
+        raise TypeError(
+            "network is one Keras model. Say which of its layers gives the code, "
+            "network=(model, 'name of the layer'), or give two models, "
+            "network=(encoder, decoder)."
+        )
+    is_ours = type(network) in (ConvNetwork, DenseNetwork)
+    try:
+        with contextlib.nullcontext() if is_ours else global_generators_seeded():
+            pair = network(input_shape, n_components)
+    except Exception as error:
+        error.add_note(
+            f"Raised by network={network!r}, which is called as "
+            f"network({input_shape}, {n_components})."
+        )
+        raise
+    if not (
+        isinstance(pair, tuple | list)
+        and len(pair) == 2
+        and all(isinstance(model, keras.Model) for model in pair)
+    ):
+        raise TypeError(
+            "network must return two Keras models, (encoder, decoder), but "
+            f"{network!r} returned {_describe(pair)}."
+        )
+    for part, model in zip(("encoder", "decoder"), pair, strict=True):
+        check_can_be_rebuilt(part, model)
+    return pair
+
+
+def _copies(network, input_shape):
+    """New models with the weights of those that were given."""
+    _, keras = load()
+    accepted = keras.Model | FittedNetwork
+    if len(network) == 2 and isinstance(network[0], accepted):
+        first, second = network
+        if isinstance(second, str):
+            return _cut(_copy("model", first), second, input_shape)
+        if isinstance(second, accepted):
+            return _copy("encoder", first), _copy("decoder", second)
+    raise TypeError(
+        "network as a pair must be two Keras models, (encoder, decoder), or one and "
+        f"the name of its code layer, (model, 'code'); got {_describe(network)}."
+    )
+
+
+def _copy(part, model):
+    if not isinstance(model, FittedNetwork):
+        check_can_be_rebuilt(part, model)
+        model = FittedNetwork.from_keras(model)
+    return model.build()
+
+
+def _cut(model, name, input_shape):
+    """Cut one model in two behind the layer of this name."""
+    _, keras = load()
+    if isinstance(model, keras.Sequential) and not model.built:
+        model.build((None, *input_shape))
+    names = [layer.name for layer in model.layers]
+    if name not in names or not getattr(model, "inputs", None):
+        raise ValueError(
+            f"network: {name!r} is to be the code layer of the model "
+            f"{model.name!r}, a functional or Sequential one, which has the layers "
+            f"{names}."
+        )
+    outputs = node_of(model, model.get_layer(name)).outputs
+    if len(outputs) != 1:
+        raise ValueError(
+            f"network: the layer {name!r} has {len(outputs)} outputs; a code is one. "
+            + _which_to_keep("encoder", model.get_layer(name))
+            + f" Here encoder = model.get_layer({name!r}), and the decoder is what "
+            "stands behind it."
+        )
+    encoder = keras.Model(model.inputs[0], outputs[0])
+    decoder = _model_from(outputs[0], model)
+    if decoder is None:
+        raise ValueError(
+            f"network: not everything behind the layer {name!r} follows from it, so "
+            f"that the model cannot be cut there.{_where_to_begin(model, name)}"
+        )
+    return encoder, decoder
+
+
+def _model_from(tensor, model):
+    """The part of a model behind a tensor; None where more than that leads to it."""
+    _, keras = load()
+    try:
+        return keras.Model(tensor, model.outputs[0])
+    except ValueError:
+        return None
+
+
+def _where_to_begin(model, name):
+    """A decoder that can begin at another layer than that which gives the code."""
+    layers = model.layers
+    behind = layers[layers.index(model.get_layer(name)) + 1 :]
+    width = node_of(model, model.get_layer(name)).outputs[0].shape
+    for layer in behind:
+        outputs = node_of(model, layer).outputs
+        if [tensor.shape for tensor in outputs] != [width]:
+            continue
+        if _model_from(outputs[0], model) is not None:
+            return (
+                " The decoder can begin behind another layer: network=("
+                f"keras.Model(model.input, model.get_layer({name!r}).output), "
+                f"keras.Model(model.get_layer({layer.name!r}).output, model.output))"
+            )
+    return " Give two models, network=(encoder, decoder)."
+
+
+def _which_to_keep(part, model):
+    """How to make one with one output of a model that has several."""
+    if getattr(model, "outputs", None):
+        names = [t._keras_history.operation.name for t in model.outputs]
+        given, of = f"{part}.input", f"{part}.outputs"
+        picks = range(len(names))
+    else:
+        _, keras = load()
+        shape = given_shape(part, model)
+        outputs = model(keras.Input(shape))
+        names = picks = (
+            list(outputs) if isinstance(outputs, dict) else range(len(outputs))
+        )
+        given, of = "inputs", f"{part}(inputs)"
+    mean = next((i for i, n in enumerate(names) if names_a_mean(n)), 0)
+    code = f"keras.Model({given}, {of}[{list(picks)[mean]!r}])"
+    if given == "inputs":
+        code = f"inputs = keras.Input({shape}) and {code}"
+    return (
+        f"Keep one of the outputs {', '.join(map(repr, names))}: of a variational "
+        f"encoder the mean, here probably {list(names)[mean]!r}. Give {code} as the "
+        f"{part}."
+    )
+
+
+def given_shape(part, model):
+    """Shape of the rows that a model trained elsewhere takes.
+
+    Raises
+    ------
+    TypeError
+        If it is no Keras model.
+    ValueError
+        If it has never been called.
+    """
+    _, keras = load()
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"{part} must be a Keras model; got {_describe(model)}.")
+    if not model.built:
+        raise ValueError(
+            f"The {part} has no weights yet. Give it a keras.Input, or call it once "
+            "on rows of your data."
+        )
+    if getattr(model, "inputs", None):
+        shape = tuple(model.inputs[0].shape[1:])
+    else:
+        shape = tuple(model.get_build_config()["input_shape"][1:])
+    if None in shape:
+        raise ValueError(
+            f"The {part} takes rows of shape {shape}; their size must be fixed."
+        )
+    return shape
+
+
+def _flat(part, model, n_in, shape_in):
+    """Return the model between flat rows, built, whatever shapes it works with.
+
+    Parameters
+    ----------
+    part : {"encoder", "decoder"}
+    model : keras.Model
+    n_in : int
+        Values in a row that it is to take.
+
+    shape_in : tuple of int
+        Their shape, for a model that does not say what it takes.
+    """
+    _, keras = load()
+    if isinstance(model, keras.Sequential) and not model.built:
+        model.build((None, *shape_in))
+    _check_ends(part, model, shape_in)
+    given = shape_in if len(shape_in) > 1 else None
+    if model.built:
+        shape_in = given_shape(part, model)
+    if np.prod(shape_in) != n_in:
+        takes = "a row of X has" if part == "encoder" else "the encoder gives codes of"
+        raise ValueError(
+            f"network: the {part} takes rows of shape {shape_in}, but {takes} {n_in} "
+            f"values ({'n_features' if part == 'encoder' else 'n_components'}={n_in})."
+        )
+    if len(shape_in) > 1 and not fit_together(given, shape_in):
+        raise ValueError(
+            f"network: the {part} takes images of shape {shape_in}, but X has rows of "
+            f"shape {given}. Bring the axes of X into that order (channels last)."
+        )
+    if not getattr(model, "inputs", None):
+        inputs = keras.Input(shape_in)
+        model = keras.Model(inputs, model(inputs), name=f"functional_{part}")
+    if not isinstance(model, keras.Sequential) and any(
+        isinstance(ends, list | tuple | dict) for ends in (model.input, model.output)
+    ):
+        # Made with lists of one tensor, which it would want to be called with.
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    if len(shape_in) > 1 or len(model.output_shape) > 2:
+        model = _between_flat_rows(part, model, shape_in)
+    if None in model.output_shape[1:]:
+        raise ValueError(
+            f"network: the {part} gives rows of shape {model.output_shape[1:]}; their "
+            "size must be fixed."
+        )
+    return model
+
+
+def _check_ends(part, model, shape_in):
+    """Raise unless a model has one input and one output."""
+    _, keras = load()
+    n_inputs, outputs = 1, getattr(model, "outputs", None)
+    if outputs is None:
+        shape_in = given_shape(part, model) if model.built else shape_in
+        outputs = keras.tree.flatten(model(keras.Input(shape_in)))
+    else:
+        n_inputs = len(model.inputs)
+    if n_inputs != 1 or len(outputs) != 1:
+        way = _which_to_keep(part, model) if n_inputs == 1 else ""
+        raise ValueError(
+            f"network: the {part} must have one input and one output; it has "
+            f"{n_inputs} and {len(outputs)}. {way}"
+        )
+
+
+def _between_flat_rows(part, model, shape_in):
+    """The same graph between a layer that reshapes rows and one that flattens them."""
+    _, keras = load()
+    inputs = keras.Input((int(np.prod(shape_in)),), name=f"{part}_rows")
+    images = keras.layers.Reshape(shape_in, dtype="float32", name=f"{part}_reshape")(
+        inputs
+    )
+    graph = getattr(model, "_functional", model)
+    outputs = graph._run_through_graph(images, operation_fn=lambda operation: operation)
+    (outputs,) = keras.tree.flatten(outputs)
+    outputs = keras.layers.Flatten(dtype="float32", name=f"{part}_flatten")(outputs)
+    return keras.Model(inputs, outputs, name=f"{part}_of_rows")
+
+
+def _describe(value):
+    if isinstance(value, tuple | list):
+        return f"({', '.join(type(item).__name__ for item in value)})"
+    return f"an object of type {type(value).__name__}"
