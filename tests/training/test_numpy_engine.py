@@ -7,8 +7,8 @@ import threading
 import keras
 import numpy as np
 import pytest
+from helpers import assert_same
 from sklearn.base import clone
-from test_training import assert_same
 from threadpoolctl import threadpool_info
 
 from skautoenc import AutoencoderTransformer, DenoisingAutoencoder, DenseNetwork

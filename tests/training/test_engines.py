@@ -5,6 +5,7 @@ import threading
 import keras
 import numpy as np
 import pytest
+from helpers import assert_same
 
 from skautoenc import (
     AutoencoderTransformer,
@@ -61,17 +62,6 @@ def curves(
         )
         results.append((monitor.history, model.get_weights()))
     return results
-
-
-def assert_same(results):
-    (ours, our_weights), (keras_, keras_weights) = results
-    assert ours.keys() == keras_.keys()
-    for name in ours:
-        # A small part of the loss is no closer than the whole.
-        atol = 1e-4 * min(ours["loss"]) if name not in ("loss", "val_loss") else 0
-        np.testing.assert_allclose(ours[name], keras_[name], rtol=1e-4, atol=atol)
-    for a, b in zip(our_weights, keras_weights, strict=True):
-        np.testing.assert_allclose(a, b, atol=2e-3)
 
 
 @pytest.mark.parametrize("regularized", [False, True])

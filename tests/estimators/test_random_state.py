@@ -1,6 +1,5 @@
 """Same `random_state`, same bits; and nobody else's random numbers are touched."""
 
-import hashlib
 import random
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import global_states
 from sklearn.base import clone
 
 from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
@@ -84,13 +84,6 @@ def test_the_order_of_the_rows_does_not_matter(small, digits):
     a = small.fit(digits).transform(digits)
     b = small.fit(digits[order]).transform(digits)
     np.testing.assert_array_equal(a, b)
-
-
-def global_states():
-    return (
-        hashlib.sha256(repr(random.getstate()).encode()).hexdigest(),
-        hashlib.sha256(np.random.get_state()[1].tobytes()).hexdigest(),
-    )
 
 
 class ListensToBatches(keras.callbacks.Callback):

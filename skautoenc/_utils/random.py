@@ -1,0 +1,56 @@
+"""Independent random streams, one for each purpose, from one `random_state`."""
+
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+
+
+class RandomStreams(NamedTuple):
+    """Random streams that are told apart by name.
+
+    A stream depends on the entropy, its name and its number alone, so the order in
+    which streams are used changes no bit, and a fit can be resumed at any epoch.
+
+    Attributes
+    ----------
+    entropy : int
+    """
+
+    entropy: int
+
+    @classmethod
+    def from_random_state(cls, random_state):
+        """Derive streams from scikit-learn's `random_state`.
+
+        Parameters
+        ----------
+        random_state : int, RandomState instance, Generator or None
+            None takes fresh entropy from the operating system. NumPy's global state is
+            neither read nor changed.
+        """
+        if random_state is None or isinstance(random_state, int | np.integer):
+            seed = None if random_state is None else int(random_state)
+            return cls(np.random.SeedSequence(seed).entropy)
+        integers = getattr(random_state, "integers", None) or random_state.randint
+        words = integers(2**32, size=4, dtype=np.uint64)
+        return cls(int.from_bytes(words.astype("<u4").tobytes(), "little"))
+
+    def generator(self, purpose, *numbers):
+        """Return a new generator at the start of a stream.
+
+        Parameters
+        ----------
+        purpose : str
+        *numbers : int
+            Tell apart streams of one purpose, such as those of each epoch.
+        """
+        return np.random.default_rng(self._sequence(purpose, numbers))
+
+    def seed(self, purpose, *numbers):
+        """Return a seed in [0, 2**32) for Keras or scikit-learn."""
+        return int(self._sequence(purpose, numbers).generate_state(1)[0])
+
+    def _sequence(self, purpose, numbers):
+        key = zlib.crc32(purpose.encode()), *numbers
+        return np.random.SeedSequence(self.entropy, spawn_key=key)
