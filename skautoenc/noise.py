@@ -5,6 +5,8 @@ threads give the bits of one.
 """
 
 import functools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -154,3 +156,17 @@ def salt_and_pepper(X, level, rng, out, low=0.0, high=1.0):
     out[:] = X
     np.copyto(out, low, where=draw < level / 2)
     np.copyto(out, high, where=draw >= 1 - level / 2)
+
+
+class Noise(NamedTuple):
+    """A kind of noise, and the highest level that it takes."""
+
+    function: Callable
+    max_level: float
+
+
+NOISES = {
+    "gaussian": Noise(gaussian, np.inf),
+    "masking": Noise(masking, 1.0),
+    "salt_and_pepper": Noise(salt_and_pepper, 1.0),
+}

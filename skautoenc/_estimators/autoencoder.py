@@ -4,12 +4,10 @@ from numbers import Real
 
 from sklearn.utils._param_validation import StrOptions
 
-from ..networks._objectives import deterministic
+from .._fit.augmentation import AugmentationOptions
+from ..networks._objectives import Reconstruction
 from .base import BaseAutoencoder
 from .parameters import Number, documented
-
-# Rows that mixup="auto" mixes, at most.
-_MAX_MIXED = 10_000
 
 
 @documented
@@ -141,13 +139,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         self.contractive = contractive
         self.mixup = mixup
 
-    def _mixes_rows(self, refines_pca, n_rows):
-        if self.mixup == "auto":
-            return refines_pca and n_rows <= _MAX_MIXED
-        return self.mixup
+    def _objective(self):
+        return Reconstruction(self.contractive)
 
-    def _objective_has_penalties(self):
-        return self.contractive > 0
-
-    def _objective(self, encoder, decoder):
-        return deterministic(encoder, decoder, self.contractive)
+    def _augmentation(self):
+        return AugmentationOptions(mixup=self.mixup)

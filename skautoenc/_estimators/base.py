@@ -1,59 +1,50 @@
-"""The order of fit, transform, inverse_transform and the scores, for every sibling."""
+"""BaseAutoencoder: fit, transform, inverse_transform and the scores."""
 
-import copy
+import functools
 
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._backend.fork import forked_after_tensorflow
 from .._backend.keras import isolated
 from .._backend.worker import fit_in_fresh_process
-from .._fit.centering import centred_networks, centred_rows, warn_of_rounding
-from .._fit.data import (
-    check_loss_takes,
-    check_range,
-    finite_table,
-    flatten_rows,
-    float_types,
-    is_squared_error,
-    is_streamed,
-    survey,
-    warn_of_output,
-)
-from .._fit.diagnosis import check_result, warn_of_collapse
-from .._fit.start import check_continues, effort_for, pca_is_kept, pca_of, prepare_start
-from .._fit.trainees import KerasTrainee, NumpyTrainee
-from .._fitted.custom_objects import check_can_be_loaded, picklable
+from .._fit.augmentation import AugmentationOptions
+from .._fit.defaults import resolve_auto_settings
+from .._fit.fit import fit_autoencoder
+from .._fit.trainable import needs_keras
+from .._fit.values import FitOptions, FitResult, Schema, WarmStart
+from .._fitted.custom_objects import picklable
 from .._fitted.network import FittedNetwork
-from .._training import (
-    draw_seed,
-    get_loss,
-    listens_to_batches,
-    plan_dense,
-)
-from .._training.sklearn_callbacks import EpochTasks
+from .._training import SklearnCallbacks
 from .._utils.blocks import row_blocks
 from .._utils.metrics import METRICS, ExplainedVariance
-from .._utils.shapes import fit_together
+from .._utils.random import RandomStreams
+from .._utils.sklearn_compat import (
+    _fit_context,
+    fitted_attributes_html,
+    validate_parameters,
+)
 from ..networks import DenseNetwork
-from ..networks._dense_config import dense_pair
 from ..networks._objectives import chain
 from ..networks._resolve import build_pair, given_shape, plain
-from .checks import (
-    check_dense_parameters,
-    check_holds_rows,
-    checked_weights,
-    words_named,
-)
+from .checks import check_dense_parameters
 from .parameters import CONSTRAINTS
+from .validation import (
+    flatten_rows,
+    validate_codes,
+    validate_rows,
+    validate_training_data,
+    validate_weights,
+)
+
+# Parts of an objective, kept in attributes of these names with a leading underscore.
+PARTS = ("encoder", "decoder", "log_variance")
 
 
 class BaseAutoencoder(
@@ -62,12 +53,12 @@ class BaseAutoencoder(
     CallbackSupportMixin,
     BaseEstimator,
 ):
-    """What all autoencoders share; a sibling adds parameters and its objective."""
+    """Parameters and methods of all autoencoders.
+
+    A subclass adds parameters, and defines `_objective` and `_augmentation`.
+    """
 
     _parameter_constraints: dict = CONSTRAINTS
-
-    # Whether the decoder gets just what the encoder gives.
-    _codes_are_exact = True
 
     def __init__(
         self,
@@ -168,23 +159,19 @@ class BaseAutoencoder(
                 f"{[layer.name for layer in encoder.layers]}."
             )
         with isolated(0):
-            parts = build_pair((encoder, decoder), row_shape, None)
-        encoder_, decoder_ = map(FittedNetwork.from_keras, parts)
-        n_components = parts[0].output_shape[1]
+            models = build_pair((encoder, decoder), row_shape, None)
+        networks = zip(
+            ("encoder", "decoder"), map(FittedNetwork.from_keras, models), strict=True
+        )
+        n_components = models[0].output_shape[1]
         estimator = cls(n_components, network=(encoder, decoder), **params)
-        estimator._validate_params()
-        vars(estimator).update(
-            _encoder=encoder_,
-            _decoder=decoder_,
-            _n_features_out=n_components,
-            _row_shape=row_shape if len(row_shape) > 1 else None,
-            _dtype=np.float32,
-            n_components_=n_components,
-            n_features_in_=int(np.prod(row_shape)),
-            history_={},
-            n_iter_=0,
-            best_epoch_=0,
-            mixup_=False,
+        validate_parameters(estimator)
+        estimator._set_fitted(
+            FitResult(dict(networks), n_components),
+            Schema(
+                n_features=int(np.prod(row_shape)),
+                row_shape=row_shape if len(row_shape) > 1 else None,
+            ),
         )
         return estimator
 
@@ -228,230 +215,128 @@ class BaseAutoencoder(
             If the input or a parameter is not valid, or if training diverges. The
             estimator is then as it was before the call.
         """
-        self._keep(self._fit(X, y, sample_weight, X_val))
+        return self._fit_and_keep(X, y, sample_weight, X_val)
+
+    def _fit_and_keep(self, X, y, sample_weight, X_val, X_clean=None):
+        """Fit the estimator, and set its fitted attributes if the fit succeeds."""
+        check_dense_parameters(self)
+        data = validate_training_data(self, X, sample_weight, X_val, X_clean)
+        options = self._fit_options(data.X.shape[0])
+        streams = RandomStreams.from_random_state(self.random_state)
+        previous = self._warm_start() if self.warm_start else None
+        if forked_after_tensorflow() and needs_keras(data, options, streams):
+            result = fit_in_fresh_process(self, data, streams, previous)
+        else:
+            result = self._fit_with_callbacks(data, options, streams, previous, X, y)
+        self._set_fitted(result, data.schema)
         return self
 
-    def _keep(self, attributes):
-        """Take over what a fit gave, all at once: other threads may be calling."""
+    def _fit_with_callbacks(self, data, options, streams, previous, X, y):
+        """Fit under scikit-learn's callbacks."""
+        task = self._init_callback_context(max_subtasks=options.epochs)
+        # Scoring callbacks need targets, which of an autoencoder are the rows.
+        arrays = {"X": X, "y": X if y is None else y}
+        task.call_on_fit_task_begin(estimator=self, **arrays)
+        attributes = functools.partial(self._fitted_attributes, schema=data.schema)
+
+        def hook(current_result):
+            return SklearnCallbacks(
+                self, task, arrays, lambda: attributes(current_result())
+            )
+
+        result = fit_autoencoder(data, options, streams, previous, [hook])
+        task.call_on_fit_task_end(
+            estimator=self,
+            reconstruction_attributes=lambda: attributes(result),
+            **arrays,
+        )
+        return result
+
+    def _fit_options(self, n_samples):
+        """Return the parameters as the fit takes them."""
+        schedule = resolve_auto_settings(
+            n_samples, self.batch_size, self.epochs, self.n_iter_no_change
+        )
+        return FitOptions(
+            network=self._network(),
+            n_components=self.n_components and int(self.n_components),
+            objective=self._objective(),
+            augmentation=self._augmentation(),
+            init=self.init,
+            loss=self.loss,
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            batch_size=schedule.batch_size,
+            epochs=schedule.epochs,
+            patience=schedule.patience,
+            early_stopping=self.early_stopping,
+            validation_fraction=self.validation_fraction,
+            callbacks=tuple(self.callbacks or ()),
+            verbose=self.verbose,
+        )
+
+    def _network(self):
+        """Return the network; the flat parameters describe a `DenseNetwork`."""
+        if self.network != "dense":
+            return self.network
+        is_deterministic = not self._objective().stochastic_encoder
+        return DenseNetwork(
+            self.hidden_layer_sizes,
+            activation=self.activation,
+            code_activation=self.code_activation,
+            output_activation=self.output_activation,
+            kernel_regularizer=self.kernel_regularizer,
+            activity_regularizer=self.activity_regularizer,
+            tied_weights=self.tied_weights,
+            linear_path="auto" if is_deterministic and self.init != "random" else False,
+        )
+
+    def _objective(self):
+        """Return what is trained, `Reconstruction` or `Variational`."""
+        raise NotImplementedError
+
+    def _augmentation(self):
+        """Return how training rows are augmented."""
+        return AugmentationOptions()
+
+    def _warm_start(self):
+        """Return the networks of an earlier fit; None without one."""
+        if "_encoder" not in vars(self):
+            return None
+        networks = {
+            part: vars(self)[f"_{part}"] for part in PARTS if f"_{part}" in vars(self)
+        }
+        return WarmStart(networks, self._split_seed)
+
+    def _fitted_attributes(self, result, schema):
+        """Return all fitted attributes by name."""
+        attributes = {f"_{part}": network for part, network in result.networks.items()}
+        attributes |= {
+            "_dtype": result.dtype,
+            "_largest": result.largest,
+            "_n_features_out": result.n_components,
+            "_row_shape": schema.row_shape,
+            "_split_seed": result.split_seed,
+            "best_epoch_": result.best_epoch,
+            "history_": result.history,
+            "mixup_": result.uses_mixup,
+            "n_components_": result.n_components,
+            "n_features_in_": schema.n_features,
+            "n_iter_": result.n_iter,
+        }
+        if result.mean is not None:
+            attributes["mean_"] = result.mean
+        if schema.feature_names is not None:
+            attributes["feature_names_in_"] = schema.feature_names
+        return attributes
+
+    def _set_fitted(self, result, schema):
+        """Set all fitted attributes at once, as other threads may read them."""
+        attributes = self._fitted_attributes(result, schema)
         for name in [name for name in vars(self) if name.endswith("_")]:
             if name not in attributes:
                 vars(self).pop(name)
         vars(self).update(attributes)
-
-    def _fit(self, X, y, sample_weight, X_val, X_clean=None, rng=None):
-        """Return the fitted attributes."""
-        given = X
-        # What validation writes goes to a copy until the fit has succeeded.
-        unfitted = object.__new__(type(self))
-        vars(unfitted).update(vars(self))
-        X = unfitted._validate(X, reset=True, order="C")
-        if sample_weight is not None or not is_streamed(X):
-            sample_weight = checked_weights(sample_weight, X)
-        check_dense_parameters(self)
-        rng = generator(self.random_state) if rng is None else rng
-        untouched = copy.deepcopy(rng)
-        seed = draw_seed(rng)
-        effort = effort_for(
-            X.shape[0], self.batch_size, self.epochs, self.n_iter_no_change
-        )
-        pair, plan = self._without_keras(X, seed, effort)
-        if plan is None and forked_after_tensorflow():
-            arguments = given, y, sample_weight, X_val, X_clean, untouched
-            return fit_in_fresh_process(self, *arguments)
-        if plan is None:
-            check_can_be_loaded(self)
-        loss = get_loss(self.loss) if plan is None else plan.loss
-        found = of_targets = survey(X, sample_weight)
-        if X_clean is not None:
-            X_clean = unfitted._validate_beside("X_clean", X_clean, "X", X)
-            of_targets = survey(X_clean, sample_weight)
-        name_of_targets = "X" if X_clean is None else "X_clean"
-        dtype = X.dtype if X_clean is None else X_clean.dtype
-        check_loss_takes(loss, of_targets, name_of_targets)
-
-        trainee = self._trainee(pair, plan, seed, unfitted)
-        fitted = vars(self) if self.warm_start else {}
-        has_weights = isinstance(self.network, tuple | list)
-        if "_encoder" in fitted:
-            check_continues(trainee.networks, fitted)
-            drawn = trainee.networks
-            shifts = fitted["_encoder"].input_shift, fitted["_decoder"].output_shift
-        elif has_weights:  # of a network for rows as they are
-            drawn, shifts = trainee.networks, (None, None)
-        else:
-            drawn, shifts = centred_networks(
-                trainee.networks, loss, found, of_targets, X.dtype, dtype
-            )
-        warn_of_output(drawn["_decoder"], loss, of_targets, name_of_targets)
-        names = getattr(unfitted, "feature_names_in_", None)
-        warn_of_rounding(found, shifts[0], X.dtype, names)
-        validation = unfitted._validation(X_val, X_clean is not None, loss, shifts)
-        corrupt = self._corruption(of_targets, shifts[1], X_clean is not None)
-
-        rows = centred_rows(X, X_clean, shifts, sample_weight, found.place)
-        split_rng = rng
-        if "_split_state" in fitted:  # validate on the same rows as before
-            split_rng = np.random.default_rng()
-            split_rng.bit_generator.state = fitted["_split_state"]
-        split_state = split_rng.bit_generator.state
-        start = prepare_start(
-            drawn,
-            rows,
-            validation,
-            found.place,
-            init=self.init,
-            has_weights=has_weights,
-            codes_are_exact=self._codes_are_exact,
-            early_stopping=self.early_stopping,
-            fraction=self.validation_fraction,
-            fitted=fitted,
-            split_rng=split_rng,
-            rng=rng,
-        )
-        factors, numbers = self._penalty_factors(
-            rows, trainee.n_components, loss, start.seed
-        )
-        training_rows = start.rows
-        is_mixed = self._mixes_rows(start.refines_pca, len(training_rows))
-        if is_mixed:
-            training_rows = training_rows.mixing()
-        schema = {
-            name: value
-            for name, value in vars(unfitted).items()
-            if name in ("n_features_in_", "feature_names_in_", "_row_shape")
-        }
-
-        def kept(networks):
-            """What an estimator keeps of a fit with these networks."""
-            encoder, decoder = networks["_encoder"], networks["_decoder"]
-            return {
-                **networks,
-                "_encoder": encoder.with_shifts(input_shift=shifts[0]),
-                "_decoder": decoder.with_shifts(output_shift=shifts[1]),
-                "_dtype": dtype.type,
-                "_largest": np.maximum(-of_targets.low, of_targets.high),
-                "_n_features_out": trainee.n_components,
-                "_split_state": split_state,
-                "n_components_": trainee.n_components,
-                "mean_": of_targets.mean,
-                **schema,
-                **numbers,
-            }
-
-        task = self._init_callback_context(max_subtasks=effort.epochs)
-        # Callbacks that score ask for targets, and find them in X.
-        data = {"X": given, "y": given if y is None else y}
-        task.call_on_fit_task_begin(estimator=self, **data)
-        run = trainee.train(
-            start.networks,
-            training_rows,
-            factors=factors,
-            shifts=shifts,
-            batch_size=effort.batch_size,
-            epochs=effort.epochs,
-            validation=start.validation,
-            corrupt=corrupt,
-            patience=effort.patience if start.stops_early else None,
-            decays=start.refines_pca,
-            verbose=self.verbose,
-            listener=EpochTasks(self, task, data, lambda: kept(trainee.trained())),
-            rng=rng,
-        )
-        networks = trainee.trained()
-        pca = start.networks["_encoder"], start.networks["_decoder"]
-        sample = check_result(
-            networks["_encoder"],
-            networks["_decoder"],
-            rows,
-            pca if start.is_pca else None,
-        )
-        n_iter = len(run.history["loss"])
-        best_epoch = n_iter if run.best_epoch is None else run.best_epoch
-        reason = pca_is_kept(
-            start,
-            run.best_epoch,
-            networks,
-            significance=self.early_stopping == "auto"
-            and corrupt is None
-            and is_squared_error(loss),
-        )
-        if reason is not None:
-            best_epoch, networks = 0, start.networks
-            if found.place is not None:  # streamed rows are not read once more
-                networks = networks | pca_of(drawn, rows, start.seed)
-        else:
-            n_steps = n_iter * len(training_rows) // effort.batch_size
-            warn_of_collapse(self, sample, n_steps)
-        if self.verbose:
-            print(_outcome(reason, run.best_epoch, n_iter), flush=True)
-        attributes = {
-            **kept(networks),
-            "history_": run.history,
-            "n_iter_": n_iter,
-            "mixup_": is_mixed,
-            "best_epoch_": best_epoch,
-        }
-        task.call_on_fit_task_end(
-            estimator=self, reconstruction_attributes=lambda: attributes, **data
-        )
-        return attributes
-
-    def _without_keras(self, X, seed, effort):
-        """The dense network as fitted state, and how NumPy trains it; None for neither.
-
-        The objective must be the reconstruction alone, and no callback listen to
-        batches. In a process forked after TensorFlow's import none can be called.
-        """
-        callbacks = self.callbacks or ()
-        beyond = bool(callbacks) and (
-            forked_after_tensorflow() or any(map(listens_to_batches, callbacks))
-        )
-        pair = dense_pair(
-            self._network(), X.shape[1], self.n_components, np.random.default_rng(seed)
-        )
-        if pair is None or self._objective_has_penalties() or beyond:
-            return pair, None
-        plan = plan_dense(
-            pair,
-            loss=self.loss,
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            batch_size=effort.batch_size,
-            epochs=effort.epochs,
-            n_rows=X.shape[0],
-        )
-        return pair, plan
-
-    def _trainee(self, pair, plan, seed, unfitted):
-        """The networks that are trained, with their engine."""
-        how = {
-            "loss": self.loss,
-            "optimizer": self.optimizer,
-            "learning_rate": self.learning_rate,
-            "callbacks": self.callbacks or (),
-        }
-        if plan is not None:
-            return NumpyTrainee(pair, plan, **how)
-        with isolated(seed):
-            if pair is None:
-                row_shape = unfitted._row_shape or (unfitted.n_features_in_,)
-                width = self.n_components and int(self.n_components)
-                models = build_pair(self._network(), row_shape, width)
-            else:
-                models = [network.build() for network in pair]
-            return KerasTrainee(self._objective(*models), pair, **how)
-
-    def _mixes_rows(self, refines_pca, n_rows):
-        """Whether it is trained on points between rows."""
-        return False
-
-    def _corruption(self, found, shift, in_pairs):
-        """What is done to rows before the encoder sees them: nothing."""
-        return
-
-    def _penalty_factors(self, rows, n_components, loss, seed):
-        """Factors that follow from the rows, by penalty, and fitted attributes."""
-        return {}, {}
 
     def transform(self, X):
         """Encode X.
@@ -469,7 +354,7 @@ class BaseAutoencoder(
         """
         self._check_is_fitted()
         encoder = self._encoder
-        return encoder(self._validate(X))
+        return encoder(validate_rows(self, X))
 
     def inverse_transform(self, Z):
         """Decode codes back to the features.
@@ -487,15 +372,7 @@ class BaseAutoencoder(
         """
         self._check_is_fitted()
         decoder, width = self._decoder, self._n_features_out
-        codes = Z
-        if not finite_table(Z, width):
-            codes = check_array(Z, dtype=float_types(Z), input_name="Z")
-            check_range(codes, "Z")
-        if codes.shape[1] != width:
-            raise ValueError(
-                f"Z has {codes.shape[1]} components, but {type(self).__name__} was "
-                f"fitted with n_components={width}."
-            )
+        codes = validate_codes(Z, width, type(self).__name__)
         X = decoder(codes, self._dtype)
         return X if self._row_shape is None else X.reshape(-1, *self._row_shape)
 
@@ -514,7 +391,7 @@ class BaseAutoencoder(
         self._check_is_fitted()
         encoder, decoder = self._encoder, self._decoder
         _, row_shape = flatten_rows(X)
-        X = decoder(encoder(self._validate(X)), self._dtype)
+        X = decoder(encoder(validate_rows(self, X)), self._dtype)
         return X if row_shape is None else X.reshape(-1, *row_shape)
 
     def reconstruction_error(
@@ -542,7 +419,7 @@ class BaseAutoencoder(
                 f"metric must be one of {sorted(METRICS)}; got {metric!r}."
             )
         networks = self._encoder, self._decoder
-        X = self._validate(X)
+        X = validate_rows(self, X)
         out = np.empty(X.shape if per_feature else X.shape[:1])
         for rows, difference in _differences(*networks, X):
             error = METRICS[metric](difference, out=difference)
@@ -598,9 +475,9 @@ class BaseAutoencoder(
         """
         self._check_is_fitted()
         networks, mean = (self._encoder, self._decoder), getattr(self, "mean_", None)
-        largest = getattr(self, "_largest", 0.0)
-        X = self._validate(X)
-        weight = checked_weights(sample_weight, X)
+        largest = self._largest
+        X = validate_rows(self, X)
+        weight = validate_weights(sample_weight, X)
         if mean is None:
             mean = (weight @ X) / weight.sum()
         explained = ExplainedVariance(X.shape[1], X.dtype)
@@ -628,11 +505,7 @@ class BaseAutoencoder(
 
     def _get_fitted_attr_html(self, doc_link=""):
         """What a notebook shows; no Keras model is built for that."""
-        shown = BaseEstimator()
-        vars(shown).update(vars(self))
-        attributes = shown._get_fitted_attr_html(doc_link)
-        attributes.estimator_class = type(self)
-        return attributes
+        return fitted_attributes_html(self, doc_link)
 
     def __getstate__(self):
         state = super().__getstate__()
@@ -644,96 +517,12 @@ class BaseAutoencoder(
         if not hasattr(self, "_encoder"):  # scikit-learn's own takes longer than a row
             check_is_fitted(self)
 
-    def _validate(self, X, *, reset=False, order=None):
-        if not (reset or order or hasattr(self, "feature_names_in_")) and finite_table(
-            X, self.n_features_in_
-        ):
-            return X
-        check_holds_rows(X)
-        X, row_shape = flatten_rows(X)
-        if reset:
-            self._row_shape = row_shape
-        elif not fit_together(row_shape, self._row_shape):
-            raise ValueError(
-                f"X has rows of shape {row_shape}, but {type(self).__name__} was "
-                f"fitted on rows of shape {self._row_shape}."
-            )
-        # What overflows becomes infinite, and is refused as such.
-        with words_named(X), np.errstate(over="ignore"):
-            X = validate_data(
-                self,
-                X,
-                accept_sparse="csr",
-                dtype=float_types(X),
-                order=order,
-                reset=reset,
-            )
-        check_range(X)
-        return X
-
-    def _validate_beside(self, name, X, other_name, other=None):
-        """Validate an array with the columns of X, and with the rows of another."""
-        try:
-            X = self._validate(X, order="C")
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-        if other is not None and X.shape[0] != other.shape[0]:
-            raise ValueError(
-                f"{name} has {X.shape[0]} rows, but {other_name} has {other.shape[0]}; "
-                "they must belong together row by row."
-            )
-        return X
-
-    def _validation(self, X_val, in_pairs, loss, shifts):
-        """The rows given to validate on, or None."""
-        if X_val is None:
-            return None
-        is_pair = isinstance(X_val, tuple) and [np.ndim(a) for a in X_val] == [2, 2]
-        if is_pair and not in_pairs:
-            raise ValueError(
-                "X_val is a pair, which goes with X_clean: (noisy rows, clean rows). "
-                "Without X_clean it is rows like X."
-            )
-        if not in_pairs:
-            X_val = targets = self._validate_beside("X_val", X_val, "X_val")
-        elif isinstance(X_val, tuple | list) and len(X_val) == 2:
-            noisy, clean = X_val
-            X_val = self._validate_beside("X_val[0]", noisy, "X_val[0]")
-            targets = self._validate_beside("X_val[1]", clean, "X_val[0]", X_val)
-        else:
-            raise ValueError(
-                "With X_clean, X_val must be a pair too: (noisy rows, clean rows)."
-            )
-        check_loss_takes(loss, survey(targets, None), "X_val")
-        return centred_rows(X_val, targets if in_pairs else None, shifts)
-
-    def _network(self):
-        if self.network != "dense":
-            return self.network
-        return DenseNetwork(
-            self.hidden_layer_sizes,
-            activation=self.activation,
-            code_activation=self.code_activation,
-            output_activation=self.output_activation,
-            kernel_regularizer=self.kernel_regularizer,
-            activity_regularizer=self.activity_regularizer,
-            tied_weights=self.tied_weights,
-            linear_path=self._codes_are_exact and self.init != "random" and "auto",
-        )
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def generator(random_state):
-    """A NumPy Generator from scikit-learn's `random_state`, global state untouched."""
-    if isinstance(random_state, np.random.RandomState):
-        return np.random.default_rng(random_state.randint(2**31, size=4))
-    return np.random.default_rng(random_state)
 
 
 def _differences(encoder, decoder, X):
@@ -743,17 +532,6 @@ def _differences(encoder, decoder, X):
         difference = decoder(encoder(block), np.float64)
         difference -= _dense(block)
         yield rows, difference
-
-
-def _outcome(reason, best_epoch, n_iter):
-    """A line that says which epoch's weights are kept, and why."""
-    if reason is not None:
-        return f"Kept epoch 0, which is PCA: {reason}."
-    if best_epoch is None:
-        return f"Kept epoch {n_iter}, the last: there is no early stopping."
-    if best_epoch == 0:
-        return "Kept epoch 0, the first weights: no epoch had a lower validation loss."
-    return f"Kept epoch {best_epoch}: it has the lowest validation loss."
 
 
 def _dense(X):

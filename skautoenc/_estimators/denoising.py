@@ -1,6 +1,5 @@
 """DenoisingAutoencoder."""
 
-import functools
 from numbers import Real
 
 import numpy as np
@@ -10,17 +9,11 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from .. import noise as corruptions
-from ..networks._objectives import deterministic
+from .._fit.augmentation import AugmentationOptions, NoiseOptions
+from ..networks._objectives import Reconstruction
+from ..noise import NOISES
 from .base import BaseAutoencoder
 from .parameters import Number, documented
-
-# The function of each kind of noise, and the highest level that has a meaning.
-NOISES = {
-    "gaussian": (corruptions.gaussian, np.inf),
-    "masking": (corruptions.masking, 1.0),
-    "salt_and_pepper": (corruptions.salt_and_pepper, 1.0),
-}
 
 
 def _gives_codes(estimator):
@@ -212,8 +205,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
                 "y looks like rows of X, and would be ignored. Clean rows go to "
                 "X_clean: fit(X_noisy, X_clean=X_clean)."
             )
-        self._keep(self._fit(X, y, sample_weight, X_val, X_clean))
-        return self
+        return self._fit_and_keep(X, y, sample_weight, X_val, X_clean)
 
     def transform(self, X):
         """Encode X, or clean it with ``output="reconstruction"``.
@@ -279,85 +271,12 @@ class DenoisingAutoencoder(BaseAutoencoder):
     def _cleans(self):
         return self.output == "reconstruction"
 
-    def _objective_has_penalties(self):
-        return self.contractive > 0
+    def _objective(self):
+        return Reconstruction(self.contractive)
 
-    def _objective(self, encoder, decoder):
-        return deterministic(encoder, decoder, self.contractive)
-
-    def _corruption(self, found, shift, in_pairs):
-        if in_pairs:
-            return None
-        shift = np.zeros(1) if shift is None else shift.astype(np.float64)
-        if callable(self.noise):
-            corrupt = functools.partial(_checked, self.noise, shift)
-        else:
-            corrupt = self._named_noise(found, shift)
-        bounds = self._bounds(found)
-        if bounds is None:
-            return corrupt
-        low, high = ((bound - shift).astype(np.float32) for bound in bounds)
-
-        def corrupt_and_clip(X, rng, out):
-            corrupt(X, rng, out)
-            np.clip(out, low, high, out=out)
-
-        return corrupt_and_clip
-
-    def _named_noise(self, found, shift):
-        """The function for rows that `shift` has been subtracted from."""
-        function, highest = NOISES[self.noise]
-        if self.noise_level > highest:
-            raise ValueError(
-                f"noise_level={self.noise_level} must be in [0, 1] with "
-                f"noise={self.noise!r}: it is the share of the values that are set."
-            )
-        values = {}
-        if self.noise == "masking":
-            values = {"value": (-shift).astype(np.float32)}
-        elif self.noise == "salt_and_pepper":
-            ends = {"low": found.minimum, "high": found.maximum}
-            values = {key: (a - shift).astype(np.float32) for key, a in ends.items()}
-        level = self.noise_level
-        return lambda X, rng, out: function(X, level, rng, out, **values)
-
-    def _bounds(self, found):
-        """What corrupted rows are cut to, or None."""
-        if isinstance(self.clip, tuple | list):
-            low_high = tuple(self.clip)
-            if not (
-                len(low_high) == 2
-                and all(isinstance(bound, Real) for bound in low_high)
-                and low_high[0] < low_high[1]
-            ):
-                raise ValueError(
-                    "clip must be True, False or two numbers, (low, high) with low < "
-                    f"high; got {self.clip!r}."
-                )
-            return low_high
-        return (found.minimum, found.maximum) if self.clip else None
-
-
-def _checked(noise, shift, X, rng, out):
-    """Let a user's function corrupt rows as they were, and check what comes back."""
-    given = (X + shift).astype(np.float32)
-    try:
-        noisy = np.asarray(noise(given.copy(), rng), dtype=np.float32)
-    except Exception as error:
-        error.add_note(
-            f"Raised by noise={noise!r}, which is called with float32 rows and a "
-            "numpy.random.Generator, and must return the corrupted rows."
-        )
-        raise
-    if noisy.shape != X.shape:
-        raise ValueError(
-            f"noise={noise!r} was given rows of shape {X.shape} and returned "
-            f"{noisy.shape}. It must return as many rows with as many features."
-        )
-    if not np.isfinite(noisy).all():
-        raise ValueError(f"noise={noise!r} returned values that are not finite.")
-    # What was added, as the values themselves may be too large for their digits.
-    np.add(X, noisy - given, out=out)
+    def _augmentation(self):
+        noise = NoiseOptions(self.noise, self.noise_level, self.clip)
+        return AugmentationOptions(noise=noise)
 
 
 def _looks_like_rows(y, X):

@@ -8,9 +8,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._fit.data import is_squared_error
-from .._fit.pca import noise_variance
-from ..networks._objectives import variational
-from .base import BaseAutoencoder, generator
+from .._utils.random import RandomStreams
+from ..networks._objectives import Variational
+from .base import BaseAutoencoder
 from .parameters import Number, documented
 
 
@@ -99,9 +99,6 @@ class VariationalAutoencoder(BaseAutoencoder):
         "beta": [StrOptions({"auto"}), Number(Real, 0, None, closed="left")],
     }
 
-    # The decoder gets codes drawn around what the encoder gives: never exactly PCA.
-    _codes_are_exact = False
-
     def __init__(
         self,
         n_components=2,
@@ -172,20 +169,19 @@ class VariationalAutoencoder(BaseAutoencoder):
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
         shape = (n_samples, self._n_features_out)
-        codes = generator(random_state).standard_normal(shape, dtype=np.float32)
+        rng = RandomStreams.from_random_state(random_state).generator("codes")
+        codes = rng.standard_normal(shape, dtype=np.float32)
         return self.inverse_transform(codes)
 
-    def _objective_has_penalties(self):
-        return True
+    def _objective(self):
+        return Variational(self.beta)
 
-    def _objective(self, encoder, decoder):
-        return variational(encoder, decoder, beta=1.0)  # see _penalty_factors
-
-    def _penalty_factors(self, rows, n_components, loss, seed):
-        beta, of_squares = self.beta, is_squared_error(loss)
-        if beta == "auto":
-            beta = 2 * noise_variance(rows, n_components, seed) if of_squares else 1.0
-        numbers = {"beta_": beta}
-        if of_squares:
-            numbers["noise_variance_"] = beta / 2
-        return {"kl": beta}, numbers
+    def _fitted_attributes(self, result, schema):
+        attributes = super()._fitted_attributes(result, schema)
+        if not result.loss_weights:  # from_keras
+            return attributes
+        beta = result.loss_weights["kl"]
+        attributes["beta_"] = beta
+        if is_squared_error(self.loss):
+            attributes["noise_variance_"] = beta / 2
+        return attributes

@@ -1,49 +1,65 @@
-"""What a fit checks of its result: that it is finite, and that no part is idle."""
+"""Checks of the result of training: finite values, and components that are used."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._fitted.network import FittedNetwork
 from .._utils.warnings import warn_user
+from .values import FitOptions
 
-# Rows and values that are looked at, and steps of training after which units count as
-# idle.
+# Maximum number of rows and of values that are checked, and minimum number of training
+# steps for warnings of unused units.
 _MAX_ROWS, _MAX_VALUES, _MIN_STEPS = 2**10, 2**22, 500
 
-# Variance of a variational code's mean below which a component is not used.
+# Variance of the mean of a variational code below which a component is inactive.
 # Y. Burda et al., "Importance Weighted Autoencoders", ICLR (2016).
 _MIN_ACTIVE_VARIANCE = 0.01
 
-# Share of the variance that a network should explain, and share of what features vary
-# by with which a code or a feature does.
+# Minimum share of the variance that a network should explain, and minimum share of the
+# variation of the features that a code or a feature should have.
 _MIN_EXPLAINED, _MIN_SHARE = 0.01, 0.05
 
-# Squared error, in those of PCA or in variances, beyond which training has diverged.
+# Squared error, in units of that of PCA or of the variance, beyond which training has
+# diverged.
 _MAX_GROWTH = 1e9
 
-# Share of units without use that is usual with activations such as relu.
-_MAX_SHARE_IDLE = 0.05
+# Maximum share of unused units that is usual with activations such as relu.
+_MAX_SHARE_UNUSED = 0.05
 
 
-def check_result(encoder, decoder, rows, pca=None):
-    """Raise if networks have diverged; return what they make of some rows.
+class Sample(NamedTuple):
+    """Some rows after the decoder's shift is removed, their codes and outputs."""
+
+    targets: np.ndarray
+    codes: np.ndarray
+    outputs: np.ndarray
+
+
+def check_result(
+    networks: dict[str, FittedNetwork],
+    rows: Any,
+    pca: dict[str, FittedNetwork] | None = None,
+) -> Sample:
+    """Raise if training has diverged; return what the networks give for some rows.
 
     Parameters
     ----------
-    encoder, decoder : FittedNetwork
+    networks : dict of str to FittedNetwork
     rows : Rows or StreamedRows
-    pca : tuple of (FittedNetwork, FittedNetwork) or None, default=None
-        The networks at the start, if they were PCA: it tells how large errors may be.
-
-    Returns
-    -------
-    targets, codes, outputs : ndarray of shape (n, ...), float32
+    pca : dict of str to FittedNetwork or None, default=None
+        The initial networks, if they are PCA. Their error is the scale of errors.
 
     Raises
     ------
     ValueError
     """
+    encoder, decoder = networks["encoder"], networks["decoder"]
     n = min(len(rows), _MAX_ROWS, max(1, _MAX_VALUES // rows.X.shape[1]))
-    part = rows.take(np.linspace(0, len(rows) - 1, n).astype(np.intp))
-    inputs, targets = part.arrays()
+    sample = rows.take(np.linspace(0, len(rows) - 1, n).astype(np.intp))
+    inputs, targets = sample.arrays()
     codes = encoder(inputs)
     outputs = decoder(codes)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -58,21 +74,21 @@ def check_result(encoder, decoder, rows, pca=None):
     }
     for name, values in arrays.items():
         if not np.isfinite(values).all():
-            raise diverged(f"{name} of the last epoch is not finite")
+            raise _diverged(f"{name} of the last epoch is not finite")
     if pca is not None:
-        before = np.square(pca[1](pca[0](inputs)).astype(np.float64) - targets).mean()
+        initial = pca["decoder"](pca["encoder"](inputs)).astype(np.float64)
+        before = np.square(initial - targets).mean()
         after = errors.mean(dtype=np.float64) / targets.shape[1]
         limit = _MAX_GROWTH * max(before, targets.var(axis=0, dtype=np.float64).mean())
         if after > limit > 0:
-            raise diverged(
+            raise _diverged(
                 "the squared error of the reconstruction ends at more than "
                 f"{_MAX_GROWTH:.0e} times the variance of X"
             )
-    return targets, codes, outputs
+    return Sample(targets, codes, outputs)
 
 
-def diverged(what):
-    """The error where training has diverged."""
+def _diverged(what):
     return ValueError(
         f"Training diverged: {what}. Scale the features (MinMaxScaler or "
         "StandardScaler), or use a smaller learning_rate; a loss that takes outputs of "
@@ -80,33 +96,33 @@ def diverged(what):
     )
 
 
-def warn_of_collapse(estimator, sample, n_steps):
+def warn_of_collapse(options: FitOptions, sample: Sample, n_steps: int) -> None:
     """Warn of components and features that a network does not use.
 
     Parameters
     ----------
-    estimator : estimator instance
-        Its parameters tell the remedy.
+    options : FitOptions
+        Tell the remedy.
 
-    sample : tuple of (targets, codes, outputs)
-        What `check_result` gave.
+    sample : Sample
+        What `check_result` returned.
 
     n_steps : int
-        How long training was.
+        Number of training steps.
     """
     targets, codes, outputs = sample
     variances = targets.var(axis=0, dtype=np.float64)
     if n_steps < _MIN_STEPS or not variances.any():
         return
-    remedies = _remedies(estimator)
-    is_variational = hasattr(estimator, "beta")
+    remedies = _remedies(options)
+    is_variational = options.objective.stochastic_encoder
     limit = _MIN_ACTIVE_VARIANCE if is_variational else 0.0
-    n_idle = int((codes.var(axis=0, dtype=np.float64) <= limit).sum())
-    accepted = 0 if is_variational else _MAX_SHARE_IDLE * codes.shape[1]
-    if n_idle > accepted and remedies["code"]:
+    n_unused = int((codes.var(axis=0, dtype=np.float64) <= limit).sum())
+    accepted = 0 if is_variational else _MAX_SHARE_UNUSED * codes.shape[1]
+    if n_unused > accepted and remedies["code"]:
         warn_user(
-            f"{n_idle} of {codes.shape[1]} components of the code do not vary with X. "
-            f"Try {', or '.join(remedies['code'])}."
+            f"{n_unused} of {codes.shape[1]} components of the code do not vary with "
+            f"X. Try {', or '.join(remedies['code'])}."
         )
     elif remedies["penalty"] and (
         codes.std() < _MIN_SHARE * np.sqrt(variances.mean())
@@ -118,8 +134,8 @@ def warn_of_collapse(estimator, sample, n_steps):
         )
     varies = variances > _MIN_SHARE * variances.mean()
     n_constant = int((varies & (outputs.max(axis=0) == outputs.min(axis=0))).sum())
-    accepted = _MAX_SHARE_IDLE * targets.shape[1]
-    if n_constant > accepted and n_idle < codes.shape[1] and remedies["output"]:
+    accepted = _MAX_SHARE_UNUSED * targets.shape[1]
+    if n_constant > accepted and n_unused < codes.shape[1] and remedies["output"]:
         warn_user(
             f"{n_constant} of {targets.shape[1]} features of the reconstruction are "
             f"constant, though X varies. Try {', or '.join(remedies['output'])}."
@@ -127,27 +143,28 @@ def warn_of_collapse(estimator, sample, n_steps):
 
 
 def _share_explained(targets, outputs):
-    rest = np.square(outputs.astype(np.float64) - targets).sum()
-    return 1 - rest / np.square(targets - targets.mean(axis=0)).sum(dtype=np.float64)
+    residual = np.square(outputs.astype(np.float64) - targets).sum()
+    total = np.square(targets - targets.mean(axis=0)).sum(dtype=np.float64)
+    return 1 - residual / total
 
 
-def _remedies(estimator):
-    """What may help where code, output, or all is constant, as parts of a sentence."""
-    shape = estimator if estimator.network == "dense" else estimator.network
+def _remedies(options):
+    """Return remedies for a constant code or output, as parts of a sentence."""
+    network, objective = options.network, options.objective
     penalties = [
         f"a smaller strength of {name}"
         for name in ("kernel_regularizer", "activity_regularizer")
-        if getattr(shape, name, None) is not None
+        if getattr(network, name, None) is not None
     ]
-    if getattr(estimator, "contractive", 0) > 0:
-        penalties.append(f"contractive below {estimator.contractive:.3g}")
+    if getattr(objective, "contractive", 0) > 0:
+        penalties.append(f"contractive below {objective.contractive:.3g}")
     remedies = {"code": list(penalties), "penalty": penalties, "output": []}
-    if hasattr(estimator, "beta"):
-        beta = estimator.beta
+    if hasattr(objective, "beta"):
+        beta = objective.beta
         beta = "a smaller beta" if beta == "auto" else f"beta below {beta:.3g}"
         remedies["code"].append(f"{beta}, or fewer components")
     for part in ("code", "output"):
-        activation = getattr(shape, f"{part}_activation", "linear")
+        activation = getattr(network, f"{part}_activation", "linear")
         if activation not in ("linear", None):
             remedies[part].append(
                 f"another {part}_activation than {activation!r}, a smaller "

@@ -7,7 +7,7 @@ import numpy as np
 from .._backend.keras import global_generators_seeded, load
 from .._fitted.custom_objects import with_definitions
 from .._fitted.network import FittedNetwork
-from .._utils.shapes import fit_together
+from .._utils.shapes import shapes_compatible
 from ._checks import check_can_be_rebuilt, check_is_kept, names_a_mean, node_of
 from ._conv import ConvNetwork
 from ._dense import DenseNetwork
@@ -292,7 +292,7 @@ def _flat(part, model, n_in, shape_in):
             f"network: the {part} takes rows of shape {shape_in}, but {takes} {n_in} "
             f"values ({'n_features' if part == 'encoder' else 'n_components'}={n_in})."
         )
-    if len(shape_in) > 1 and not fit_together(given, shape_in):
+    if len(shape_in) > 1 and not shapes_compatible(given, shape_in):
         raise ValueError(
             f"network: the {part} takes images of shape {shape_in}, but X has rows of "
             f"shape {given}. Bring the axes of X into that order (channels last)."

@@ -1,0 +1,335 @@
+"""Validation of the arrays that estimators take."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from .._fit.values import FitData, Schema
+from .._utils.blocks import is_streamed
+from .._utils.shapes import shapes_compatible
+from .._utils.sklearn_compat import _check_sample_weight
+
+# Training squares weighted gradients in float32, whose range is 2**-126 to 2**128. Half
+# of the upper exponents are left to the gradients.
+_MAX_WEIGHT = 2.0**32
+_MIN_WEIGHT = 2.0**-63
+
+# Types of the columns of a data frame whose values float32 represents exactly.
+_EXACT_IN_FLOAT32 = {
+    "bool",
+    "boolean",
+    "float16",
+    "float32",
+    "int16",
+    "int8",
+    "uint16",
+    "uint8",
+}
+
+_MAX_FLOAT32 = float(np.finfo(np.float32).max)
+
+
+def validate_training_data(estimator, X, sample_weight, X_val, X_clean) -> FitData:
+    """Validate all arrays that `fit` takes. The estimator is not changed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the array.
+    """
+    copy = object.__new__(type(estimator))  # to record the features of X
+    vars(copy).update(vars(estimator))
+    X, copy._row_shape = _validate_rows(copy, X, reset=True, order="C")
+    if sample_weight is not None or not is_streamed(X):
+        sample_weight = validate_weights(sample_weight, X)
+    if X_clean is not None:
+        X_clean = _validate_like_training_data(copy, "X_clean", X_clean)
+        _check_same_length("X_clean", X_clean, "X", X)
+    return FitData(
+        X,
+        sample_weight,
+        X_clean,
+        _validate_validation_set(copy, X_val, X_clean is not None),
+        Schema(X.shape[1], copy._row_shape, getattr(copy, "feature_names_in_", None)),
+    )
+
+
+def validate_rows(estimator, X):
+    """Validate rows for a fitted estimator.
+
+    Parameters
+    ----------
+    estimator : BaseAutoencoder
+        Fitted.
+
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+
+    Returns
+    -------
+    {ndarray, CSR matrix} of shape (n_samples, n_features)
+        float32 or float64.
+    """
+    if not hasattr(estimator, "feature_names_in_") and is_valid_table(
+        X, estimator.n_features_in_
+    ):
+        return X
+    X, row_shape = _validate_rows(estimator, X)
+    _check_row_shape(row_shape, estimator)
+    return X
+
+
+def validate_codes(Z, n_components: int, name: str) -> np.ndarray:
+    """Validate codes for an estimator of this class name."""
+    if not is_valid_table(Z, n_components):
+        Z = check_array(Z, dtype=float_types(Z), input_name="Z")
+        _check_range(Z, "Z")
+    if Z.shape[1] != n_components:
+        raise ValueError(
+            f"Z has {Z.shape[1]} components, but {name} was fitted with "
+            f"n_components={n_components}."
+        )
+    return Z
+
+
+def _validate_like_training_data(estimator, argument, X):
+    """Validate rows of another array than X, and name it in errors."""
+    try:
+        X, row_shape = _validate_rows(estimator, X, order="C")
+        _check_row_shape(row_shape, estimator)
+    except ValueError as error:
+        raise ValueError(f"{argument}: {error}") from None
+    return X
+
+
+def _validate_rows(estimator, X, *, reset=False, order=None):
+    """Return rows as a float table, and the shape of a row if it is not a vector."""
+    _check_is_table(X)
+    X, row_shape = flatten_rows(X)
+    # Values that overflow become infinite, which validation refuses.
+    with _invalid_columns_named(X), np.errstate(over="ignore"):
+        X = validate_data(
+            estimator,
+            X,
+            accept_sparse="csr",
+            dtype=float_types(X),
+            order=order,
+            reset=reset,
+        )
+    _check_range(X)
+    return X, row_shape
+
+
+def _validate_validation_set(estimator, X_val, has_targets):
+    """Return (rows, targets) of the validation set; None without one."""
+    if X_val is None:
+        return None
+    is_pair = isinstance(X_val, tuple) and [np.ndim(a) for a in X_val] == [2, 2]
+    if is_pair and not has_targets:
+        raise ValueError(
+            "X_val is a pair, which goes with X_clean: (noisy rows, clean rows). "
+            "Without X_clean it is rows like X."
+        )
+    if not has_targets:
+        return _validate_like_training_data(estimator, "X_val", X_val), None
+    if not (isinstance(X_val, tuple | list) and len(X_val) == 2):
+        raise ValueError(
+            "With X_clean, X_val must be a pair too: (noisy rows, clean rows)."
+        )
+    noisy, clean = (
+        _validate_like_training_data(estimator, f"X_val[{i}]", X_val[i])
+        for i in range(2)
+    )
+    _check_same_length("X_val[1]", clean, "X_val[0]", noisy)
+    return noisy, clean
+
+
+def _check_same_length(name, X, other_name, other):
+    if X.shape[0] != other.shape[0]:
+        raise ValueError(
+            f"{name} has {X.shape[0]} rows, but {other_name} has {other.shape[0]}; "
+            "they must belong together row by row."
+        )
+
+
+def _check_row_shape(row_shape, estimator):
+    if not shapes_compatible(row_shape, estimator._row_shape):
+        raise ValueError(
+            f"X has rows of shape {row_shape}, but {type(estimator).__name__} was "
+            f"fitted on rows of shape {estimator._row_shape}."
+        )
+
+
+def validate_weights(sample_weight, X) -> np.ndarray:
+    """Return weights as float64, one for each row of `X`.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative, not finite, or so large that float32 cannot represent
+        its square, or if all are so small that their squares are 0.
+    """
+    weights = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    largest = weights.max()
+    if largest > _MAX_WEIGHT:
+        raise ValueError(
+            f"sample_weight[{weights.argmax()}]={largest:.4g} is too large: training "
+            "squares weighted gradients in float32, which takes weights of up to "
+            f"{_MAX_WEIGHT:.3g} (2**32). Scale the weights to a mean of 1."
+        )
+    if 0 < largest < _MIN_WEIGHT:
+        raise ValueError(
+            f"sample_weight is too small: its largest is {largest:.4g}, whose square "
+            f"is 0 in float32 (below {_MIN_WEIGHT:.3g}). Scale the weights to a mean "
+            "of 1."
+        )
+    return weights
+
+
+def flatten_rows(X):
+    """Return `X` as a table, and the shape of its rows if they are arrays themselves.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, ...), sparse matrix or DataFrame
+
+    Returns
+    -------
+    X : array-like of shape (n_samples, n_features)
+    row_shape : tuple of int or None
+    """
+    # An HDF5 data set has the shape of an array, but cannot be reshaped.
+    if isinstance(X, list | tuple) or type(X).__module__.startswith("h5py."):
+        X = np.asarray(X)
+    if getattr(X, "ndim", 2) < 3:
+        return X, None
+    row_shape = tuple(X.shape[1:])
+    return X.reshape((X.shape[0], int(np.prod(row_shape)))), row_shape
+
+
+def float_types(X):
+    """Return the float types that rows may have after validation.
+
+    Returns
+    -------
+    dtype or list of dtype
+        float32 if that represents all values, else float64 or float32. As
+        scikit-learn's validation takes them: the first one, unless X has another.
+    """
+    if hasattr(X, "columns"):
+        names = {str(dtype).lower() for dtype in X.dtypes}
+        return np.float32 if names <= _EXACT_IN_FLOAT32 else [np.float64, np.float32]
+    dtype = getattr(X, "dtype", None)
+    is_number = isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+    if is_number and np.result_type(dtype, np.float32) == np.float32:
+        return np.float32
+    return [np.float64, np.float32]
+
+
+def is_valid_table(X, n_features: int) -> bool:
+    """Whether `X` is an array that needs no conversion and passes every check.
+
+    For a single row, scikit-learn's checks take ten times as long as encoding it.
+    """
+    return (
+        type(X) is np.ndarray
+        and X.dtype in (np.float32, np.float64)
+        and X.ndim == 2
+        and X.shape[1] == n_features
+        and len(X) > 0
+        and np.minimum.reduce(X, axis=None) >= -_MAX_FLOAT32
+        and np.maximum.reduce(X, axis=None) <= _MAX_FLOAT32
+    )
+
+
+def _check_range(X, name="X"):
+    """Raise a ValueError if float64 values are too large for float32."""
+    values = X.data if issparse(X) else X
+    if X.dtype == np.float64 and not (
+        values.min(initial=0) >= -_MAX_FLOAT32 and values.max(initial=0) <= _MAX_FLOAT32
+    ):
+        raise ValueError(
+            f"Input {name} contains infinity or a value too large for "
+            "dtype('float32'), in which networks compute."
+        )
+
+
+def _check_is_table(X):
+    """Raise a TypeError if X is an iterator, a data set or a file, not an array."""
+    if hasattr(X, "__array__") or hasattr(X, "__dataframe__") or issparse(X):
+        return
+    if hasattr(X, "as_numpy_iterator"):
+        remedy = "np.stack(list(X.unbatch().as_numpy_iterator())) of a batched one"
+    elif isinstance(X, Iterator):
+        remedy = "np.stack(list(X)) of rows, np.concatenate(list(X)) of batches"
+    elif hasattr(X, "keys"):
+        remedy = "the array that it holds under a name, such as np.asarray(X['data'])"
+    elif hasattr(X, "__getitem__") and not isinstance(X, Sequence):
+        remedy = "np.concatenate([X[i] for i in range(len(X))]), of the rows alone"
+    else:
+        return
+    raise TypeError(
+        f"X must hold all rows, as an array; got an object of type "
+        f"{type(X).__module__}.{type(X).__name__}. Use {remedy}. An array that does "
+        "not fit into memory may be a memory map: np.load('X.npy', mmap_mode='r')."
+    )
+
+
+@contextlib.contextmanager
+def _invalid_columns_named(X):
+    """Name the column if X holds dates or text, which cannot become numbers."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        dates = [
+            str(name)
+            for name in getattr(X, "columns", ())
+            if str(X[name].dtype).lower().startswith(("date", "time"))
+        ]
+        if dates:
+            raise ValueError(
+                f"X has dates or times in column {dates[0]!r}; it must hold numbers. "
+                "Convert them, to seconds for example."
+            ) from error
+        column, text = _first_text(X)
+        if column is None:
+            raise
+        raise ValueError(
+            f"X has text in column {column!r}, such as {text!r}; it must hold numbers "
+            "alone. Leave the column out, or encode it, with OneHotEncoder in a "
+            "ColumnTransformer."
+        ) from error
+
+
+def _first_text(X):
+    """Return a column that holds text, and the text; None and None without one."""
+    if issparse(X):
+        return None, None
+    names = getattr(X, "columns", None)
+    if names is None:
+        table = np.asarray(X)
+        columns = enumerate(table.T) if table.ndim == 2 else ()
+    else:
+        columns = ((str(name), np.asarray(X[name])) for name in names)
+    for name, values in columns:
+        if values.dtype.kind not in "OSTU":
+            continue
+        for value in values.ravel().tolist():
+            if isinstance(value, str | bytes) and not _is_number(value):
+                return name, value
+    return None, None
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,118 @@
+"""Augmentation of training rows: noise bound to the data of a fit, and mixup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..noise import NOISES
+from .summary import DataSummary
+
+Corruption = Callable[[np.ndarray, np.random.Generator, np.ndarray], None]
+
+
+@dataclass(frozen=True)
+class AugmentationOptions:
+    """How training rows are augmented.
+
+    Attributes
+    ----------
+    mixup : bool or "auto"
+    noise : NoiseOptions or None
+    """
+
+    mixup: bool | Literal["auto"] = False
+    noise: NoiseOptions | None = None
+
+
+@dataclass(frozen=True)
+class NoiseOptions:
+    """The noise that corrupts inputs.
+
+    Attributes
+    ----------
+    kind : {"gaussian", "masking", "salt_and_pepper"} or callable
+    level : float
+    clip : bool or tuple of (float, float)
+        Bounds of corrupted values. True takes the range of the data.
+    """
+
+    kind: str | Callable
+    level: float
+    clip: bool | tuple[float, float]
+
+
+def bind_noise(
+    noise: NoiseOptions, summary: DataSummary, shift: np.ndarray | None
+) -> Corruption:
+    """Return the noise as a function of the centered rows of a fit.
+
+    Parameters
+    ----------
+    noise : NoiseOptions
+    summary : DataSummary
+        Of the rows that are corrupted.
+
+    shift : ndarray of shape (n_features,) or None
+        What has been subtracted from the rows.
+
+    Returns
+    -------
+    corruption : callable
+        ``(X, rng, out)``, writes the corrupted rows of `X` to `out`.
+    """
+    shift = np.zeros(1) if shift is None else shift.astype(np.float64)
+    if callable(noise.kind):
+        corrupt = _bind_function(noise.kind, shift)
+    else:
+        corrupt = _bind_named_noise(noise, summary, shift)
+    if noise.clip is False:
+        return corrupt
+    bounds = (summary.minimum, summary.maximum) if noise.clip is True else noise.clip
+    low, high = ((bound - shift).astype(np.float32) for bound in bounds)
+
+    def corrupt_and_clip(X, rng, out):
+        corrupt(X, rng, out)
+        np.clip(out, low, high, out=out)
+
+    return corrupt_and_clip
+
+
+def _bind_named_noise(noise, summary, shift):
+    function = NOISES[noise.kind].function
+    values = {}
+    if noise.kind == "masking":
+        values = {"value": (-shift).astype(np.float32)}
+    elif noise.kind == "salt_and_pepper":
+        ends = {"low": summary.minimum, "high": summary.maximum}
+        values = {key: (end - shift).astype(np.float32) for key, end in ends.items()}
+    return lambda X, rng, out: function(X, noise.level, rng, out, **values)
+
+
+def _bind_function(function, shift):
+    """Return a user's function applied to the original rows, and check its result."""
+
+    def corrupt(X, rng, out):
+        original = (X + shift).astype(np.float32)
+        try:
+            noisy = np.asarray(function(original.copy(), rng), dtype=np.float32)
+        except Exception as error:
+            error.add_note(
+                f"Raised by noise={function!r}, which is called with float32 rows and "
+                "a numpy.random.Generator, and must return the corrupted rows."
+            )
+            raise
+        if noisy.shape != X.shape:
+            raise ValueError(
+                f"noise={function!r} was given rows of shape {X.shape} and returned "
+                f"{noisy.shape}. It must return as many rows with as many features."
+            )
+        if not np.isfinite(noisy).all():
+            raise ValueError(f"noise={function!r} returned values that are not finite.")
+        # The difference is added, as the values may be too large for its digits.
+        np.add(X, noisy - original, out=out)
+
+    return corrupt

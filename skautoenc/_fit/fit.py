@@ -1,0 +1,213 @@
+"""One fit: validated data and options in, trained networks out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from .._training import (
+    Augmentation,
+    CosineSchedule,
+    EarlyStopping,
+    Hook,
+    KerasCallbacks,
+    ProgressLines,
+    TrainingState,
+    run_epochs,
+)
+from .._utils.random import RandomStreams
+from .augmentation import bind_noise
+from .centering import center_networks, center_rows, warn_of_rounding
+from .checks import check_loss_domain, is_squared_error, warn_of_output_range
+from .defaults import use_mixup
+from .diagnosis import check_result, warn_of_collapse
+from .initialization import initialize, with_pca_weights
+from .pca import noise_variance
+from .selection import describe_selection, reason_to_keep_pca
+from .summary import summarize
+from .trainable import (
+    engine_of,
+    make_trainable,
+    model_for_callbacks,
+    trained_networks,
+    training_config,
+)
+from .values import FitData, FitOptions, FitResult, WarmStart
+
+HookFactory = Callable[[Callable[[], FitResult]], Hook]
+
+
+def fit_autoencoder(
+    data: FitData,
+    options: FitOptions,
+    streams: RandomStreams,
+    previous: WarmStart | None = None,
+    make_hooks: Iterable[HookFactory] = (),
+) -> FitResult:
+    """Train an autoencoder.
+
+    Parameters
+    ----------
+    data : FitData
+    options : FitOptions
+    streams : RandomStreams
+    previous : WarmStart or None, default=None
+        Networks to continue from.
+
+    make_hooks : iterable of callable, default=()
+        Each is called as ``make_hook(current_result)`` and returns a hook of the epoch
+        loop. ``current_result()`` is what the fit would return if it stopped now.
+
+    Raises
+    ------
+    ValueError
+        If the data do not suit the loss or the network, or if training diverges.
+    """
+    inputs, targets = _summarize(data)
+    check_loss_domain(options.loss, data, targets)
+    trainable = make_trainable(data, options, streams)
+    networks, shifts = _center_networks(
+        trainable.networks, data, inputs, targets, options, previous
+    )
+    rows, validation = center_rows(data, shifts, inputs.row_hashes)
+    start = initialize(
+        networks, rows, validation, inputs.row_hashes, options, streams, previous
+    )
+    config = _training_config(trainable, options, start, targets, shifts[1])
+    make_result = functools.partial(
+        FitResult,
+        n_components=trainable.n_components,
+        dtype=data.targets.dtype.type,
+        mean=targets.mean,
+        largest=np.maximum(-targets.low, targets.high),
+        uses_mixup=config.augmentation.mixup,
+        loss_weights=config.loss_weights,
+        split_seed=start.split_seed,
+    )
+
+    with engine_of(trainable, start, config, options.callbacks) as engine:
+
+        def current_result():
+            networks = trained_networks(trainable, engine)
+            return make_result(_with_shifts(networks, shifts))
+
+        early_stopping = EarlyStopping(options.patience) if start.stops_early else None
+        hooks = [
+            CosineSchedule() if start.pca_initialized else None,
+            early_stopping,
+            *(make_hook(current_result) for make_hook in make_hooks),
+            _keras_callbacks(trainable, start, shifts, config, options),
+            ProgressLines(options.verbose) if options.verbose else None,
+        ]
+        state = run_epochs(
+            engine,
+            start.training,
+            start.validation,
+            config,
+            TrainingState(streams),
+            [hook for hook in hooks if hook is not None],
+        )
+        learned = trained_networks(trainable, engine)
+
+    sample = check_result(learned, rows, start.networks if start.is_pca else None)
+    n_iter = len(state.history["loss"])
+    best_epoch = n_iter if early_stopping is None else early_stopping.best_epoch
+    reason = _reason_to_keep_pca(start, learned, best_epoch, config, options)
+    if reason is not None:
+        learned, best_epoch = start.networks, 0
+        if inputs.row_hashes is not None:  # data visited in blocks are not read again
+            learned = with_pca_weights(networks, rows, start.pca_seed)
+    else:
+        n_steps = n_iter * len(start.training) // config.batch_size
+        warn_of_collapse(options, sample, n_steps)
+    if options.verbose:
+        has_stopping = early_stopping is not None
+        print(describe_selection(reason, best_epoch, has_stopping), flush=True)
+    return make_result(
+        _with_shifts(learned, shifts),
+        history=state.history,
+        n_iter=n_iter,
+        best_epoch=best_epoch,
+    )
+
+
+def _summarize(data):
+    """Summarize the inputs and the targets."""
+    inputs = summarize(data.X, data.sample_weight)
+    if data.X_clean is None:
+        return inputs, inputs
+    return inputs, summarize(data.X_clean, data.sample_weight)
+
+
+def _center_networks(networks, data, inputs, targets, options, previous):
+    """Center networks with random weights; return them and the shifts of the data."""
+    if previous is not None:
+        pair = previous.networks["encoder"], previous.networks["decoder"]
+        shifts = pair[0].input_shift, pair[1].output_shift
+    elif options.has_given_weights:  # trained on rows that are not centered
+        shifts = None, None
+    else:
+        networks, shifts = center_networks(
+            networks, options.loss, inputs, targets, data
+        )
+    name = data.name_of_targets
+    warn_of_output_range(networks["decoder"], options.loss, targets, name)
+    warn_of_rounding(inputs, shifts[0], data.X.dtype, data.schema.feature_names)
+    return networks, shifts
+
+
+def _with_shifts(networks, shifts):
+    """Return the networks with the shifts around them."""
+    return {
+        **networks,
+        "encoder": networks["encoder"].with_shifts(input_shift=shifts[0]),
+        "decoder": networks["decoder"].with_shifts(output_shift=shifts[1]),
+    }
+
+
+def _training_config(trainable, options, start, targets, shift):
+    """Return the configuration of the epoch loop."""
+    noise = options.augmentation.noise
+    if start.training.targets is not None:
+        noise = None  # the inputs are given
+    mixup = use_mixup(
+        options.augmentation.mixup, start.pca_initialized, len(start.training)
+    )
+    corruption = None if noise is None else bind_noise(noise, targets, shift)
+
+    def auto_beta():
+        if not is_squared_error(options.loss):
+            return 1.0
+        n_components = trainable.n_components
+        return 2 * noise_variance(start.training, n_components, start.pca_seed)
+
+    return training_config(
+        options,
+        loss_weights=options.objective.loss_weights(auto_beta),
+        augmentation=Augmentation(mixup, corruption),
+    )
+
+
+def _keras_callbacks(trainable, start, shifts, config, options):
+    """Return the hook of Keras callbacks; None without any."""
+    if not options.callbacks:
+        return None
+    model = model_for_callbacks(trainable, start.networks, shifts)
+    return KerasCallbacks(options.callbacks, model, config)
+
+
+def _reason_to_keep_pca(start, learned, best_epoch, config, options):
+    """Return why PCA is kept; None if it is not, or if training started elsewhere."""
+    if not (start.is_pca and start.stops_early):
+        return None
+    return reason_to_keep_pca(
+        start.networks,
+        learned,
+        start.validation,
+        best_epoch,
+        require_significance=options.early_stopping == "auto"
+        and config.augmentation.corruption is None
+        and is_squared_error(options.loss),
+    )

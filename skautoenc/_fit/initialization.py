@@ -1,0 +1,165 @@
+"""Initial weights: random, from PCA, or from an earlier fit."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._fitted.network import FittedNetwork
+from .._utils.random import RandomStreams
+from .._utils.warnings import warn_user
+from .pca import (
+    MAX_STREAMED_FEATURES,
+    are_linear,
+    is_too_wide,
+    pca_init_error,
+    pca_networks,
+    reasons_against_pca,
+)
+from .split import limit_outlier_weights, split_rows
+from .values import FitOptions, WarmStart
+
+Networks = dict[str, FittedNetwork]
+
+
+class Initialization(NamedTuple):
+    """What training starts from.
+
+    Attributes
+    ----------
+    networks : dict of str to FittedNetwork
+        With their initial weights, by part.
+
+    training : Rows or StreamedRows
+    validation : Rows, StreamedRows or None
+    stops_early : bool
+        Whether the epoch of the lowest validation loss is kept.
+
+    pca_initialized : bool
+        Whether the weights of the network are those of PCA, or were at the start of the
+        fit that a warm start continues.
+
+    is_pca : bool
+        Whether the networks are PCA of the training rows.
+
+    split_seed, pca_seed : int
+        Seeds of the validation split, and of the randomized solver of PCA.
+    """
+
+    networks: Networks
+    training: Any
+    validation: Any
+    stops_early: bool
+    pca_initialized: bool
+    is_pca: bool
+    split_seed: int
+    pca_seed: int
+
+
+def initialize(
+    networks: Networks,
+    rows,
+    validation,
+    row_hashes: np.ndarray | None,
+    options: FitOptions,
+    streams: RandomStreams,
+    previous: WarmStart | None,
+) -> Initialization:
+    """Split the rows, and give the networks their initial weights.
+
+    Parameters
+    ----------
+    networks : dict of str to FittedNetwork
+        With random or given weights, by part.
+
+    rows : Rows or StreamedRows
+    validation : Rows, StreamedRows or None
+        Validation rows that the user gave.
+
+    row_hashes : ndarray of shape (n_samples,) or None
+        See `DataSummary`.
+
+    options : FitOptions
+    streams : RandomStreams
+    previous : WarmStart or None
+        Takes precedence over other initial weights.
+
+    Raises
+    ------
+    ValueError
+        If ``init="pca"`` and the network cannot represent PCA, if no rows are left for
+        training, or if the networks are not those of `previous`.
+    """
+    pca_initialized = _starts_from_pca(networks, rows, options)
+    is_pca = pca_initialized and previous is None
+    split_seed, pca_seed = streams.seed("split"), streams.seed("pca")
+    if previous is not None and previous.split_seed is not None:
+        split_seed = previous.split_seed
+    split = split_rows(
+        rows, validation, row_hashes, options, pca_initialized, split_seed
+    )
+    if previous is not None:
+        networks = _warm_start(networks, previous)
+    elif is_pca:
+        networks = with_pca_weights(networks, split.training, pca_seed)
+    validation = split.validation
+    if split.is_held_out and row_hashes is not None:
+        pair = networks["encoder"], networks["decoder"]
+        validation = limit_outlier_weights(validation, pair if is_pca else None)
+    return Initialization(
+        networks,
+        split.training,
+        validation,
+        split.stops_early,
+        pca_initialized,
+        is_pca,
+        split_seed,
+        pca_seed,
+    )
+
+
+def _starts_from_pca(networks, rows, options):
+    """Whether training starts from PCA, as `init` demands or allows."""
+    if options.objective.stochastic_encoder:
+        return False
+    pair = networks["encoder"], networks["decoder"]
+    reasons = reasons_against_pca(*pair, rows)
+    if options.init == "pca" and reasons:
+        raise pca_init_error(reasons)
+    if options.init == "random" or (
+        options.init == "auto" and options.has_given_weights
+    ):
+        return False
+    if is_too_wide(rows) and are_linear(*pair):
+        warn_user(
+            "Training starts from random weights, not from PCA: X has "
+            f"{rows.X.shape[1]} features, and PCA of data that are visited in blocks "
+            f"takes at most {MAX_STREAMED_FEATURES}. Set init='random' to silence this "
+            "warning."
+        )
+    return not reasons
+
+
+def _warm_start(networks, previous):
+    """Return the networks with the weights of an earlier fit."""
+    continued = dict(networks)
+    for part, network in networks.items():
+        if part not in previous.networks:  # as after `from_keras`
+            continue
+        if previous.networks[part].config != network.config:
+            raise ValueError(
+                "warm_start=True continues from the fitted weights, but the network or "
+                f"the number of features has changed since: the {part} is another. "
+                "Set warm_start=False to start anew."
+            )
+        continued[part] = network.with_weights(previous.networks[part].weights)
+    return continued
+
+
+def with_pca_weights(networks: Networks, rows, seed: int) -> Networks:
+    """Return the networks with the weights with which they are PCA of `rows`."""
+    encoder, decoder = pca_networks(
+        networks["encoder"], networks["decoder"], rows, seed
+    )
+    return {**networks, "encoder": encoder, "decoder": decoder}

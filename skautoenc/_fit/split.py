@@ -1,0 +1,171 @@
+"""The validation set that is held out of the training data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._fitted.network import FittedNetwork
+from .pca import squared_errors
+from .values import FitOptions
+
+# Minimum number of distinct rows for an automatic validation split, and the minimum
+# size of that split.
+_MIN_ROWS_TO_SPLIT, _MIN_VALIDATION_ROWS = 10, 10
+
+# Maximum squared error of a validation row, in medians, that counts in full.
+_MAX_ERROR = 10
+
+
+class Split(NamedTuple):
+    """Training and validation rows.
+
+    Attributes
+    ----------
+    training : Rows or StreamedRows
+    validation : Rows, StreamedRows or None
+    stops_early : bool
+        Whether the epoch of the lowest validation loss is kept.
+
+    is_held_out : bool
+        Whether the validation rows were split off the training data.
+    """
+
+    training: Any
+    validation: Any
+    stops_early: bool
+    is_held_out: bool
+
+
+def split_rows(
+    rows,
+    validation,
+    row_hashes: np.ndarray | None,
+    options: FitOptions,
+    pca_initialized: bool,
+    seed: int,
+) -> Split:
+    """Hold out a validation set if early stopping needs one.
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+    validation : Rows, StreamedRows or None
+        Validation rows that the user gave.
+
+    row_hashes : ndarray of shape (n_samples,) or None
+        See `DataSummary`.
+
+    options : FitOptions
+    pca_initialized : bool
+    seed : int
+    """
+    stops_early, fraction = options.early_stopping, options.validation_fraction
+    if stops_early == "auto":
+        fraction = auto_validation_fraction(rows, row_hashes, fraction)
+        has_validation = validation is not None or fraction > 0
+        stops_early = pca_initialized and has_validation
+    if validation is not None or not stops_early:
+        return Split(rows, validation, bool(stops_early), False)
+    training, validation = hold_out(rows, row_hashes, fraction, seed)
+    return Split(training, validation, True, True)
+
+
+def auto_validation_fraction(rows, row_hashes: np.ndarray | None, fraction: float):
+    """Return the fraction of rows to hold out by default; 0 for too few rows.
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+    row_hashes : ndarray of shape (n_samples,) or None
+        See `DataSummary`.
+
+    fraction : float
+        Fraction of large data. Of small data more is held out.
+    """
+    n = len(np.unique(_groups(rows, row_hashes)))
+    if n < _MIN_ROWS_TO_SPLIT:
+        return 0.0
+    return max(fraction, min(_MIN_VALIDATION_ROWS, n // 4) / n)
+
+
+def hold_out(rows, row_hashes: np.ndarray | None, fraction: float, seed: int):
+    """Split rows into training and validation rows.
+
+    Equal rows are put on the same side, as validation on training rows would say
+    nothing; rows that are visited in blocks are split by blocks. The side of a row
+    depends on its values and the seed alone, so a warm start with other data keeps the
+    validation rows that it had.
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+    row_hashes : ndarray of shape (n_samples,) or None
+        See `DataSummary`.
+
+    fraction : float
+        Fraction of distinct rows, or of blocks, to hold out.
+
+    seed : int
+
+    Returns
+    -------
+    training, validation : Rows or StreamedRows
+
+    Raises
+    ------
+    ValueError
+        If no rows would be left for training.
+    """
+    rng = np.random.default_rng(seed)
+    groups = _groups(rows, row_hashes)
+    distinct = np.unique(groups)
+    n_validation = int(np.ceil(fraction * len(distinct)))
+    if n_validation >= len(distinct):
+        what = "blocks of rows" if row_hashes is None else "distinct rows"
+        raise ValueError(
+            f"early_stopping=True validates on validation_fraction={fraction} of the "
+            f"{what}, which leaves none for training: n_samples={len(rows)}, "
+            f"{len(distinct)} {what}. Give X_val, or set early_stopping=False."
+        )
+    if row_hashes is None:
+        return rows.split(n_validation, rng)
+    ranks = distinct * (rng.integers(2**64, dtype=np.uint64) | np.uint64(1))
+    chosen = np.isin(groups, distinct[np.argsort(ranks)[:n_validation]])
+    return rows.take(~chosen), rows.take(chosen)
+
+
+def _groups(rows, row_hashes):
+    """Return a label for each row, or block of rows, that is split as a whole."""
+    if row_hashes is None:
+        return np.arange(rows.n_blocks)
+    return row_hashes[rows.index]
+
+
+def limit_outlier_weights(
+    validation, reference: tuple[FittedNetwork, FittedNetwork] | None
+):
+    """Return validation rows with lower weights of those with very large errors.
+
+    A row whose squared error is more than `_MAX_ERROR` times the median counts like
+    one whose error is that, so that no single row determines the mean.
+
+    Parameters
+    ----------
+    validation : Rows
+    reference : tuple of (FittedNetwork, FittedNetwork) or None
+        Encoder and decoder whose errors are taken. None for the errors of the mean.
+    """
+    if reference is None:
+        _, targets = validation.arrays()
+        targets = targets.astype(np.float64)
+        errors = np.square(targets - targets.mean(axis=0)).mean(axis=1)
+    else:
+        errors = np.concatenate(list(squared_errors(validation, *reference)))
+    limit = _MAX_ERROR * np.median(errors)
+    if limit == 0:
+        return validation
+    weight = validation.weight * np.minimum(1, limit / np.maximum(errors, limit))
+    return replace(validation, weight=weight.astype(np.float32))

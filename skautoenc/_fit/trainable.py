@@ -1,0 +1,157 @@
+"""The networks of a fit, and the engine that trains them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .._backend.fork import forked_after_tensorflow
+from .._backend.keras import isolated
+from .._fitted.custom_objects import check_can_be_loaded
+from .._fitted.network import FittedNetwork, between_shifts, config_of
+from .._training import (
+    Engine,
+    TrainingConfig,
+    listens_to_batches,
+    make_numpy_engine,
+    open_engine,
+)
+from .._utils.random import RandomStreams
+from ..networks._dense_config import dense_pair
+from ..networks._objectives import Objective, chain
+from ..networks._resolve import build_pair
+from .initialization import Initialization
+from .values import FitData, FitOptions
+
+Networks = dict[str, FittedNetwork]
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """Networks that can be trained.
+
+    Attributes
+    ----------
+    networks : dict of str to FittedNetwork
+        "encoder", "decoder" and other parts of the objective, with random or given
+        weights.
+
+    n_components : int
+        Width of the code.
+
+    objective : Objective or None
+        Keras models of the networks. None for networks that NumPy trains.
+    """
+
+    networks: Networks
+    n_components: int
+    objective: Objective | None
+
+
+def training_config(options: FitOptions, **settings) -> TrainingConfig:
+    """Return the configuration of the training that `options` ask for."""
+    return TrainingConfig(
+        loss=options.loss,
+        optimizer=options.optimizer,
+        learning_rate=options.learning_rate,
+        batch_size=options.batch_size,
+        epochs=options.epochs,
+        **settings,
+    )
+
+
+def make_trainable(
+    data: FitData, options: FitOptions, streams: RandomStreams
+) -> Trainable:
+    """Build the networks of a fit, as Keras models only if NumPy cannot train them."""
+    pair = _dense_pair(data, options, streams)
+    if _trains_in_numpy(pair, data, options):
+        networks = dict(zip(("encoder", "decoder"), pair, strict=True))
+        return Trainable(networks, int(options.n_components), None)
+    check_can_be_loaded(options)
+    with isolated(streams.seed("weights")):
+        if pair is None:
+            row_shape = data.schema.row_shape or (data.schema.n_features,)
+            models = build_pair(options.network, row_shape, options.n_components)
+        else:
+            models = [network.build() for network in pair]
+        objective = options.objective.build(*models)
+    networks = {
+        part: FittedNetwork(config_of(model), model.get_weights())
+        for part, model in objective.parts.items()
+    }
+    if pair is not None:
+        networks |= zip(("encoder", "decoder"), pair, strict=True)
+    n_components = objective.parts["encoder"].output_shape[1]
+    return Trainable(networks, n_components, objective)
+
+
+def needs_keras(data: FitData, options: FitOptions, streams: RandomStreams) -> bool:
+    """Whether the fit builds Keras models."""
+    return not _trains_in_numpy(_dense_pair(data, options, streams), data, options)
+
+
+def _dense_pair(data, options, streams):
+    rng = streams.generator("weights")
+    return dense_pair(
+        options.network, data.schema.n_features, options.n_components, rng
+    )
+
+
+def _trains_in_numpy(pair, data, options):
+    if pair is None or options.objective.has_auxiliary_outputs:
+        return False
+    if options.callbacks and (
+        forked_after_tensorflow() or any(map(listens_to_batches, options.callbacks))
+    ):
+        return False
+    config = training_config(options)
+    return make_numpy_engine(pair, config, data.X.shape[0]) is not None
+
+
+@contextlib.contextmanager
+def engine_of(
+    trainable: Trainable,
+    start: Initialization,
+    config: TrainingConfig,
+    callbacks: tuple,
+) -> Iterator[Engine]:
+    """Open the engine that trains `trainable`, with its initial weights."""
+    networks, n_rows = start.networks, len(start.training)
+    n_validation = 0 if start.validation is None else len(start.validation)
+    if trainable.objective is None:
+        pair = networks["encoder"], networks["decoder"]
+        yield make_numpy_engine(pair, config, n_rows)
+        return
+    model, parts, _ = trainable.objective
+    for part, keras_model in parts.items():
+        keras_model.set_weights(networks[part].weights)
+    with open_engine(model, config, n_rows, n_validation, callbacks) as engine:
+        yield engine
+
+
+def trained_networks(trainable: Trainable, engine: Engine) -> Networks:
+    """Return the networks with the weights that the engine has now."""
+    weights = engine.get_weights()
+    if trainable.objective is None:
+        arrays = iter(weights)
+        return {
+            part: network.with_weights([next(arrays) for _ in network.weights])
+            for part, network in trainable.networks.items()
+        }
+    model, parts, _ = trainable.objective
+    model.set_weights(weights)
+    return {
+        part: network.with_weights(parts[part].get_weights())
+        for part, network in trainable.networks.items()
+    }
+
+
+def model_for_callbacks(trainable: Trainable, networks: Networks, shifts):
+    """Return the Keras model that callbacks see, which takes rows before `shifts`."""
+    if trainable.objective is not None:
+        return between_shifts(trainable.objective.model, *shifts)
+    with isolated(0):
+        model = chain(networks["encoder"].build(), networks["decoder"].build())
+    return between_shifts(model, *shifts)

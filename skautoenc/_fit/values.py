@@ -1,0 +1,177 @@
+"""The values that a fit takes and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .._fitted.network import FittedNetwork
+    from .augmentation import AugmentationOptions
+
+Table = Any  # ndarray or CSR matrix of shape (n_samples, n_features)
+
+
+class Schema(NamedTuple):
+    """The features of the training data.
+
+    Attributes
+    ----------
+    n_features : int
+    row_shape : tuple of int or None
+        Shape of a row where `X` was an array of images or the like.
+
+    feature_names : ndarray of str of shape (n_features,) or None
+    """
+
+    n_features: int
+    row_shape: tuple[int, ...] | None = None
+    feature_names: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class FitData:
+    """Validated training data.
+
+    Attributes
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+        float32 or float64.
+
+    sample_weight : ndarray of shape (n_samples,), float64, or None
+    X_clean : {ndarray, CSR matrix} of the shape of `X`, or None
+        What the rows of `X` are to become. None for the rows themselves.
+
+    validation : tuple of ({ndarray, CSR matrix}, {ndarray, CSR matrix} or None) or None
+        Rows to validate on, and what they are to become, as `X` and `X_clean`.
+
+    schema : Schema
+    """
+
+    X: Table
+    sample_weight: np.ndarray | None
+    X_clean: Table | None
+    validation: tuple[Table, Table | None] | None
+    schema: Schema
+
+    @property
+    def targets(self) -> Table:
+        """What rows are to become."""
+        return self.X if self.X_clean is None else self.X_clean
+
+    @property
+    def name_of_targets(self) -> str:
+        return "X" if self.X_clean is None else "X_clean"
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a network is trained: the parameters of an estimator, resolved.
+
+    Attributes
+    ----------
+    network : DenseNetwork, ConvNetwork, callable or tuple
+        Builds the encoder and the decoder, or holds them.
+
+    n_components : int or None
+    objective : Reconstruction or Variational
+    augmentation : AugmentationOptions
+    init : {"auto", "pca", "random"}
+    loss, optimizer, learning_rate : object
+        As an estimator takes them.
+
+    batch_size, epochs, patience : int
+    early_stopping : bool or "auto"
+    validation_fraction : float
+    callbacks : sequence of keras.callbacks.Callback
+    verbose : int
+    """
+
+    network: Any
+    n_components: int | None
+    objective: Any
+    augmentation: AugmentationOptions
+    init: Literal["auto", "pca", "random"]
+    loss: Any
+    optimizer: Any
+    learning_rate: Any
+    batch_size: int
+    epochs: int
+    patience: int
+    early_stopping: bool | Literal["auto"]
+    validation_fraction: float
+    callbacks: tuple
+    verbose: int
+
+    @property
+    def has_given_weights(self) -> bool:
+        """Whether the network is models that have weights already."""
+        return isinstance(self.network, tuple | list)
+
+
+class WarmStart(NamedTuple):
+    """What a fit continues from.
+
+    Attributes
+    ----------
+    networks : dict of str to FittedNetwork
+        Of the earlier fit, by part. A part may be missing.
+
+    split_seed : int or None
+        Seed of the earlier validation split.
+    """
+
+    networks: dict[str, FittedNetwork]
+    split_seed: int | None
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a fit learned.
+
+    Attributes
+    ----------
+    networks : dict of str to FittedNetwork
+        "encoder", "decoder", and other parts of the objective.
+
+    n_components : int
+        Width of the code.
+
+    dtype : type
+        Type of reconstructions.
+
+    mean : ndarray of shape (n_features,) or None
+        Mean of the targets. None where the training data are not known.
+
+    largest : ndarray of shape (n_features,) or float
+        Largest absolute value of each feature.
+
+    history : dict of str to list of float
+    n_iter : int
+        Epochs run.
+
+    best_epoch : int
+        Epoch whose weights were kept. 0 for the initial weights.
+
+    uses_mixup : bool
+    loss_weights : dict of str to float
+        Weight of each auxiliary output of the objective in the loss.
+
+    split_seed : int or None
+        Seed of the validation split.
+    """
+
+    networks: dict[str, FittedNetwork]
+    n_components: int
+    dtype: type = np.float32
+    mean: np.ndarray | None = None
+    largest: np.ndarray | float = 0.0
+    history: dict[str, list[float]] = field(default_factory=dict)
+    n_iter: int = 0
+    best_epoch: int = 0
+    uses_mixup: bool = False
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
+    split_seed: int | None = None
