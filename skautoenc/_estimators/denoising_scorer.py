@@ -8,7 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_scalar
 
 from .._utils.metrics import ExplainedVariance
-from .denoising import NOISES
+from ..noise import NOISES
 
 
 def denoising_scorer(noise="gaussian", noise_level=0.25, *, random_state=0):
