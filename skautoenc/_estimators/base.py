@@ -239,12 +239,13 @@ class BaseAutoencoder(
         task.call_on_fit_task_begin(estimator=self, **arrays)
         attributes = functools.partial(self._fitted_attributes, schema=data.schema)
 
-        def hook(current_result):
-            return SklearnCallbacks(
-                self, task, arrays, lambda: attributes(current_result())
-            )
+        def make_hook(result_of):
+            def attributes_with(weights):
+                return attributes(result_of(weights))
 
-        result = fit_autoencoder(data, options, streams, previous, [hook])
+            return SklearnCallbacks(self, task, arrays, attributes_with)
+
+        result = fit_autoencoder(data, options, streams, previous, [make_hook])
         task.call_on_fit_task_end(
             estimator=self,
             reconstruction_attributes=lambda: attributes(result),

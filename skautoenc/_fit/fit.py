@@ -13,8 +13,8 @@ from .._training import (
     EarlyStopping,
     Hook,
     KerasCallbacks,
-    ProgressLines,
     TrainingState,
+    Verbose,
     run_epochs,
 )
 from .._utils.random import RandomStreams
@@ -31,12 +31,12 @@ from .trainable import (
     engine_of,
     make_trainable,
     model_for_callbacks,
-    trained_networks,
+    networks_with_weights,
     training_config,
 )
 from .values import FitData, FitOptions, FitResult, WarmStart
 
-HookFactory = Callable[[Callable[[], FitResult]], Hook]
+HookFactory = Callable[[Callable[[list[np.ndarray]], FitResult]], Hook]
 
 
 def fit_autoencoder(
@@ -57,8 +57,9 @@ def fit_autoencoder(
         Networks to continue from.
 
     make_hooks : iterable of callable, default=()
-        Each is called as ``make_hook(current_result)`` and returns a hook of the epoch
-        loop. ``current_result()`` is what the fit would return if it stopped now.
+        Each is called as ``make_hook(result_of)`` and returns a hook of the epoch loop.
+        ``result_of(weights)`` is what the fit would return with these weights, as
+        ``Engine.get_weights`` gives them.
 
     Raises
     ------
@@ -87,20 +88,19 @@ def fit_autoencoder(
         split_seed=start.split_seed,
     )
 
+    def result_of(weights):
+        networks = networks_with_weights(trainable, weights)
+        return make_result(_with_shifts(networks, shifts))
+
+    early_stopping = EarlyStopping(options.patience) if start.stops_early else None
+    hooks = [
+        CosineSchedule() if start.pca_initialized else None,
+        early_stopping,
+        *(make_hook(result_of) for make_hook in make_hooks),
+        _keras_callbacks(trainable, start, shifts, options),
+        Verbose(options.verbose) if options.verbose else None,
+    ]
     with engine_of(trainable, start, config, options.callbacks) as engine:
-
-        def current_result():
-            networks = trained_networks(trainable, engine)
-            return make_result(_with_shifts(networks, shifts))
-
-        early_stopping = EarlyStopping(options.patience) if start.stops_early else None
-        hooks = [
-            CosineSchedule() if start.pca_initialized else None,
-            early_stopping,
-            *(make_hook(current_result) for make_hook in make_hooks),
-            _keras_callbacks(trainable, start, shifts, config, options),
-            ProgressLines(options.verbose) if options.verbose else None,
-        ]
         state = run_epochs(
             engine,
             start.training,
@@ -109,7 +109,7 @@ def fit_autoencoder(
             TrainingState(streams),
             [hook for hook in hooks if hook is not None],
         )
-        learned = trained_networks(trainable, engine)
+        learned = networks_with_weights(trainable, engine.get_weights())
 
     sample = check_result(learned, rows, start.networks if start.is_pca else None)
     n_iter = len(state.history["loss"])
@@ -190,12 +190,12 @@ def _training_config(trainable, options, start, targets, shift):
     )
 
 
-def _keras_callbacks(trainable, start, shifts, config, options):
+def _keras_callbacks(trainable, start, shifts, options):
     """Return the hook of Keras callbacks; None without any."""
     if not options.callbacks:
         return None
     model = model_for_callbacks(trainable, start.networks, shifts)
-    return KerasCallbacks(options.callbacks, model, config)
+    return KerasCallbacks(options.callbacks, model)
 
 
 def _reason_to_keep_pca(start, learned, best_epoch, config, options):

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from .._backend.fork import forked_after_tensorflow
 from .._backend.keras import isolated
 from .._fitted.custom_objects import check_can_be_loaded
@@ -131,9 +133,8 @@ def engine_of(
         yield engine
 
 
-def trained_networks(trainable: Trainable, engine: Engine) -> Networks:
-    """Return the networks with the weights that the engine has now."""
-    weights = engine.get_weights()
+def networks_with_weights(trainable: Trainable, weights: list[np.ndarray]) -> Networks:
+    """Return the networks with weights in the order that the engine has them."""
     if trainable.objective is None:
         arrays = iter(weights)
         return {
