@@ -1,6 +1,7 @@
 """The order of fit, transform, inverse_transform and the scores, for every sibling."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 from sklearn.base import (
@@ -29,19 +30,34 @@ from .._fit.data import (
     warn_of_output,
 )
 from .._fit.diagnosis import check_result, warn_of_collapse
-from .._fit.start import check_continues, effort_for, pca_is_kept, pca_of, prepare_start
+from .._fit.start import (
+    check_continues,
+    draw_seed,
+    effort_for,
+    pca_is_kept,
+    pca_of,
+    prepare_start,
+)
 from .._fit.trainees import KerasTrainee, NumpyTrainee
 from .._fitted.custom_objects import check_can_be_loaded, picklable
 from .._fitted.network import FittedNetwork
 from .._training import (
-    draw_seed,
+    Augmentation,
+    CosineSchedule,
+    EarlyStopping,
+    SklearnCallbacks,
+    TrainingConfig,
+    TrainingState,
+    Verbose,
     get_loss,
     listens_to_batches,
-    plan_dense,
+    make_numpy_engine,
+    run_epochs,
 )
-from .._training.sklearn_callbacks import EpochTasks
+from .._training.numpy_engine.formulas import ALIASES
 from .._utils.blocks import row_blocks
 from .._utils.metrics import METRICS, ExplainedVariance
+from .._utils.random import RandomStreams
 from .._utils.shapes import fit_together
 from ..networks import DenseNetwork
 from ..networks._dense_config import dense_pair
@@ -254,13 +270,22 @@ class BaseAutoencoder(
         effort = effort_for(
             X.shape[0], self.batch_size, self.epochs, self.n_iter_no_change
         )
-        pair, plan = self._without_keras(X, seed, effort)
-        if plan is None and forked_after_tensorflow():
+        config = TrainingConfig(
+            self.loss,
+            self.optimizer,
+            self.learning_rate,
+            effort.batch_size,
+            effort.epochs,
+        )
+        pair, trains_in_numpy = self._without_keras(X, seed, config)
+        if not trains_in_numpy and forked_after_tensorflow():
             arguments = given, y, sample_weight, X_val, X_clean, untouched
             return fit_in_fresh_process(self, *arguments)
-        if plan is None:
+        if trains_in_numpy:
+            loss = ALIASES.get(self.loss, self.loss)
+        else:
             check_can_be_loaded(self)
-        loss = get_loss(self.loss) if plan is None else plan.loss
+            loss = get_loss(self.loss)
         found = of_targets = survey(X, sample_weight)
         if X_clean is not None:
             X_clean = unfitted._validate_beside("X_clean", X_clean, "X", X)
@@ -269,7 +294,7 @@ class BaseAutoencoder(
         dtype = X.dtype if X_clean is None else X_clean.dtype
         check_loss_takes(loss, of_targets, name_of_targets)
 
-        trainee = self._trainee(pair, plan, seed, unfitted)
+        trainee = self._trainee(pair, trains_in_numpy, seed, unfitted, X.shape[0])
         fitted = vars(self) if self.warm_start else {}
         has_weights = isinstance(self.network, tuple | list)
         if "_encoder" in fitted:
@@ -313,8 +338,6 @@ class BaseAutoencoder(
         )
         training_rows = start.rows
         is_mixed = self._mixes_rows(start.refines_pca, len(training_rows))
-        if is_mixed:
-            training_rows = training_rows.mixing()
         schema = {
             name: value
             for name, value in vars(unfitted).items()
@@ -342,22 +365,37 @@ class BaseAutoencoder(
         # Callbacks that score ask for targets, and find them in X.
         data = {"X": given, "y": given if y is None else y}
         task.call_on_fit_task_begin(estimator=self, **data)
-        run = trainee.train(
-            start.networks,
-            training_rows,
-            factors=factors,
-            shifts=shifts,
-            batch_size=effort.batch_size,
-            epochs=effort.epochs,
-            validation=start.validation,
-            corrupt=corrupt,
-            patience=effort.patience if start.stops_early else None,
-            decays=start.refines_pca,
-            verbose=self.verbose,
-            listener=EpochTasks(self, task, data, lambda: kept(trainee.trained())),
-            rng=rng,
+        config = replace(
+            config,
+            augmentation=Augmentation(
+                is_mixed,
+                corrupt,
+                thread_safe=not callable(getattr(self, "noise", None)),
+            ),
         )
-        networks = trainee.trained()
+        stopping = EarlyStopping(effort.patience) if start.stops_early else None
+        hooks = [
+            *([CosineSchedule()] if start.refines_pca else []),
+            *([stopping] if stopping is not None else []),
+            SklearnCallbacks(
+                self, task, data, lambda weights: kept(trainee.trained(weights))
+            ),
+            *trainee.callback_hooks(shifts),
+            *([Verbose(self.verbose)] if self.verbose else []),
+        ]
+        n_validation = 0 if start.validation is None else len(start.validation)
+        with trainee.open(
+            start.networks, config, factors, len(training_rows), n_validation
+        ) as engine:
+            run = run_epochs(
+                engine,
+                training_rows,
+                start.validation,
+                config,
+                TrainingState(RandomStreams.from_random_state(rng)),
+                hooks,
+            )
+            networks = trainee.trained(engine.get_weights())
         pca = start.networks["_encoder"], start.networks["_decoder"]
         sample = check_result(
             networks["_encoder"],
@@ -366,10 +404,11 @@ class BaseAutoencoder(
             pca if start.is_pca else None,
         )
         n_iter = len(run.history["loss"])
-        best_epoch = n_iter if run.best_epoch is None else run.best_epoch
+        stopped_at = None if stopping is None else stopping.best_epoch
+        best_epoch = n_iter if stopped_at is None else stopped_at
         reason = pca_is_kept(
             start,
-            run.best_epoch,
+            stopped_at,
             networks,
             significance=self.early_stopping == "auto"
             and corrupt is None
@@ -383,7 +422,7 @@ class BaseAutoencoder(
             n_steps = n_iter * len(training_rows) // effort.batch_size
             warn_of_collapse(self, sample, n_steps)
         if self.verbose:
-            print(_outcome(reason, run.best_epoch, n_iter), flush=True)
+            print(_outcome(reason, stopped_at, n_iter), flush=True)
         attributes = {
             **kept(networks),
             "history_": run.history,
@@ -396,8 +435,8 @@ class BaseAutoencoder(
         )
         return attributes
 
-    def _without_keras(self, X, seed, effort):
-        """The dense network as fitted state, and how NumPy trains it; None for neither.
+    def _without_keras(self, X, seed, config):
+        """The dense network as fitted state or None, and whether NumPy trains it.
 
         The objective must be the reconstruction alone, and no callback listen to
         batches. In a process forked after TensorFlow's import none can be called.
@@ -410,28 +449,14 @@ class BaseAutoencoder(
             self._network(), X.shape[1], self.n_components, np.random.default_rng(seed)
         )
         if pair is None or self._objective_has_penalties() or beyond:
-            return pair, None
-        plan = plan_dense(
-            pair,
-            loss=self.loss,
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            batch_size=effort.batch_size,
-            epochs=effort.epochs,
-            n_rows=X.shape[0],
-        )
-        return pair, plan
+            return pair, False
+        return pair, make_numpy_engine(pair, config, X.shape[0]) is not None
 
-    def _trainee(self, pair, plan, seed, unfitted):
+    def _trainee(self, pair, trains_in_numpy, seed, unfitted, n_rows):
         """The networks that are trained, with their engine."""
-        how = {
-            "loss": self.loss,
-            "optimizer": self.optimizer,
-            "learning_rate": self.learning_rate,
-            "callbacks": self.callbacks or (),
-        }
-        if plan is not None:
-            return NumpyTrainee(pair, plan, **how)
+        callbacks = self.callbacks or ()
+        if trains_in_numpy:
+            return NumpyTrainee(pair, callbacks, n_rows)
         with isolated(seed):
             if pair is None:
                 row_shape = unfitted._row_shape or (unfitted.n_features_in_,)
@@ -439,7 +464,7 @@ class BaseAutoencoder(
                 models = build_pair(self._network(), row_shape, width)
             else:
                 models = [network.build() for network in pair]
-            return KerasTrainee(self._objective(*models), pair, **how)
+            return KerasTrainee(self._objective(*models), pair, callbacks)
 
     def _mixes_rows(self, refines_pca, n_rows):
         """Whether it is trained on points between rows."""

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._training import draw_seed
 from .._utils.warnings import warn_user
 from .pca import (
     MAX_STREAMED_FEATURES,
@@ -27,6 +26,11 @@ _MAX_ERROR = 10
 # Steps that a fit takes unless told otherwise, within these epochs.
 _STEPS, _MIN_EPOCHS, _MAX_EPOCHS = 6000, 30, 1000
 _MIN_PATIENCE = 10
+
+
+def draw_seed(rng):
+    """A seed for another generator, or for Keras."""
+    return int(rng.integers(2**32))
 
 
 class Effort(NamedTuple):

@@ -1,15 +1,11 @@
 """What a fit trains: the networks to keep, and the engine that trains them."""
 
+import contextlib
+from dataclasses import replace
+
 from .._backend.keras import isolated
 from .._fitted.network import FittedNetwork, between_shifts, config_of
-from .._training import (
-    Callbacks,
-    get_loss,
-    get_optimizer,
-    release,
-    train,
-    train_dense,
-)
+from .._training import KerasCallbacks, make_numpy_engine, open_engine
 from ..networks._objectives import chain
 
 
@@ -19,12 +15,11 @@ class NumpyTrainee:
     Parameters
     ----------
     pair : tuple of FittedNetwork
-    plan : DensePlan
-    loss, optimizer, learning_rate
-        As `plan` has them, for what callbacks see.
-
     callbacks : sequence of keras.callbacks.Callback
         None that listens to batches.
+
+    n_rows : int
+        What the engine was chosen for.
 
     Attributes
     ----------
@@ -33,42 +28,32 @@ class NumpyTrainee:
         in.
     """
 
-    def __init__(self, pair, plan, *, loss, optimizer, learning_rate, callbacks):
+    def __init__(self, pair, callbacks, n_rows):
         self.networks = dict(zip(("_encoder", "_decoder"), pair, strict=True))
-        self._plan, self._callbacks = plan, callbacks
-        self._how = loss, optimizer, learning_rate
+        self._callbacks, self._n_rows = callbacks, n_rows
 
     @property
     def n_components(self):
         return self.networks["_encoder"].weights[-1].shape[-1]
 
-    def train(self, networks, rows, *, factors, shifts, **settings):
-        """Train from the weights of `networks`; return the monitor.
+    def open(self, networks, config, loss_weights, n_rows, n_validation):
+        """An engine that trains from the weights of `networks`.
 
-        There are no penalties that `factors` could be of. Callbacks see a model that
-        takes rows before `shifts`.
+        There are no auxiliary outputs that `loss_weights` could be of.
         """
-        arrays = [array for a in networks.values() for array in a.weights]
-        self._plan.load(arrays)
-        if not self._callbacks:
-            return train_dense(self._plan, rows, **settings)
-        loss, optimizer, learning_rate = self._how
-        with isolated(0):
-            model = chain(*[network.build() for network in networks.values()])
-        callbacks = Callbacks(
-            self._callbacks,
-            between_shifts(model, *shifts),
-            get_optimizer(optimizer, learning_rate)[0],
-            get_loss(loss),
-        )
-        try:
-            return train_dense(self._plan, rows, callbacks=callbacks, **settings)
-        finally:
-            release(self._callbacks)
+        return make_numpy_engine(list(networks.values()), config, self._n_rows)
 
-    def trained(self):
-        """The networks with the weights as they now are."""
-        arrays = iter(self._plan.arrays())
+    def callback_hooks(self, shifts):
+        """Callbacks, that see a model which takes rows before `shifts`."""
+        if not self._callbacks:
+            return []
+        with isolated(0):
+            model = chain(*[network.build() for network in self.networks.values()])
+        return [KerasCallbacks(self._callbacks, between_shifts(model, *shifts))]
+
+    def trained(self, weights):
+        """The networks with these weights."""
+        arrays = iter(weights)
         return {
             name: network.with_weights([next(arrays) for _ in network.weights])
             for name, network in self.networks.items()
@@ -76,7 +61,7 @@ class NumpyTrainee:
 
 
 class KerasTrainee:
-    """The parts of an objective, Keras models, trained by `train`.
+    """The parts of an objective, Keras models.
 
     Parameters
     ----------
@@ -84,8 +69,7 @@ class KerasTrainee:
     pair : tuple of FittedNetwork or None
         What its encoder and decoder were built from, to be kept under that config.
 
-    **how : dict
-        Loss, optimizer, learning rate and callbacks, as `train` takes them.
+    callbacks : sequence of keras.callbacks.Callback
 
     Attributes
     ----------
@@ -93,9 +77,9 @@ class KerasTrainee:
         With the weights that were drawn or given.
     """
 
-    def __init__(self, objective, pair, **how):
-        self._model, self._parts, self._penalties = objective
-        self._how = how
+    def __init__(self, objective, pair, callbacks):
+        self._model, self._parts, self._loss_weights = objective
+        self._callbacks = callbacks
         configs = {name: config_of(part) for name, part in self._parts.items()}
         if pair is not None:
             configs |= {"_encoder": pair[0].config, "_decoder": pair[1].config}
@@ -108,28 +92,30 @@ class KerasTrainee:
     def n_components(self):
         return self._parts["_encoder"].output_shape[1]
 
-    def train(self, networks, rows, *, factors, shifts, **settings):
-        """Train from the weights of `networks`; return the monitor.
+    @contextlib.contextmanager
+    def open(self, networks, config, loss_weights, n_rows, n_validation):
+        """An engine that trains from the weights of `networks`.
 
-        Penalties get the factors given here, by name, or those of the objective.
-        Callbacks see a model that takes rows before `shifts`.
+        Auxiliary outputs get the weights given here, by name, or those of the
+        objective.
         """
         for name, part in self._parts.items():
             part.set_weights(networks[name].weights)
-        shown = self._model
-        if self._how["callbacks"]:
-            shown = between_shifts(shown, *shifts)
-        return train(
-            self._model,
-            rows,
-            shown=shown,
-            penalties=self._penalties | factors,
-            **self._how,
-            **settings,
-        )
+        config = replace(config, loss_weights=self._loss_weights | loss_weights)
+        with open_engine(
+            self._model, config, n_rows, n_validation, self._callbacks
+        ) as engine:
+            yield engine
 
-    def trained(self):
-        """The networks with the weights as they now are."""
+    def callback_hooks(self, shifts):
+        """Callbacks, that see a model which takes rows before `shifts`."""
+        if not self._callbacks:
+            return []
+        return [KerasCallbacks(self._callbacks, between_shifts(self._model, *shifts))]
+
+    def trained(self, weights):
+        """The networks with these weights."""
+        self._model.set_weights(weights)
         return {
             name: network.with_weights(self._parts[name].get_weights())
             for name, network in self.networks.items()
