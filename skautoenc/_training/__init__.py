@@ -1,21 +1,35 @@
-"""Keras model and arrays in, weights and history out. Knows no estimator."""
+"""Training of networks: engines, the epoch loop, and its hooks."""
 
-from .callbacks import Callbacks, listens_to_batches, release
+from .augment import Augmentation
+from .batch_callbacks import listens_to_batches
+from .config import TrainingConfig, TrainingState
+from .early_stopping import EarlyStopping
+from .engine import Engine, make_numpy_engine, open_engine
+from .keras_callbacks import KerasCallbacks
+from .loop import Hook, Run, run_epochs
 from .losses import get_loss
-from .numpy_engine.engine import plan_dense, train_dense
-from .rows import Rows, StreamedRows, draw_seed
-from .train import get_optimizer, train
+from .rows import Rows, StreamedRows
+from .schedule import CosineSchedule
+from .sklearn_callbacks import SklearnCallbacks
+from .verbose import Verbose
 
 __all__ = [
-    "Callbacks",
+    "Augmentation",
+    "CosineSchedule",
+    "EarlyStopping",
+    "Engine",
+    "Hook",
+    "KerasCallbacks",
     "Rows",
+    "Run",
+    "SklearnCallbacks",
     "StreamedRows",
-    "draw_seed",
+    "TrainingConfig",
+    "TrainingState",
+    "Verbose",
     "get_loss",
-    "get_optimizer",
     "listens_to_batches",
-    "plan_dense",
-    "release",
-    "train",
-    "train_dense",
+    "make_numpy_engine",
+    "open_engine",
+    "run_epochs",
 ]

@@ -1,140 +1,323 @@
-"""The second engine: Keras's own Model.fit, on the same batches."""
+"""The Keras engine: ``Model.fit``, one epoch at a time, on the same batches.
 
+It imports TensorFlow: to be imported when an engine is opened.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
 import numpy as np
+import tensorflow as tf
 
-from .._backend.keras import isolated, load
-from .callbacks import nothing_left, passed_on
+from .._backend.keras import isolated
+from .._utils.patching import patched
+from .._utils.random import RandomStreams
+from .config import TrainingConfig
 from .losses import losses_by_name, regularization_losses, row_losses
-from .monitor import scale_rate
-from .rows import part_size
+from .portions import (
+    Portion,
+    has_separate_targets,
+    n_batches,
+    portion_batches,
+    training_portions,
+    validation_portions,
+)
+from .rows import Rows, StreamedRows
 
 
-def train_with_model_fit(
-    model,
-    rows,
-    *,
-    loss,
-    optimizer,
-    learning_rate,
-    batch_size,
-    epochs,
-    validation,
-    corrupt,
-    penalties,
-    callbacks,
-    shown,
-    monitor,
-    draws,
-    validation_seed,
-    rng,
-):
-    """Train `model` with ``Model.fit``; see `train` for the contract."""
-    tf, keras = load()
+class KerasEngine:
+    """Trains a Keras model in place with ``Model.fit``.
 
-    def batch(taken, rng):
-        shape = (len(taken), *model.inputs[0].shape[1:])
-        targets = np.empty(shape, np.float32)
-        own_targets = corrupt is not None or rows.targets is not None
-        X = np.empty_like(targets) if own_targets else targets
-        taken.copy_to(X, targets, corrupt, rng)
-        noise = [
-            rng.standard_normal((len(taken), *tensor.shape[1:]), np.float32)
-            for tensor in model.inputs[1:]
-        ]
-        return (X, *noise) if noise else X, targets, taken.weight
+    Parameters
+    ----------
+    model : keras.Model
+        See `open_engine`.
 
-    def shuffled():
-        while True:  # a strategy reads ahead, beyond the last epoch
-            n = part_size(batch_size, int(np.prod(model.inputs[0].shape[1:])))
-            for part in rows.parts(n, rng):
-                for start in range(0, len(part), batch_size):
-                    yield batch(part.take(slice(start, start + batch_size)), draws)
+    config : TrainingConfig
+        With the Keras loss, and the batch size that is used.
 
-    class InOrder(keras.utils.PyDataset):
-        def __len__(self):
-            return -(-len(validation) // batch_size)
+    optimizer, learning_rate
+        What `make_optimizer` gave.
 
-        def __getitem__(self, step):
-            # Keras asks for the batches in order, and for the first one twice.
-            if step == 0:
-                self._draws = np.random.default_rng(validation_seed)
-            start = step * batch_size
-            stop = min(start + batch_size, len(validation))
-            return batch(validation.take(np.arange(start, stop)), self._draws)
+    n_rows : int
+        Number of training rows.
 
-    class Mean(keras.losses.Loss):
-        """The mean of a function over rows, as Keras takes it of its own losses."""
+    callbacks : sequence of keras.callbacks.Callback
+        Their batch-level methods are called. Each has a model that shares the variables
+        of this one.
+    """
 
-        def call(self, targets, outputs):
-            return loss(targets, outputs)
+    def __init__(
+        self,
+        model: Any,
+        config: TrainingConfig,
+        optimizer: Any,
+        learning_rate: float | None,
+        n_rows: int,
+        callbacks: Sequence[Any],
+    ):
+        self._model, self._config = model, config
+        self._is_scheduled = learning_rate is None
+        self._callbacks = [_BatchCallbacks(callbacks)] if callbacks else []
+        self._has_trained = False
+        n_features = int(np.prod(model.inputs[0].shape[1:]))
+        self._n_per_portion = portion_batches(n_rows, config.batch_size, n_features)
+        loss, n_auxiliary = config.loss, len(config.loss_weights)
+        with isolated(0):
+            model.compile(
+                optimizer=optimizer,
+                loss=[loss, *[None] * n_auxiliary] if n_auxiliary else loss,
+            )
+            self._losses = _MeanLosses(model, loss, config.loss_weights)
+            model.compute_loss = self._losses.compute_loss
+            model.optimizer.build(model.trainable_variables)
 
-    error = loss if isinstance(loss, keras.losses.Loss) else Mean()
-    means = [keras.metrics.Mean() for _ in range(4 + len(penalties))]
-    by_row = row_losses(loss)
-    regularizes = [False, False]
+    @property
+    def keras_optimizer(self) -> Any:
+        """The optimizer of the model."""
+        return self._model.optimizer
 
-    def compute_loss(x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        outputs, *others = tf.nest.flatten(y_pred)
+    @property
+    def learning_rate(self) -> float | None:
+        """The learning rate, None where it follows a schedule."""
+        if self._is_scheduled:
+            return None
+        # Within a strategy it is a variable on several devices.
+        return float(np.asarray(self._model.optimizer.learning_rate))
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: float) -> None:
+        self._model.optimizer.learning_rate = learning_rate
+
+    @property
+    def iterations(self) -> int:
+        """Number of steps taken, as the optimizer counts them."""
+        return int(np.asarray(self._model.optimizer.iterations))
+
+    @iterations.setter
+    def iterations(self, iterations: int) -> None:
+        self._model.optimizer.iterations.assign(iterations)
+
+    def train_epoch(
+        self, rows: Rows | StreamedRows, streams: RandomStreams, epoch: int
+    ) -> dict[str, float]:
+        """See `Engine`."""
+        size, augmentation = self._portion_size, self._config.augmentation
+        batches = self._batches(
+            rows, lambda: training_portions(rows, size, augmentation, streams, epoch)
+        )
+        self._has_trained = True
+        self._losses.reset()
+        optimizer = self._model.optimizer
+        # Averaged weights are only set at the end of training.
+        with (
+            isolated(0),
+            patched(optimizer, "finalize_variable_values", lambda variables: None),
+        ):
+            self._model.fit(
+                batches,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                shuffle=False,
+                callbacks=self._callbacks,
+                verbose=0,
+            )
+        return self._losses.result()
+
+    def evaluate(
+        self, rows: Rows | StreamedRows, streams: RandomStreams
+    ) -> dict[str, float]:
+        """See `Engine`."""
+        size, augmentation = self._portion_size, self._config.augmentation
+        batches = self._batches(
+            rows, lambda: validation_portions(rows, size, augmentation, streams)
+        )
+        # Model.fit lets callbacks hear of evaluations after an epoch only.
+        callbacks = self._callbacks if self._has_trained else []
+        self._losses.reset()
+        with isolated(0):
+            self._model.evaluate(batches, callbacks=callbacks, verbose=0)
+        return self._losses.result()
+
+    @property
+    def _portion_size(self):
+        return self._n_per_portion * self._config.batch_size
+
+    def _batches(self, rows, portions):
+        return _Batches(
+            portions,
+            len(rows),
+            self._config.batch_size,
+            self._n_per_portion,
+            [tuple(tensor.shape[1:]) for tensor in self._model.inputs],
+            has_separate_targets(rows, self._config.augmentation),
+        )
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return copies of the model's weights."""
+        return self._model.get_weights()
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Continue from these weights."""
+        self._model.set_weights(weights)
+
+    snapshot, restore = get_weights, set_weights
+
+    def get_state(self) -> dict[str, list[np.ndarray]]:
+        """Return copies of the variables of the model and of the optimizer."""
+        return {
+            "variables": [np.array(v) for v in self._variables()],
+            "optimizer": [np.array(v) for v in self._model.optimizer.variables],
+        }
+
+    def set_state(self, state: dict[str, list[np.ndarray]]) -> None:
+        """Continue from what `get_state` gave."""
+        pairs = (
+            (self._variables(), state["variables"]),
+            (self._model.optimizer.variables, state["optimizer"]),
+        )
+        for variables, values in pairs:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+    def _variables(self):
+        """The weights and the seeds of random layers, without what measures losses."""
+        metrics = {id(v) for metric in self._model.metrics for v in metric.variables}
+        return [v for v in self._model.variables if id(v) not in metrics]
+
+    def finalize(self) -> None:
+        """Set the averaged weights, if the optimizer averages weights."""
+        self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
+
+
+class _MeanLosses:
+    """The loss of a model as it is trained, and the mean of each of its parts."""
+
+    def __init__(self, model, loss, loss_weights):
+        self._model, self._loss_weights = model, loss_weights
+        self._loss = loss if isinstance(loss, keras.losses.Loss) else FunctionLoss(loss)
+        self._row_losses = row_losses(loss)
+        self._means = [keras.metrics.Mean() for _ in range(4 + len(loss_weights))]
+        self._has_regularization = [False, False]
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Return the loss of a batch; see ``keras.Model.compute_loss``."""
+        outputs, *auxiliary = tf.nest.flatten(y_pred)
         outputs = tf.cast(outputs, tf.float32)
-        parts = [tf.reduce_mean(by_row(y, outputs) * sample_weight)]
-        regularization, exist = regularization_losses(model, model.losses)
-        regularizes[:] = np.logical_or(regularizes, exist)  # Keras also builds without
+        parts = [tf.reduce_mean(self._row_losses(y, outputs) * sample_weight)]
+        regularization, exist = regularization_losses(self._model, self._model.losses)
+        # Keras also calls this while it builds, when there are no such losses.
+        self._has_regularization = np.logical_or(self._has_regularization, exist)
         parts += regularization
-        parts += [tf.reduce_mean(tf.reshape(a, [-1]) * sample_weight) for a in others]
-        factors = [1.0, 1.0, 1.0, *penalties.values()]
+        parts += [
+            tf.reduce_mean(tf.reshape(a, [-1]) * sample_weight) for a in auxiliary
+        ]
+        factors = [1.0, 1.0, 1.0, *self._loss_weights.values()]
         total = [factor * part for factor, part in zip(factors, parts, strict=True)]
-        for mean, value in zip(means, [tf.add_n(total), *parts], strict=True):
+        for mean, value in zip(self._means, [tf.add_n(total), *parts], strict=True):
             mean.update_state(value, sample_weight=tf.shape(y)[0])
+        # Keras adds up the losses of a strategy's replicas.
         share = 1 / tf.distribute.get_strategy().num_replicas_in_sync
-        added = share * tf.add_n(total[1:])
-        return tf.cast(error(y, outputs, sample_weight), tf.float32) + added
+        reconstruction = tf.cast(self._loss(y, outputs, sample_weight), tf.float32)
+        return reconstruction + share * tf.add_n(total[1:])
 
-    def take_means():
-        """The losses since this was last called."""
-        values = [mean.result() for mean in means]
-        for mean in means:
+    def reset(self):
+        for mean in self._means:
             mean.reset_state()
-        return losses_by_name(values, regularizes, penalties)
 
-    class Report(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            take_means()
-            scale_rate(self.model.optimizer, monitor.epoch_begins(epoch))
+    def result(self):
+        """Return the mean losses since `reset` by name."""
+        values = [mean.result() for mean in self._means]
+        return losses_by_name(values, self._has_regularization, self._loss_weights)
 
-        def on_test_begin(self, logs=None):
-            self._losses = take_means()
 
-        def on_epoch_end(self, epoch, logs=None):
-            losses = take_means()
-            if validation is not None:
-                losses = {f"val_{name}": value for name, value in losses.items()}
-                losses = {**self._losses, **losses}
-            logs |= losses
-            # The model itself is trained: it needs no update.
-            if monitor.epoch_ended(losses, model.get_weights, lambda: None):
-                self.model.stop_training = True
+class FunctionLoss(keras.losses.Loss):
+    """The mean of a function over rows, as Keras takes it of its own losses."""
 
-    if learning_rate is not None:
-        optimizer.learning_rate = learning_rate
-    with isolated(0):
-        model.compile(
-            optimizer=optimizer,
-            loss=[loss, *[None] * len(penalties)] if penalties else loss,
-        )
-        model.compute_loss = compute_loss
-        if validation is not None and monitor.compares_start:
-            losses = model.evaluate(InOrder(), verbose=0, return_dict=True)
-            monitor.started(losses["loss"], model.get_weights)
-        model.fit(
-            shuffled(),
-            steps_per_epoch=-(-len(rows) // batch_size),
-            epochs=epochs,
-            validation_data=None if validation is None else InOrder(),
-            shuffle=False,
-            callbacks=[Report(), *passed_on(callbacks, model, shown)],
-            verbose=0,
-        )
-    if not monitor.history:
-        raise nothing_left(epochs, epochs)
-    if monitor.best_state is not None:
-        model.set_weights(monitor.best_state)
+    def __init__(self, function):
+        super().__init__()
+        self._function = function
+
+    def call(self, y_true, y_pred):
+        return self._function(y_true, y_pred)
+
+
+class _Batches(keras.utils.PyDataset):
+    """The batches of portions, in order.
+
+    Keras asks for the first batches more than once: portions are then read anew.
+    """
+
+    def __init__(
+        self,
+        portions: Callable[[], Iterator[Portion]],
+        n_rows: int,
+        batch_size: int,
+        n_per_portion: int,
+        input_shapes: Sequence[tuple[int, ...]],
+        separate_targets: bool,
+    ):
+        super().__init__()
+        self._portions, self._n_rows = portions, n_rows
+        self._batch_size, self._n_per_portion = batch_size, n_per_portion
+        self._row_shape, *noise_shape = input_shapes
+        self._noise_shape = noise_shape[0] if noise_shape else None
+        self._separate_targets = separate_targets
+        self._number, self._left = -1, iter(())
+
+    def __len__(self):
+        return n_batches(self._n_rows, self._batch_size)
+
+    def __getitem__(self, step):
+        number, step_in_portion = divmod(step, self._n_per_portion)
+        if number < self._number or self._number < 0:
+            self._number, self._left = -1, self._portions()
+        while self._number < number:
+            portion = next(self._left)
+            self._number += 1
+            if self._number == number:
+                self._arrays = self._read(portion)
+        start = step_in_portion * self._batch_size
+        rows = slice(start, start + self._batch_size)
+        (*inputs, targets, weight) = (array[rows] for array in self._arrays)
+        return (tuple(inputs) if len(inputs) > 1 else inputs[0]), targets, weight
+
+    def _read(self, portion):
+        n = len(portion)
+        inputs = targets = np.empty((n, *self._row_shape), np.float32)
+        if self._separate_targets:
+            inputs = np.empty_like(targets)
+        if self._noise_shape is None:
+            portion.read_into(inputs, targets)
+            return inputs, targets, portion.weight
+        noise = np.empty((n, *self._noise_shape), np.float32)
+        portion.read_into(inputs, targets, noise)
+        return inputs, noise, targets, portion.weight
+
+
+class _BatchCallbacks(keras.callbacks.Callback):
+    """Calls the batch-level methods of callbacks, and stops where one asks for it."""
+
+    def __init__(self, callbacks):
+        super().__init__()
+        self._callbacks = callbacks
+
+    def _call(self, method, batch, logs):
+        for callback in self._callbacks:
+            getattr(callback, method)(batch, logs=logs)
+            self.model.stop_training |= callback.model.stop_training
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._call("on_train_batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._call("on_train_batch_end", batch, logs)
+
+    def on_test_batch_begin(self, batch, logs=None):
+        self._call("on_test_batch_begin", batch, logs)
+
+    def on_test_batch_end(self, batch, logs=None):
+        self._call("on_test_batch_end", batch, logs)

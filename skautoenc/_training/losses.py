@@ -1,24 +1,25 @@
-"""Keras losses by row, and the losses of a training run by name."""
+"""Keras losses by row, and the losses of an epoch by name."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from .._backend.keras import load
 
 
-def get_loss(loss):
+def get_loss(loss: Any) -> Any:
     """Return the Keras loss of a name, an instance or a function.
 
     Raises
     ------
     ValueError
-        If Keras knows no such loss, or if it sums over a batch: the penalties and the
+        If Keras has no such loss, or if it sums over a batch: regularization and the
         learning rate would then depend on `batch_size`.
     """
     _, keras = load()
     try:
         found = keras.losses.get(loss)
     except ValueError as error:
-        raise ValueError(
-            f"loss={loss!r} is not a loss that Keras knows. {error}"
-        ) from None
+        raise ValueError(f"loss={loss!r} is not a Keras loss. {error}") from None
     reduction = getattr(found, "reduction", "sum_over_batch_size")
     if reduction not in ("sum_over_batch_size", "mean"):
         raise ValueError(
@@ -28,8 +29,13 @@ def get_loss(loss):
     return found
 
 
-def row_losses(loss):
-    """Return a loss as ``(targets, outputs) -> losses of shape (batch_size,)``."""
+def row_losses(loss: Any) -> Callable[[Any, Any], Any]:
+    """Return a loss as ``(targets, outputs) -> losses of shape (batch_size,)``.
+
+    Parameters
+    ----------
+    loss : keras.losses.Loss or callable
+    """
     tf, keras = load()
     function = loss.call if isinstance(loss, keras.losses.Loss) else loss
 
@@ -50,29 +56,31 @@ def row_losses(loss):
             )
         if len(values.shape) == 1:
             return values
-        # Keras takes the mean over all elements: rows of images have axes left.
+        # Keras takes the mean over all elements, and rows of images have more axes.
         return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), axis=1)
 
     return rows
 
 
-REGULARIZATION = "kernel_regularization_loss", "activity_regularization_loss"
+_REGULARIZATION = "kernel_regularization_loss", "activity_regularization_loss"
 
 
-def regularization_losses(model, losses):
-    """Split what Keras adds to the loss into penalties on weights and all others.
+def regularization_losses(
+    model: Any, losses: Sequence[Any]
+) -> tuple[list[Any], list[bool]]:
+    """Split what Keras adds to the loss into regularization of weights and all else.
 
     Parameters
     ----------
     model : keras.Model
     losses : list of tensor
-        Its `losses`, those of weights last.
+        The model's `losses`, those of weights last.
 
     Returns
     -------
     sums : list of two float32 tensors
     exist : list of two bool
-        Whether there are any.
+        Whether there are losses of each kind.
     """
     tf, _ = load()
     n_weights = sum(v.regularizer is not None for v in model.trainable_weights)
@@ -83,23 +91,34 @@ def regularization_losses(model, losses):
     return sums, [bool(kind) for kind in kinds]
 
 
-def losses_by_name(values, exist, penalties=()):
-    """The losses of an epoch as a history has them.
+def losses_by_name(
+    values: Iterable[float],
+    has_regularization: Sequence[bool],
+    auxiliary_outputs: Iterable[str] = (),
+) -> dict[str, float]:
+    """Return the losses of an epoch by their names in the history.
 
     Parameters
     ----------
-    values : sequence of float
-        The loss, that of the reconstruction, those of `REGULARIZATION`, and penalties.
+    values : iterable of float
+        The loss, that of the reconstruction, the regularization of kernels and of
+        activities, and the auxiliary outputs.
 
-    exist : sequence of two bool
-        Whether there is regularization of each kind. What does not exist is left out.
+    has_regularization : sequence of two bool
+        Whether there is regularization of each kind. Other kinds are left out.
 
-    penalties : sequence of str
+    auxiliary_outputs : iterable of str, default=()
+        Names of the auxiliary outputs.
+
+    Returns
+    -------
+    dict of str to float
+        The loss alone where it is that of the reconstruction.
     """
-    names = ["loss", "reconstruction_loss", *REGULARIZATION]
-    names += [f"{name}_loss" for name in penalties]
+    names = ["loss", "reconstruction_loss", *_REGULARIZATION]
+    names += [f"{name}_loss" for name in auxiliary_outputs]
     by_name = dict(zip(names, map(float, values), strict=True))
-    for name, exists in zip(REGULARIZATION, exist, strict=True):
+    for name, exists in zip(_REGULARIZATION, has_regularization, strict=True):
         if not exists:
             del by_name[name]
     return by_name if len(by_name) > 2 else {"loss": by_name["loss"]}

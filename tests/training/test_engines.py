@@ -5,6 +5,7 @@ import threading
 import keras
 import numpy as np
 import pytest
+from engines_under_test import train
 from helpers import assert_same
 
 from skautoenc import (
@@ -15,9 +16,9 @@ from skautoenc import (
     VariationalAutoencoder,
 )
 from skautoenc._backend.keras import isolated
-from skautoenc._training import Rows, train
+from skautoenc._training import Rows
 from skautoenc._training.tensorflow_engine import program_choice
-from skautoenc._training.tensorflow_engine.engine import _programs
+from skautoenc._training.tensorflow_engine.engine import programs
 from skautoenc._training.tensorflow_engine.program_choice import (
     CALL_WORK,
     call_steps,
@@ -104,7 +105,7 @@ def test_xla_has_the_loss_curve_of_model_fit(digits, optimizer, loss):
         epochs=12,
         validation=Rows.all(digits[203:]),
     )
-    assert any(key[-1][-1] for key in _programs._idle)
+    assert any(key[-1][-1] for key in programs.keys)
     (ours, _), (keras_, _) = results
     for name in ours:
         np.testing.assert_allclose(ours[name], keras_[name], rtol=1e-4)
@@ -419,7 +420,7 @@ def mixing(x):
 def test_xla_pads_no_batch_that_is_looked_at_as_a_whole(
     digits, network, loss, n_rows, xla
 ):
-    _programs._idle.clear()
+    programs.clear()
     results = curves(
         digits[:n_rows],
         network,
@@ -428,13 +429,13 @@ def test_xla_pads_no_batch_that_is_looked_at_as_a_whole(
         batch_size=32,
         epochs=13,
     )
-    assert [key[-1][-1] for key in _programs._idle] == [xla]
+    assert [key[-1][-1] for key in programs.keys] == [xla]
     assert_same(results)
 
 
 def test_what_is_drawn_for_rows_is_data_of_a_program(digits):
     fast = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0} | BY_KERAS
-    _programs._idle.clear()
+    programs.clear()
     losses = [
         DenoisingAutoencoder(**fast, **params).fit(digits).history_["loss"][-1]
         for params in (
@@ -446,7 +447,7 @@ def test_what_is_drawn_for_rows_is_data_of_a_program(digits):
     ]
     losses += AutoencoderTransformer(**fast).fit(digits).history_["loss"][-1:]
     DenoisingAutoencoder(**fast).fit(digits, X_clean=np.sqrt(digits))
-    assert len(_programs) == 1
+    assert len(programs) == 1
     assert len(set(losses)) == 5
 
 
@@ -460,12 +461,12 @@ def test_what_is_drawn_for_rows_is_data_of_a_program(digits):
 )
 def test_factors_of_penalties_are_data_of_a_program(digits, estimator, name):
     estimator.set_params(hidden_layer_sizes=(8,), epochs=2, random_state=0)
-    _programs._idle.clear()
+    programs.clear()
     losses = {
         estimator.set_params(**{name: factor}).fit(digits).history_["loss"][-1]
         for factor in (0.1, 1, 10.0)
     }
-    assert len(_programs) == 1
+    assert len(programs) == 1
     assert len(losses) == 3
 
 
@@ -486,15 +487,15 @@ def test_dropout_is_drawn_from_the_random_state(digits):
 
 
 def test_folds_of_different_length_share_a_program(small, digits):
-    _programs._idle.clear()
+    programs.clear()
     small.set_params(**BY_KERAS).fit(digits[:299])
     small.fit(digits[:290])
     small.set_params(learning_rate=0.1, random_state=1).fit(digits)
-    assert len(_programs) == 1
+    assert len(programs) == 1
 
 
 def test_strengths_of_regularizers_are_data_of_a_program(digits):
-    _programs._idle.clear()
+    programs.clear()
     regularizers = keras.regularizers
     losses = [
         AutoencoderTransformer(
@@ -510,7 +511,7 @@ def test_strengths_of_regularizers_are_data_of_a_program(digits):
         .history_["loss"][0]
         for strength in (0.0, 0.01, 0.1)
     ]
-    assert len(_programs) == 1
+    assert len(programs) == 1
     assert losses[0] < losses[1] < losses[2]
 
 
@@ -523,7 +524,7 @@ def test_strengths_of_regularizers_are_data_of_a_program(digits):
     ],
 )
 def test_the_strength_of_a_noise_layer_is_data_of_a_program(digits, layer, attribute):
-    _programs._idle.clear()
+    programs.clear()
 
     def loss(strength):
         def network(input_shape, n_components):
@@ -537,10 +538,10 @@ def test_the_strength_of_a_noise_layer_is_data_of_a_program(digits, layer, attri
         return estimator.history_["loss"][-1]
 
     by_strength = [loss(strength) for strength in (0.1, 0.5, 0.9)]
-    assert len(_programs) == 1
+    assert len(programs) == 1
     assert by_strength[0] < by_strength[1] < by_strength[2]
     assert loss(0.0) < by_strength[0]
-    assert len(_programs) == 2  # draws nothing
+    assert len(programs) == 2  # draws nothing
 
 
 def scaled(targets, outputs):
@@ -600,7 +601,7 @@ def test_the_cache_of_programs_is_bounded(digits):
         AutoencoderTransformer(2, hidden_layer_sizes=(size,), epochs=1, **BY_KERAS).fit(
             digits[:20]
         )
-    assert len(_programs) == 16
+    assert len(programs) == 16
 
 
 def test_threads_that_fit_at_once_get_what_they_get_alone(digits):
@@ -650,7 +651,7 @@ def test_data_of_several_chunks_trains_as_one(digits, monkeypatch):
 
 def test_a_chunk_of_several_calls_trains_as_one(digits, monkeypatch):
     def fitted():
-        _programs._idle.clear()
+        programs.clear()
         estimator = AutoencoderTransformer(
             3, hidden_layer_sizes=(8,), epochs=3, batch_size=16, random_state=0
         )

@@ -7,13 +7,14 @@ import threading
 import keras
 import numpy as np
 import pytest
+from engines_under_test import plan_dense, train, train_dense
 from helpers import assert_same
 from sklearn.base import clone
 from threadpoolctl import threadpool_info
 
 from skautoenc import AutoencoderTransformer, DenoisingAutoencoder, DenseNetwork
 from skautoenc._fitted.network import config_of
-from skautoenc._training import Rows, plan_dense, train, train_dense
+from skautoenc._training import Rows
 from skautoenc._training.numpy_engine.formulas import NEUTRAL, OPTIMIZERS, SLOPES
 from skautoenc.networks._dense_config import dense_pair
 from skautoenc.networks._objectives import deterministic

@@ -1,47 +1,69 @@
 """The NumPy engine: chains of dense layers, trained without a framework.
 
-Below some seconds of work, importing TensorFlow and compiling a program take longer
-than the training, and on small networks a step costs less here. The formulas are
-Keras's; the tests hold the engines together.
+Importing TensorFlow and compiling a program take seconds, which is longer than most
+small fits take here, and a step of a small network is faster. The formulas are
+Keras's; the tests compare the engines.
 """
 
+import copy
 import functools
 import json
 import sys
+from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
+from ..._fitted.network import FittedNetwork
+from ..._utils.random import RandomStreams
 from ..._utils.threads import one_blas_thread
-from ..callbacks import Callbacks
+from ..config import TrainingConfig
 from ..losses import losses_by_name
-from ..monitor import Monitor
-from ..rows import draw_seed, part_size
+from ..portions import (
+    has_separate_targets,
+    limit_batch_size,
+    portion_batches,
+    training_portions,
+    validation_portions,
+)
+from ..rows import Rows, StreamedRows
 from .formulas import ALIASES, LOSSES, NEUTRAL, OPTIMIZERS, SLOPES
 from .layers import DenseLayer, DensePlan
 
-# On 2 cores a compiled step saves 11 ps for each multiplication beyond the first so
-# many, and costs more below; from so many saved in all, 0.2 s, the compiled engine is
-# taken, although it takes seconds to start in a new process.
-_SMALL_STEP = 2e7
-_MOST_SAVED = 1.5e10
+# Multiplications of a step. On 2 cores a compiled step saves 11 ps for each one beyond
+# the first so many, and costs more below.
+_BREAK_EVEN_STEP = 2e7
+
+# Multiplications saved in all, 0.2 s, from which on TensorFlow is used, although it
+# takes seconds to start in a new process.
+_MAX_GAIN = 1.5e10
+
+# Rows evaluated at once: without gradients, larger batches are faster.
+_MIN_VALIDATION_BATCH = 256
 
 
-def plan_dense(networks, *, loss, optimizer, learning_rate, batch_size, epochs, n_rows):
-    """How NumPy would train a chain of networks; None where it should not or cannot.
+def make_numpy_engine(
+    networks: Sequence[FittedNetwork], config: TrainingConfig, n_rows: int
+) -> "NumpyEngine | None":
+    """Return an engine that trains a chain of networks from their weights.
 
     Parameters
     ----------
     networks : sequence of FittedNetwork
-    loss : str or object
-    optimizer : str or keras.Optimizer
-    learning_rate : float, object or None
-    batch_size, epochs, n_rows : int
+    config : TrainingConfig
+    n_rows : int
+        Number of training rows.
 
     Returns
     -------
-    DensePlan or None
+    NumpyEngine or None
+        None where NumPy cannot train these networks, or would be slower than
+        TensorFlow.
     """
+    loss, optimizer, learning_rate = config.loss, config.optimizer, config.learning_rate
+    if config.loss_weights:
+        return None
     layers = _layers_of(networks)
     settings = _optimizer_settings(optimizer, learning_rate)
     name = ALIASES.get(loss, loss) if isinstance(loss, str) else None
@@ -51,11 +73,14 @@ def plan_dense(networks, *, loss, optimizer, learning_rate, batch_size, epochs, 
         return None
     if _in_strategy():
         return None
-    batch_size = min(batch_size, n_rows)
+    batch_size = min(config.batch_size, n_rows)
     step = 3 * batch_size * sum(layer.n_in * layer.n_out for layer in layers)
-    if epochs * n_rows / batch_size * (step - _SMALL_STEP) > _MOST_SAVED:
+    gain = config.epochs * n_rows / batch_size * (step - _BREAK_EVEN_STEP)
+    if gain > _MAX_GAIN:
         return None
-    return DensePlan(layers, name, settings)
+    plan = DensePlan(layers, name, settings)
+    plan.load([array for network in networks for array in network.weights])
+    return NumpyEngine(plan, config, n_rows)
 
 
 def _in_strategy():
@@ -66,7 +91,7 @@ def _in_strategy():
 
 
 def _layers_of(networks):
-    """The dense layers of networks in a row; None if NumPy has not all activations."""
+    """Return the layers of a chain of networks; None if an activation is missing."""
     layers = []
     for network in networks:
         for spec in json.loads(network.config)["config"]["layers"]:
@@ -86,7 +111,7 @@ def _layers_of(networks):
 
 
 def _optimizer_settings(optimizer, learning_rate):
-    """An optimizer of ours and its settings, or None where it takes Keras's."""
+    """Return a NumPy optimizer with its settings, or None where there is none."""
     if isinstance(optimizer, str):
         name, given = optimizer, {}
     elif type(optimizer).__module__.startswith("keras."):
@@ -111,76 +136,133 @@ def _optimizer_settings(optimizer, learning_rate):
     return functools.partial(kind, **settings)
 
 
-def train_dense(
-    plan,
-    rows,
-    *,
-    batch_size=32,
-    epochs=1,
-    validation=None,
-    corrupt=None,
-    patience=None,
-    decays=False,
-    verbose=0,
-    listener=None,
-    callbacks=None,
-    rng,
-):
-    """Train the layers of `plan`; the rest of the contract is that of `train`.
+class NumpyEngine:
+    """Trains a chain of dense layers without a framework.
+
+    Used as a context manager, it holds BLAS to one thread between epochs too, which is
+    faster than to do so in each.
 
     Parameters
     ----------
-    callbacks : Callbacks or None, default=None
-        With the Keras model of these layers.
+    plan : DensePlan
+    config : TrainingConfig
+    n_rows : int
+        Number of training rows.
     """
-    callbacks = callbacks or Callbacks(())
-    monitor = Monitor(epochs, patience, verbose, listener, decays)
-    draws, validation_seed = np.random.default_rng(draw_seed(rng)), draw_seed(rng)
-    n_features = rows.X.shape[1]
-    batch_size = min(batch_size, len(rows))
-    n = part_size(batch_size, n_features)
-    inputs = targets = np.empty((n, n_features), np.float32)
-    if corrupt is not None or rows.targets is not None:
-        targets = np.empty_like(inputs)
 
-    def means(run, rows, batch_size, shuffle, draws):
-        """Losses by name, the mean over all rows, a batch at a time."""
+    keras_optimizer = None
+
+    def __init__(self, plan: DensePlan, config: TrainingConfig, n_rows: int):
+        self._plan, self._augmentation = plan, config.augmentation
+        self._batch_size = limit_batch_size(config.batch_size, n_rows)
+        self._n_rows = n_rows
+        self._buffers: dict[bool, tuple[np.ndarray, np.ndarray]] = {}
+
+    def __enter__(self) -> "NumpyEngine":
+        one_blas_thread.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        one_blas_thread.__exit__()
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate."""
+        return self._plan.rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: float) -> None:
+        self._plan.rate = learning_rate
+
+    @property
+    def iterations(self) -> int:
+        """Number of steps taken."""
+        return self._plan.iterations
+
+    def train_epoch(
+        self, rows: Rows | StreamedRows, streams: RandomStreams, epoch: int
+    ) -> dict[str, float]:
+        """See `Engine`."""
+        size = self._portion_size(rows)
+        portions = training_portions(rows, size, self._augmentation, streams, epoch)
+        return self._mean_losses(self._plan.train, rows, portions, self._batch_size)
+
+    def evaluate(
+        self, rows: Rows | StreamedRows, streams: RandomStreams
+    ) -> dict[str, float]:
+        """See `Engine`."""
+        size = self._portion_size(rows)
+        portions = validation_portions(rows, size, self._augmentation, streams)
+        batch_size = max(self._batch_size, _MIN_VALIDATION_BATCH)
+        return self._mean_losses(self._plan.validate, rows, portions, batch_size)
+
+    def _portion_size(self, rows):
+        n_features = rows.X.shape[1]
+        n = portion_batches(self._n_rows, self._batch_size, n_features)
+        return n * self._batch_size
+
+    def _mean_losses(self, step, rows, portions, batch_size):
+        """Return the mean losses over all rows, and call `step` on each batch."""
         errors = on_kernels = on_activities = 0.0
-        for part in rows.parts(n, shuffle):
-            part.copy_to(inputs[: len(part)], targets[: len(part)], corrupt, draws)
-            weights = None if (part.weight == 1).all() else part.weight
-            for start in range(0, len(part), batch_size):
-                batch = slice(start, min(start + batch_size, len(part)))
-                own = None if weights is None else weights[batch]
-                sums = run(inputs[batch], targets[batch], own)
-                errors += sums[0]
-                on_kernels += sums[1]
-                on_activities += sums[2]
+        all_inputs, all_targets = self._buffers_for(rows)
+        # A bit of the result may depend on how BLAS splits a product among threads.
+        with one_blas_thread, np.errstate(all="ignore"):
+            for portion in portions:
+                n = len(portion)
+                inputs, targets = all_inputs[:n], all_targets[:n]
+                portion.read_into(inputs, targets)
+                weights = None if (portion.weight == 1).all() else portion.weight
+                for start in range(0, n, batch_size):
+                    batch = slice(start, min(start + batch_size, n))
+                    own = None if weights is None else weights[batch]
+                    sums = step(inputs[batch], targets[batch], own)
+                    errors += sums[0]
+                    on_kernels += sums[1]
+                    on_activities += sums[2]
         parts = [errors, on_kernels, on_activities]
         values = [part / len(rows) for part in (sum(parts), *parts)]
-        return losses_by_name(values, plan.regularizes)
+        return losses_by_name(values, self._plan.regularizes)
 
-    def validated():
-        again = np.random.default_rng(validation_seed)
-        size = max(batch_size, 256)
-        losses = means(plan.validate, validation, size, None, again)
-        return {f"val_{name}": value for name, value in losses.items()}
+    def _buffers_for(self, rows):
+        """Return the buffers of inputs and targets, allocated once."""
+        is_separate = has_separate_targets(rows, self._augmentation)
+        if is_separate not in self._buffers:
+            shape = self._portion_size(rows), rows.X.shape[1]
+            inputs = targets = np.empty(shape, np.float32)
+            if is_separate:
+                inputs = np.empty(shape, np.float32)
+            self._buffers[is_separate] = inputs, targets
+        return self._buffers[is_separate]
 
-    first_epoch = callbacks.train_begins(plan, epochs, -(-len(rows) // batch_size))
-    # A bit of the result may depend on how BLAS splits a product among threads.
-    with one_blas_thread, np.errstate(all="ignore"):
-        if validation is not None and monitor.compares_start:
-            monitor.started(validated()["val_loss"], plan.weights.copy, first_epoch)
-        for epoch in range(first_epoch, epochs):
-            plan.rate *= monitor.epoch_begins(epoch)
-            callbacks.epoch_begins(epoch)
-            logs = means(plan.train, rows, batch_size, rng, draws)
-            if validation is not None:
-                logs |= validated()
-            stop = monitor.epoch_ended(logs, plan.weights.copy, lambda: None)
-            if callbacks.epoch_ended(epoch, logs) or stop:
-                break
-    if monitor.best_state is not None:
-        plan.weights[:] = monitor.best_state
-    callbacks.train_ended(logs)
-    return monitor
+    def get_weights(self) -> list[np.ndarray]:
+        """Return copies of the kernels and biases, in Keras's order."""
+        return self._plan.arrays()
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Continue from these weights."""
+        self._plan.load(weights)
+
+    def snapshot(self) -> np.ndarray:
+        """Return a copy of the weights for `restore`."""
+        return self._plan.weights.copy()
+
+    def restore(self, snapshot: np.ndarray) -> None:
+        """Set the weights that `snapshot` gave."""
+        self._plan.weights[:] = snapshot
+
+    def get_state(self) -> dict[str, Any]:
+        """Return a copy of the weights, the optimizer and the number of steps."""
+        return {
+            "weights": self._plan.weights.copy(),
+            "optimizer": copy.deepcopy(vars(self._plan.optimizer)),
+            "iterations": self._plan.iterations,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `get_state` gave."""
+        self._plan.weights[:] = state["weights"]
+        vars(self._plan.optimizer).update(copy.deepcopy(state["optimizer"]))
+        self._plan.iterations = state["iterations"]
+
+    def finalize(self) -> None:
+        """Do nothing: there is no optimizer that averages weights."""

@@ -90,7 +90,7 @@ class DensePlan:
             own = slice(start, start + layer.size)
             layer.place(self.weights[own], self._gradient[own])
             start = own.stop
-        self._optimizer = optimizer(n)
+        self.optimizer = optimizer(n)
         self.iterations = 0
         self.regularizes = [
             any(layer.kernel_penalty for layer in layers),
@@ -123,11 +123,11 @@ class DensePlan:
     @property
     def rate(self):
         """The learning rate."""
-        return self._optimizer.rate
+        return self.optimizer.rate
 
     @rate.setter
     def rate(self, rate):
-        self._optimizer.rate = rate
+        self.optimizer.rate = rate
 
     def train(self, inputs, targets, weights):
         """Take one step.
@@ -144,7 +144,7 @@ class DensePlan:
         batch.backward(inputs, weights)
         self._gradient *= self._factor / (n * n_features)
         kernel_penalty = n * self._penalise_kernels()
-        self._optimizer.update(self.weights, self._gradient)
+        self.optimizer.update(self.weights, self._gradient)
         return error, kernel_penalty, activity_penalty
 
     def validate(self, inputs, targets, weights):

@@ -5,14 +5,16 @@ import inspect
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
 
-from .hyperparameters import without_numbers
+from .hyperparameters import strip_hyperparameters
 
 
 class ProgramCache:
-    """Least recently used programs, each lent to one fit at a time.
+    """Keeps the programs that were used last, and lends each to one fit at a time.
 
-    A second fit that asks for a program on loan builds its own; whichever comes back
+    A second fit that asks for a program on loan builds another; whichever is returned
     last is kept.
 
     Parameters
@@ -21,16 +23,26 @@ class ProgramCache:
         Programs kept while no fit uses them.
     """
 
-    def __init__(self, max_size):
+    def __init__(self, max_size: int):
         self._max_size = max_size
         self._idle = OrderedDict()
         self._lock = threading.Lock()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._idle)
 
+    @property
+    def keys(self) -> list[Hashable]:
+        """Keys of the programs that no fit uses, the most recent one last."""
+        return list(self._idle)
+
+    def clear(self) -> None:
+        """Drop the programs that no fit uses."""
+        with self._lock:
+            self._idle.clear()
+
     @contextlib.contextmanager
-    def borrow(self, key, build):
+    def borrow(self, key: Hashable, build: Callable[[], Any]) -> Iterator[Any]:
         """Lend the program of `key`, built by ``build()`` where there is none."""
         with self._lock:
             program = self._idle.pop(key, None)
@@ -46,11 +58,11 @@ class ProgramCache:
                     self._idle.popitem(last=False)
 
 
-def fingerprint(value):
+def fingerprint(value: Any) -> Hashable:
     """Return a hashable that is equal for values which shape the same program.
 
-    Keras's own objects are equal when their configs are. A function, or an object of
-    a user's class whose config may not tell all, is equal to itself alone.
+    Keras's objects are equal if their configs are. A function, or an object of a
+    user's class, whose config may be incomplete, is equal to itself alone.
     """
     if value.__class__.__module__.split(".")[0] == "keras" and hasattr(
         value, "get_config"
@@ -61,11 +73,11 @@ def fingerprint(value):
     return value
 
 
-def model_fingerprint(model):
+def model_fingerprint(model: Any) -> Hashable:
     """Return a hashable that is equal for models which compute the same function.
 
-    The JSON names a user's classes and functions only; two of the same name must not
-    share a program, so the objects themselves stand beside it.
+    The JSON holds only the names of a user's classes and functions. Two of the same
+    name must not share a program, so the objects are added.
     """
     layers = list(model._flatten_layers())
     functions = tuple(
@@ -80,7 +92,7 @@ def model_fingerprint(model):
         for value in (layer, *vars(layer).values())
         if hasattr(type(value), "get_config")
     )
-    # Layers that share a weight say so in no config.
+    # No config holds that layers share a weight.
     shapes = tuple(tuple(v.shape) for v in model.trainable_variables)
-    config = json.dumps(without_numbers(json.loads(model.to_json())))
+    config = json.dumps(strip_hyperparameters(json.loads(model.to_json())))
     return config, shapes, classes, functions

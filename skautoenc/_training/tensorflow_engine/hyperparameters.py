@@ -1,18 +1,21 @@
-"""Numbers of a model that need not shape its program: strengths and rates.
+"""Hyperparameters of layers: strengths of regularizers and of noise, dropout rates.
 
-A search tries many of them. So they are tensors while a program is traced, and its key
-does not hold them.
+A search tries many of them. They are inputs of a program, so that one program serves
+them all, and no part of its key.
 """
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from ..._backend.keras import load
+from ..._utils.patching import patched
 
 _REGULARIZERS = {"L1": ("l1",), "L2": ("l2",), "L1L2": ("l1", "l2")}
 
-# Layers that act in training alone. At 0 they draw nothing, which is another program.
+# Layers that only act in training. A strength of 0 draws nothing: another program.
 _NOISE_LAYERS = {
     "Dropout": ("rate",),
     "GaussianDropout": ("rate",),
@@ -20,20 +23,20 @@ _NOISE_LAYERS = {
 }
 
 
-def numbers_of(model):
-    """The numbers of a model, as an ndarray of float32."""
+def get_hyperparameters(model: Any) -> np.ndarray:
+    """Return the hyperparameters of a model, in float32."""
     return np.array(
         [
             float(getattr(holder, name))
-            for _, _, holder, names in _sites(model)
+            for _, _, holder, names in _locations(model)
             for name in names
         ],
         np.float32,
     )
 
 
-def without_numbers(spec):
-    """A serialised model without them.
+def strip_hyperparameters(spec: Any) -> Any:
+    """Return a serialized model without its hyperparameters.
 
     Parameters
     ----------
@@ -41,48 +44,43 @@ def without_numbers(spec):
         What ``json.loads`` makes of ``model.to_json()``.
     """
     if isinstance(spec, list):
-        return [without_numbers(item) for item in spec]
+        return [strip_hyperparameters(item) for item in spec]
     if not isinstance(spec, dict):
         return spec
-    place = spec.get("module"), spec.get("class_name")
-    if place[0] == "keras.regularizers" and place[1] in _REGULARIZERS:
-        return place
-    if place[0] == "keras.layers" and place[1] in _NOISE_LAYERS:
-        (name,) = _NOISE_LAYERS[place[1]]
+    module, class_name = spec.get("module"), spec.get("class_name")
+    if module == "keras.regularizers" and class_name in _REGULARIZERS:
+        return module, class_name
+    if module == "keras.layers" and class_name in _NOISE_LAYERS:
+        (name,) = _NOISE_LAYERS[class_name]
         config = {**spec["config"], name: spec["config"][name] > 0}
         return {**spec, "config": config}
-    return {key: without_numbers(value) for key, value in spec.items()}
+    return {key: strip_hyperparameters(value) for key, value in spec.items()}
 
 
 @contextlib.contextmanager
-def numbers_given(model, numbers):
-    """While tracing, let the model take its numbers from a tensor.
+def bind_hyperparameters(model: Any, hyperparameters: Any) -> Iterator[None]:
+    """While tracing, let the model take its hyperparameters from a tensor.
 
     Parameters
     ----------
     model : keras.Model
-    numbers : tensor of the shape that `numbers_of` gives
+    hyperparameters : tensor of the shape that `get_hyperparameters` gives
     """
-    sites, start = list(_sites(model)), 0
-    for owner, attribute, holder, names in sites:
-        own = [numbers[start + i] for i in range(len(names))]
-        start += len(names)
-        if attribute == "call":
-            owner.call = _noise(holder, *own)
-        else:
-            setattr(owner, attribute, _penalty(dict(zip(names, own, strict=True))))
-    try:
-        yield
-    finally:
-        for owner, attribute, holder, _ in sites:
+    start = 0
+    with contextlib.ExitStack() as stack:
+        for owner, attribute, holder, names in list(_locations(model)):
+            values = [hyperparameters[start + i] for i in range(len(names))]
+            start += len(names)
             if attribute == "call":
-                del owner.call
+                replacement = _noise(holder, *values)
             else:
-                setattr(owner, attribute, holder)
+                replacement = _penalty(dict(zip(names, values, strict=True)))
+            stack.enter_context(patched(owner, attribute, replacement))
+        yield
 
 
-def _sites(model):
-    """Where the numbers are: (object, attribute, what holds them, their names)."""
+def _locations(model):
+    """Yield (object, attribute, what holds the hyperparameters, their names)."""
     for variable in model.trainable_variables:
         names = _names(_REGULARIZERS, variable.regularizer)
         if names:
@@ -97,7 +95,7 @@ def _sites(model):
 
 
 def _names(table, value):
-    """The names that hold the numbers, if `value` is Keras's own and in the table."""
+    """Return the names that a table has for an object of one of Keras's classes."""
     kind = type(value)
     return table.get(kind.__name__) if kind.__module__.startswith("keras.") else None
 
@@ -106,7 +104,7 @@ def _penalty(strengths):
     tf, _ = load()
 
     def penalty(values):
-        values = tf.cast(values, tf.float32)  # a sum may be out of reach of half floats
+        values = tf.cast(values, tf.float32)  # a sum may overflow float16
         total = 0.0
         if "l1" in strengths:
             total += strengths["l1"] * tf.reduce_sum(tf.abs(values))

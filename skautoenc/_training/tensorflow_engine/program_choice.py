@@ -1,13 +1,18 @@
-"""What kind of program a fit gets: XLA or a graph, and the steps of one call."""
+"""Which program trains a model: XLA or a graph, and the steps of one call."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..._backend.keras import load, own_layers
+from ..portions import n_batches, next_power_of_two, previous_power_of_two
 
-# A chunk fits the last-level cache of most machines, and bounds the memory of a fit.
+# Bytes of a chunk: it fits the last-level cache of most machines, and bounds the memory
+# of a fit.
 CHUNK_BYTES = 32 * 2**20
 
-# Multiplications that take convolutions up to a second on 2 cores. A fit cannot be
+# Multiplications of a call: up to a second of convolutions on 2 cores. A fit cannot be
 # interrupted during a call.
 CALL_WORK = 10**10
 
@@ -25,26 +30,28 @@ _ALONG_AN_AXIS = set(
 )
 
 
-def chunk_steps(n_rows, batch_size, row_shape):
-    """Batches in a chunk: a power of two, so that folds share one program."""
-    steps = -(-n_rows // batch_size)
+def chunk_steps(n_rows: int, batch_size: int, row_shape: Sequence[int]) -> int:
+    """Return the batches of a chunk: a power of two, so that folds share a program."""
     fitting = CHUNK_BYTES // (4 * batch_size * int(np.prod(row_shape)))
-    return min(1 << (steps - 1).bit_length(), 1 << max(fitting.bit_length() - 1, 0))
+    return min(
+        next_power_of_two(n_batches(n_rows, batch_size)),
+        previous_power_of_two(fitting),
+    )
 
 
-def call_steps(model, batch_size):
-    """Batches that one call is to train on, at most."""
+def call_steps(model: Any, batch_size: int) -> int:
+    """Return the largest number of batches that one call trains on."""
     return max(1, CALL_WORK // (3 * batch_size * max(1, multiplications(model))))
 
 
-def multiplications(operation, positions=1):
-    """Multiplications of a layer or model for one row, by its weights and shapes.
+def multiplications(operation: Any, positions: int = 1) -> int:
+    """Return the multiplications of a layer or model for one row.
 
     Parameters
     ----------
     operation : keras.Model or keras.Operation
     positions : int, default=1
-        Where it is applied, such as pixels.
+        Number of positions at which it is applied, such as pixels.
     """
     graph = getattr(operation, "_functional", None) or operation
     levels = getattr(graph, "_nodes_by_depth", None)
@@ -63,15 +70,15 @@ def multiplications(operation, positions=1):
 
 
 def _positions(node):
-    """Positions at which a layer is applied: of its larger side, without channels."""
+    """Return the positions at which a layer is applied, at its larger side."""
     tensors = (*node.input_tensors, *node.outputs)
     return max(
         int(np.prod([size or 1 for size in tensor.shape[1:-1]])) for tensor in tensors
     )
 
 
-def pays_for_xla(model, n_steps, batch_size):
-    """Whether XLA saves more than it costs.
+def should_use_xla(model: Any, n_steps: int, batch_size: int) -> bool:
+    """Whether XLA saves more time than compiling takes.
 
     Measured on 2 cores: a step is faster by about 0.15 ms, and by 10 ns for every
     number it touches; compiling costs about 0.5 s, mostly shared by later fits. On a
@@ -87,11 +94,11 @@ def pays_for_xla(model, n_steps, batch_size):
     return n_steps * (150e-6 + 10e-9 * touched) > 0.2
 
 
-def is_row_wise(model, loss):
-    """Whether what becomes of a row is known not to depend on its batch.
+def is_row_wise(model: Any, loss: Any) -> bool:
+    """Whether the outputs and the loss of a row do not depend on its batch.
 
-    Rows of padding then change nothing. Layers, functions and losses of the user may
-    look at the whole batch, and so may a penalty on activities other than L1 and L2.
+    Padding then changes nothing. Layers, functions and losses of the user may depend on
+    the whole batch, and so may activity regularization other than L1 and L2.
     """
     graphs = [getattr(layer, "_functional", layer) for layer in model._flatten_layers()]
     operations = [
@@ -109,7 +116,7 @@ def is_row_wise(model, loss):
 
 
 def _is_known(value):
-    """Whether a class, object or function is Keras's or ours."""
+    """Whether a class, object or function is from Keras or this package."""
     return value.__module__.split(".")[0] in ("keras", "skautoenc")
 
 

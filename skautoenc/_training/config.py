@@ -1,0 +1,77 @@
+"""How a network is trained, and how far training has come."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._utils.random import RandomStreams
+from .augment import Augmentation
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained, whichever engine trains it.
+
+    Parameters
+    ----------
+    loss : str, keras.losses.Loss or callable
+        A callable takes (targets, outputs) and gives one loss per row.
+
+    optimizer : str or keras.optimizers.Optimizer
+        An instance is copied, not used.
+
+    learning_rate : float, keras LearningRateSchedule or None
+        None keeps the optimizer's.
+
+    batch_size : int
+        At most; see `limit_batch_size`.
+
+    epochs : int
+
+    loss_weights : mapping of str to float, default={}
+        Name and weight in the loss of each auxiliary output: the outputs of the model
+        after the reconstruction, one number a row.
+
+    augmentation : Augmentation or None, default=None
+        What is done to the rows before the network sees them.
+    """
+
+    loss: Any
+    optimizer: Any
+    learning_rate: Any
+    batch_size: int
+    epochs: int
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
+    augmentation: Augmentation | None = None
+
+
+@dataclass
+class TrainingState:
+    """How far training has come: everything that is needed to resume it.
+
+    A run that is resumed from its state, with the same configuration and the same rows,
+    gives the bits of a run that was never interrupted. What a random stream gives
+    depends on the epoch alone, so that no generator is stored.
+
+    Parameters
+    ----------
+    streams : RandomStreams
+    epoch : int, default=0
+        Number of epochs trained.
+
+    history : dict of str to list of float, default={}
+        The losses of each epoch, by name.
+
+    stop : bool, default=False
+        Whether to stop after this epoch. Set by hooks.
+
+    engine : object, default=None
+        What ``Engine.get_state()`` gave: the weights and the optimizer. None starts
+        from the weights that the engine has.
+    """
+
+    streams: RandomStreams
+    epoch: int = 0
+    history: dict[str, list[float]] = field(default_factory=dict)
+    stop: bool = False
+    engine: Any = None

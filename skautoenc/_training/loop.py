@@ -1,0 +1,144 @@
+"""The epoch loop, the same for all engines, and the hooks that it calls."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from .config import TrainingConfig, TrainingState
+from .engine import Engine
+from .rows import Rows, StreamedRows
+
+
+@dataclass
+class Run:
+    """What hooks see of a training run, and may change.
+
+    Parameters
+    ----------
+    engine : Engine
+    rows : Rows or StreamedRows
+    validation : Rows, StreamedRows or None
+    config : TrainingConfig
+    state : TrainingState
+        `epoch` counts the epochs that are complete. `engine` is only set at the end of
+        a run: a hook that stores the state takes ``engine.get_state()``.
+    """
+
+    engine: Engine
+    rows: Rows | StreamedRows
+    validation: Rows | StreamedRows | None
+    config: TrainingConfig
+    state: TrainingState
+
+    def evaluate(self) -> dict[str, float]:
+        """Return the losses of the validation rows by name, with ``val_`` before it."""
+        losses = self.engine.evaluate(self.validation, self.state.streams)
+        return {f"val_{name}": loss for name, loss in losses.items()}
+
+
+class Hook:
+    """What is called between epochs. Does nothing, unless a subclass does."""
+
+    def on_train_begin(self, run: Run) -> None:
+        """Called before the first epoch; may set ``run.state.epoch``."""
+
+    def on_epoch_begin(self, run: Run) -> None:
+        """Called before each epoch."""
+
+    def on_validation_begin(self, run: Run) -> None:
+        """Called between the training and the validation of an epoch."""
+
+    def on_validation_end(self, run: Run, logs: dict[str, float]) -> None:
+        """Called with the losses of the validation rows."""
+
+    def on_epoch_end(self, run: Run, logs: dict[str, float]) -> None:
+        """Called with all losses of an epoch; may set ``run.state.stop``."""
+
+    def on_train_end(self, run: Run) -> None:
+        """Called after the last epoch; may change the engine's weights."""
+
+    def close(self) -> None:
+        """Called last, also if training raised an error."""
+
+
+def run_epochs(
+    engine: Engine,
+    rows: Rows | StreamedRows,
+    validation: Rows | StreamedRows | None,
+    config: TrainingConfig,
+    state: TrainingState,
+    hooks: Sequence[Hook] = (),
+) -> TrainingState:
+    """Train for some epochs.
+
+    Parameters
+    ----------
+    engine : Engine
+        Ends with the trained weights.
+
+    rows : Rows or StreamedRows
+        What an epoch visits.
+
+    validation : Rows, StreamedRows or None
+        Evaluated after each epoch.
+
+    config : TrainingConfig
+    state : TrainingState
+        Where training starts, or is resumed. Left as it is.
+
+    hooks : sequence of Hook, default=()
+        Called in this order.
+
+    Returns
+    -------
+    TrainingState
+        As it is before hooks change weights at the end of training.
+
+    Raises
+    ------
+    ValueError
+        If a loss is not finite.
+    """
+    history = {name: list(losses) for name, losses in state.history.items()}
+    state = replace(state, history=history, stop=False)
+    run = Run(engine, rows, validation, config, state)
+    try:
+        if state.engine is not None:
+            engine.set_state(state.engine)
+        _call(hooks, "on_train_begin", run)
+        while state.epoch < config.epochs and not state.stop:
+            _call(hooks, "on_epoch_begin", run)
+            logs = engine.train_epoch(rows, state.streams, state.epoch)
+            if validation is not None:
+                _call(hooks, "on_validation_begin", run)
+                validation_logs = run.evaluate()
+                _call(hooks, "on_validation_end", run, validation_logs)
+                logs = {**logs, **validation_logs}
+            _record(state, logs)
+            _call(hooks, "on_epoch_end", run, logs)
+        state.engine = engine.get_state()
+        engine.finalize()
+        _call(hooks, "on_train_end", run)
+    finally:
+        for hook in hooks:
+            hook.close()
+    return state
+
+
+def _call(hooks, method, *arguments):
+    for hook in hooks:
+        getattr(hook, method)(*arguments)
+
+
+def _record(state, logs):
+    """Count an epoch, and append its losses to the history."""
+    state.epoch += 1
+    for name, loss in logs.items():
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"Training diverged: {name} is {loss} in epoch {state.epoch}. "
+                "Scale the features (MinMaxScaler or StandardScaler), or use a "
+                "smaller learning_rate; a loss that takes outputs of one sign "
+                "needs an output_activation to match."
+            )
+        state.history.setdefault(name, []).append(loss)

@@ -1,0 +1,290 @@
+"""The epoch loop: what all engines have in common, and how a run is resumed."""
+
+import contextlib
+import pickle
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from skautoenc import DenseNetwork
+from skautoenc._backend.keras import isolated
+from skautoenc._training import (
+    Augmentation,
+    CosineSchedule,
+    EarlyStopping,
+    Hook,
+    Rows,
+    TrainingConfig,
+    TrainingState,
+    make_numpy_engine,
+    open_engine,
+    run_epochs,
+)
+from skautoenc._utils.random import RandomStreams
+from skautoenc.networks._dense_config import dense_pair
+from skautoenc.networks._objectives import deterministic, variational
+from skautoenc.noise import gaussian
+
+STREAMS = RandomStreams(7)
+
+
+def add_noise(X, rng, out):
+    gaussian(X, 0.2, rng, out)
+
+
+CONFIG = TrainingConfig("mean_squared_error", "adam", 0.003, 32, 6)
+AUGMENTED = replace(CONFIG, augmentation=Augmentation(True, add_noise))
+
+
+def dropout(model):
+    """The same with units dropped at random, which Keras draws."""
+    inputs = keras.Input(model.input_shape[1:])
+    return keras.Model(inputs, model(keras.layers.Dropout(0.2, seed=3)(inputs)))
+
+
+@contextlib.contextmanager
+def opened(
+    kind, config, n_rows, *, objective=deterministic, change=lambda model: model
+):
+    """A new engine with the same first weights."""
+    pair = dense_pair(DenseNetwork((8,)), 64, 3, np.random.default_rng(0))
+    if kind == "numpy":
+        with make_numpy_engine(pair, config, n_rows) as engine:
+            yield engine
+        return
+    with isolated(0):
+        model = change(objective(*[half.to_keras() for half in pair])[0])
+    with open_engine(model, config, n_rows, n_rows, kind=kind) as engine:
+        yield engine
+
+
+class StopsAfter(Hook):
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_epoch_end(self, run, logs):
+        run.state.stop |= run.state.epoch == self.n_epochs
+
+
+ENGINES = ["numpy", "tensorflow", "keras"]
+
+
+def assert_same_bits(first, second):
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("stops_early", [False, True])
+@pytest.mark.parametrize("config", [CONFIG, AUGMENTED], ids=["plain", "augmented"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_resumed_run_has_the_bits_of_an_uninterrupted_one(
+    digits, engine, config, stops_early
+):
+    rows, validation = Rows.all(digits[:203]), Rows.all(digits[203:])
+
+    def trained(state, hooks, *more):
+        with opened(engine, config, len(rows)) as at_work:
+            state = run_epochs(
+                at_work, rows, validation, config, state, [*hooks, *more]
+            )
+            return pickle.loads(pickle.dumps((state, hooks))), at_work.get_weights()
+
+    def hooks():
+        return [CosineSchedule(), *([EarlyStopping(2)] if stops_early else [])]
+
+    start = TrainingState(STREAMS)
+    (whole, _), weights = trained(start, hooks())
+    (half, used), _ = trained(start, hooks(), StopsAfter(3))
+    assert half.epoch == 3
+    (resumed, _), resumed_weights = trained(half, used)
+    assert start == TrainingState(STREAMS)
+    assert half.epoch == 3
+    assert resumed.history == whole.history
+    assert_same_bits(resumed_weights, weights)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9),
+        keras.optimizers.Nadam(
+            keras.optimizers.schedules.ExponentialDecay(0.01, 9, 0.5)
+        ),
+    ],
+    ids=["averaged", "scheduled"],
+)
+@pytest.mark.parametrize("engine", ["tensorflow", "keras"])
+def test_resumed_run_goes_on_with_dropout_averages_and_schedule(
+    digits, engine, optimizer
+):
+    config = replace(CONFIG, optimizer=optimizer, learning_rate=None)
+    rows = Rows.all(digits[:96])
+
+    def trained(state, *hooks):
+        with opened(engine, config, len(rows), change=dropout) as at_work:
+            state = run_epochs(at_work, rows, None, config, state, hooks)
+            return state, at_work.get_weights()
+
+    whole, weights = trained(TrainingState(STREAMS))
+    half, _ = trained(TrainingState(STREAMS), StopsAfter(3))
+    resumed, resumed_weights = trained(half)
+    assert resumed.history == whole.history
+    assert_same_bits(resumed_weights, weights)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_state_that_is_set_is_the_state_that_is_got(digits, engine):
+    rows = Rows.all(digits[:64])
+    with opened(engine, CONFIG, len(rows)) as at_work:
+        at_work.train_epoch(rows, STREAMS, 0)
+        state, weights = at_work.get_state(), at_work.get_weights()
+        losses = at_work.train_epoch(rows, STREAMS, 1)
+        at_work.set_state(state)
+        assert_same_bits(at_work.get_weights(), weights)
+        assert at_work.iterations == 2
+        assert at_work.train_epoch(rows, STREAMS, 1) == losses
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_set_weights_takes_what_get_weights_gives(digits, engine):
+    rows = Rows.all(digits[:64])
+    with opened(engine, CONFIG, len(rows)) as at_work:
+        first, losses = at_work.get_weights(), at_work.evaluate(rows, STREAMS)
+        snapshot = at_work.snapshot()
+        at_work.train_epoch(rows, STREAMS, 0)
+        trained = at_work.get_weights()
+        at_work.set_weights(first)
+        assert_same_bits(at_work.get_weights(), first)
+        assert at_work.evaluate(rows, STREAMS) == losses
+        at_work.set_weights(trained)
+        at_work.restore(snapshot)
+        assert_same_bits(at_work.get_weights(), first)
+
+
+class Records:
+    """A corruption that remembers each portion, and what it made of it, once."""
+
+    def __init__(self):
+        self.portions = {}
+
+    def __call__(self, X, rng, out):
+        add_noise(X, rng, out)
+        # Model.fit reads the first portion more than once.
+        self.portions[out.tobytes()] = X.copy(), out.copy()
+
+
+@pytest.mark.parametrize("n_rows", [20, 203])
+def test_every_engine_corrupts_the_same_rows_alike(n_rows):
+    """Also where the validation set is larger than the training set."""
+    X = np.random.default_rng(0).random((20_000, 64), np.float32)
+    rows, validation = Rows.all(X[:n_rows]), Rows.all(X)
+    results = []
+    for engine in ENGINES:
+        records = Records()
+        config = replace(CONFIG, augmentation=Augmentation(True, records))
+        with opened(engine, config, len(rows)) as at_work:
+            losses = [at_work.evaluate(validation, STREAMS)["loss"] for _ in range(2)]
+            assert losses[1] == pytest.approx(losses[0], rel=1e-6)
+            losses.append(at_work.train_epoch(rows, STREAMS, 5)["loss"])
+        given, made = map(np.concatenate, zip(*records.portions.values(), strict=True))
+        np.testing.assert_array_equal(given[: len(X)], X)  # not mixed
+        assert given.shape == (len(X) + n_rows, 64)
+        results.append((losses, given, made))
+    first, *others = results
+    for losses, given, made in others:
+        assert losses == pytest.approx(first[0], rel=1e-5)
+        assert_same_bits((given, made), first[1:])
+
+
+def test_noise_of_the_variational_model_is_alike_in_every_engine(digits):
+    config = replace(CONFIG, loss_weights={"kl": 0.5})
+    rows = Rows.all(digits[:203])
+    losses = []
+    for kind in ("tensorflow", "keras"):
+        with opened(
+            kind,
+            config,
+            len(rows),
+            objective=lambda *pair: variational(*pair, beta=0.5),
+        ) as at_work:
+            losses.append(
+                [
+                    at_work.evaluate(rows, STREAMS),
+                    at_work.train_epoch(rows, STREAMS, 0),
+                    at_work.evaluate(rows, STREAMS),
+                ]
+            )
+    for ours, theirs in zip(*losses, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+def test_early_stopping_restores_the_start_if_no_epoch_is_better(digits):
+    rows = Rows.all(digits[:64])
+    config = replace(CONFIG, learning_rate=10.0)
+    stopping = EarlyStopping(2)
+    with opened("numpy", config, len(rows)) as at_work:
+        first = at_work.get_weights()
+        state = run_epochs(
+            at_work, rows, rows, config, TrainingState(STREAMS), [stopping]
+        )
+        assert stopping.best_epoch == 0
+        assert state.epoch == 2
+        assert_same_bits(at_work.get_weights(), first)
+
+
+class Order(Hook):
+    def __init__(self):
+        self.calls = []
+
+    def on_train_begin(self, run):
+        self.calls.append("train begins")
+
+    def on_epoch_begin(self, run):
+        self.calls.append(("epoch begins", run.state.epoch))
+
+    def on_validation_begin(self, run):
+        self.calls.append("validation begins")
+
+    def on_validation_end(self, run, logs):
+        self.calls.append(("validation ends", sorted(logs)))
+
+    def on_epoch_end(self, run, logs):
+        self.calls.append(("epoch ends", run.state.epoch, sorted(logs)))
+
+    def on_train_end(self, run):
+        self.calls.append("train ends")
+
+    def close(self):
+        self.calls.append("closed")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_hooks_are_called_in_the_same_order_with_every_engine(digits, engine):
+    rows, hook = Rows.all(digits[:64]), Order()
+    config = replace(CONFIG, epochs=1)
+    with opened(engine, config, len(rows)) as at_work:
+        run_epochs(at_work, rows, rows, config, TrainingState(STREAMS), [hook])
+    assert hook.calls == [
+        "train begins",
+        ("epoch begins", 0),
+        "validation begins",
+        ("validation ends", ["val_loss"]),
+        ("epoch ends", 1, ["loss", "val_loss"]),
+        "train ends",
+        "closed",
+    ]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_hooks_are_closed_when_training_diverges(digits, engine):
+    rows, hook = Rows.all(digits[:64]), Order()
+    config = replace(CONFIG, optimizer="sgd", learning_rate=1e30)
+    with (
+        opened(engine, config, len(rows)) as at_work,
+        pytest.raises(ValueError, match=r"Training diverged: loss is .* in epoch \d"),
+    ):
+        run_epochs(at_work, rows, None, config, TrainingState(STREAMS), [hook])
+    assert hook.calls[-1] == "closed"
+    assert "train ends" not in hook.calls
