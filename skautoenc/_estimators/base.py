@@ -23,7 +23,6 @@ from .._fit.data import (
     finite_table,
     flatten_rows,
     float_types,
-    is_squared_error,
     is_streamed,
     survey,
     warn_of_output,
@@ -41,12 +40,13 @@ from .._training import (
 )
 from .._training.sklearn_callbacks import EpochTasks
 from .._utils.blocks import row_blocks
+from .._utils.losses import is_squared_error
 from .._utils.metrics import METRICS, ExplainedVariance
 from .._utils.shapes import fit_together
 from ..networks import DenseNetwork
-from ..networks._dense_config import dense_pair
+from ..networks._dense import dense_pair
 from ..networks._objectives import chain
-from ..networks._resolve import build_pair, given_shape, plain
+from ..networks._resolve import build_pair, given_shape, to_picklable
 from .checks import (
     check_dense_parameters,
     check_holds_rows,
@@ -636,7 +636,7 @@ class BaseAutoencoder(
 
     def __getstate__(self):
         state = super().__getstate__()
-        network = plain(state["network"], is_fitted="_encoder" in state)
+        network = to_picklable(state["network"], is_fitted="_encoder" in state)
         state = {name: picklable(value) for name, value in state.items()}
         return {**state, "network": network}
 

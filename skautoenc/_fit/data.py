@@ -1,35 +1,16 @@
 """What a fit needs to know of its rows, in one pass over them."""
 
-import json
-import re
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import issparse
 
+from .._fitted.activations import ACTIVATIONS, Activation
+from .._fitted.graph import output_activation
 from .._fitted.network import MAX_DENSE_FEATURES
-from .._training.numpy_engine.formulas import ALIASES
 from .._utils.blocks import row_blocks
+from .._utils.losses import loss_properties
 from .._utils.warnings import warn_user
-
-_UNIT, _SYMMETRIC, _POSITIVE = (0, 1), (-1, 1), (0, np.inf)
-_REACH = {
-    "exponential": _POSITIVE,
-    "hard_sigmoid": _UNIT,
-    "hard_tanh": _SYMMETRIC,
-    "relu": _POSITIVE,
-    "relu6": (0, 6),
-    "sigmoid": _UNIT,
-    "softmax": _UNIT,
-    "softplus": _POSITIVE,
-    "softsign": _SYMMETRIC,
-    "sparse_plus": _POSITIVE,
-    "sparse_sigmoid": _UNIT,
-    "sparsemax": _UNIT,
-    "squareplus": _POSITIVE,
-    "tanh": _SYMMETRIC,
-}
-_RESHAPING = {"Flatten", "Reshape", "Cropping1D", "Cropping2D"}
 
 # From so many rows, or bytes of float32, on, training streams.
 _MOST_ROWS = 2**18
@@ -257,7 +238,7 @@ def check_loss_takes(loss, found, name="X"):
     ValueError
         If a binary cross-entropy meets data outside [0, 1].
     """
-    if not _is_binary(loss):
+    if not loss_properties(loss).binary:
         return
     if found.minimum < -_TOLERANCE or found.maximum > 1 + _TOLERANCE:
         raise ValueError(
@@ -273,49 +254,6 @@ def _name(loss):
     return getattr(loss, "__name__", getattr(loss, "name", ""))
 
 
-def loss_name(loss):
-    """Keras's name of a loss, such as "mean_squared_error"; None for a user's.
-
-    Parameters
-    ----------
-    loss : str, keras.losses.Loss or callable
-    """
-    if isinstance(loss, str):
-        return ALIASES.get(loss, loss)
-    kind = loss if hasattr(loss, "__name__") else type(loss)
-    if not kind.__module__.startswith("keras."):
-        return None
-    return re.sub("(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
-
-
-def is_squared_error(loss):
-    """Whether `loss`, a Keras loss, is the mean squared error."""
-    return loss_name(loss) == "mean_squared_error"
-
-
-def _is_binary(loss):
-    return (loss_name(loss) or "").startswith("binary_")
-
-
-def last_activation(config):
-    """Name of a decoder's last activation; None where it has no name.
-
-    Parameters
-    ----------
-    config : str
-        What ``keras.Model.to_json`` gave.
-    """
-    layers = [
-        spec
-        for spec in json.loads(config)["config"]["layers"]
-        if spec["class_name"] not in _RESHAPING
-    ]
-    if len(layers) > 1 and layers[-1]["class_name"] == "Add":
-        layers.pop()  # the linear path is the last of what it adds
-    name = layers[-1]["config"].get("activation") if layers else None
-    return name if isinstance(name, str) else None
-
-
 def warn_of_output(decoder, loss, found, name_of_data="X"):
     """Warn if the decoder's last activation does not suit the data or the loss.
 
@@ -326,12 +264,13 @@ def warn_of_output(decoder, loss, found, name_of_data="X"):
     found : Survey
     name_of_data : str, default="X"
     """
-    name = last_activation(decoder.config)
+    name = output_activation(decoder.config)
     if name is None:
         return
-    low, high = _REACH.get(name, (-np.inf, np.inf))
+    _, _, low, high = ACTIVATIONS.get(name, Activation(None))
     takes_logits = getattr(loss, "from_logits", False)
-    if _is_binary(loss) and not takes_logits and (low < 0 or high > 1):
+    takes_unit_interval = loss_properties(loss).binary and not takes_logits
+    if takes_unit_interval and (low < 0 or high > 1):
         warn_user(
             f"loss={_name(loss)!r} takes outputs in [0, 1], which "
             f"output_activation={name!r} oversteps. Use output_activation='sigmoid' "

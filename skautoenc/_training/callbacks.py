@@ -153,7 +153,7 @@ class Callbacks:
         ----------
         engine : object
             What trains: has ``unload(model)`` and ``take(model)``, which write weights
-            to a model and read them, `rate` and `iterations`.
+            to a model and read them, `learning_rate` and `iterations`.
 
         epochs, steps : int
             Epochs, and steps in each.
@@ -218,7 +218,7 @@ class Callbacks:
         engine, optimizer = self._engine, self._optimizer
         engine.unload(self._model)
         if not self._scheduled:
-            optimizer.learning_rate = engine.rate
+            optimizer.learning_rate = engine.learning_rate
         optimizer.iterations.assign(engine.iterations)
         weights, rate = self._model.get_weights(), _number(optimizer.learning_rate)
         if validation:
@@ -231,7 +231,7 @@ class Callbacks:
         if self._scheduled:
             engine.iterations = _number(optimizer.iterations)
         elif _number(optimizer.learning_rate) != rate:
-            engine.rate = _number(optimizer.learning_rate)
+            engine.learning_rate = _number(optimizer.learning_rate)
 
 
 def _number(variable):

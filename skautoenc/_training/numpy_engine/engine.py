@@ -5,20 +5,19 @@ than the training, and on small networks a step costs less here. The formulas ar
 Keras's; the tests hold the engines together.
 """
 
-import functools
-import json
 import sys
-from numbers import Real
 
 import numpy as np
 
+from ..._utils.losses import loss_name
 from ..._utils.threads import one_blas_thread
 from ..callbacks import Callbacks
 from ..losses import losses_by_name
 from ..monitor import Monitor
 from ..rows import draw_seed, part_size
-from .formulas import ALIASES, LOSSES, NEUTRAL, OPTIMIZERS, SLOPES
-from .layers import DenseLayer, DensePlan
+from .layers import DenseTrainer, dense_layers
+from .losses import NUMPY_LOSSES
+from .optimizers import get_numpy_optimizer
 
 # On 2 cores a compiled step saves 11 ps for each multiplication beyond the first so
 # many, and costs more below; from so many saved in all, 0.2 s, the compiled engine is
@@ -40,14 +39,14 @@ def plan_dense(networks, *, loss, optimizer, learning_rate, batch_size, epochs, 
 
     Returns
     -------
-    DensePlan or None
+    DenseTrainer or None
     """
-    layers = _layers_of(networks)
-    settings = _optimizer_settings(optimizer, learning_rate)
-    name = ALIASES.get(loss, loss) if isinstance(loss, str) else None
-    if layers is None or settings is None or name not in LOSSES:
+    layers = dense_layers([network.dense_spec for network in networks])
+    optimizer = get_numpy_optimizer(optimizer, learning_rate)
+    name = loss_name(loss) if isinstance(loss, str) else None
+    if layers is None or optimizer is None or name not in NUMPY_LOSSES:
         return None
-    if LOSSES[name].activation not in (None, layers[-1].activation):
+    if NUMPY_LOSSES[name].activation not in (None, layers[-1].activation):
         return None
     if _in_strategy():
         return None
@@ -55,7 +54,7 @@ def plan_dense(networks, *, loss, optimizer, learning_rate, batch_size, epochs, 
     step = 3 * batch_size * sum(layer.n_in * layer.n_out for layer in layers)
     if epochs * n_rows / batch_size * (step - _SMALL_STEP) > _MOST_SAVED:
         return None
-    return DensePlan(layers, name, settings)
+    return DenseTrainer(layers, name, optimizer)
 
 
 def _in_strategy():
@@ -63,52 +62,6 @@ def _in_strategy():
     distribute = getattr(sys.modules.get("tensorflow"), "distribute", None)
     has_strategy = getattr(distribute, "has_strategy", None)
     return has_strategy is not None and has_strategy()
-
-
-def _layers_of(networks):
-    """The dense layers of networks in a row; None if NumPy has not all activations."""
-    layers = []
-    for network in networks:
-        for spec in json.loads(network.config)["config"]["layers"]:
-            config = spec["config"]
-            if spec["class_name"] == "InputLayer":
-                n_in = n_given = config["batch_shape"][-1]
-            elif spec["class_name"] == "Add":
-                layers[-1].end(config)
-            elif not config["use_bias"]:
-                layers[-1].n_line = n_given
-            elif config["activation"] in SLOPES:
-                layers.append(DenseLayer(config, n_in))
-                n_in = config["units"]
-            else:
-                return None
-    return layers
-
-
-def _optimizer_settings(optimizer, learning_rate):
-    """An optimizer of ours and its settings, or None where it takes Keras's."""
-    if isinstance(optimizer, str):
-        name, given = optimizer, {}
-    elif type(optimizer).__module__.startswith("keras."):
-        name, given = type(optimizer).__name__, optimizer.get_config()
-    else:
-        return None
-    kind = OPTIMIZERS.get(name.lower())
-    if kind is None or any(
-        given.get(key, value) != value
-        for key, value in NEUTRAL.items()
-        if key not in kind.defaults
-    ):
-        return None
-    settings = {key: given.get(key, value) for key, value in kind.defaults.items()}
-    if learning_rate is not None:
-        settings["learning_rate"] = learning_rate
-    if not isinstance(settings["learning_rate"], Real):
-        return None
-    settings["learning_rate"] = float(settings["learning_rate"])
-    if max(settings.get("beta_1", 0), settings.get("beta_2", 0)) >= 1:
-        return None
-    return functools.partial(kind, **settings)
 
 
 def train_dense(
@@ -172,7 +125,7 @@ def train_dense(
         if validation is not None and monitor.compares_start:
             monitor.started(validated()["val_loss"], plan.weights.copy, first_epoch)
         for epoch in range(first_epoch, epochs):
-            plan.rate *= monitor.epoch_begins(epoch)
+            plan.learning_rate *= monitor.epoch_begins(epoch)
             callbacks.epoch_begins(epoch)
             logs = means(plan.train, rows, batch_size, rng, draws)
             if validation is not None:

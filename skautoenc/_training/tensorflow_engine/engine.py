@@ -147,7 +147,7 @@ class Program:
         self.take(model)
         _assign(self.optimizer.variables, self._new_optimizer_state)
         if learning_rate is not None:
-            self.rate = learning_rate
+            self.learning_rate = learning_rate
 
     def take(self, model):
         """Go on from the weights of `model`."""
@@ -181,13 +181,12 @@ class Program:
         return [*self._trained, *self._model.non_trainable_variables]
 
     @property
-    def rate(self):
-        """The learning rate."""
+    def learning_rate(self):
         return np.asarray(self.optimizer.learning_rate).item()
 
-    @rate.setter
-    def rate(self, rate):
-        self.optimizer.learning_rate = rate
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        self.optimizer.learning_rate = learning_rate
 
     @property
     def iterations(self):

@@ -9,8 +9,7 @@ import contextlib
 import numpy as np
 
 from ..._backend.keras import load
-
-_REGULARIZERS = {"L1": ("l1",), "L2": ("l2",), "L1L2": ("l1", "l2")}
+from ..._utils.regularizers import STRENGTHS
 
 # Layers that act in training alone. At 0 they draw nothing, which is another program.
 _NOISE_LAYERS = {
@@ -45,7 +44,7 @@ def without_numbers(spec):
     if not isinstance(spec, dict):
         return spec
     place = spec.get("module"), spec.get("class_name")
-    if place[0] == "keras.regularizers" and place[1] in _REGULARIZERS:
+    if place[0] == "keras.regularizers" and place[1] in STRENGTHS:
         return place
     if place[0] == "keras.layers" and place[1] in _NOISE_LAYERS:
         (name,) = _NOISE_LAYERS[place[1]]
@@ -84,11 +83,11 @@ def numbers_given(model, numbers):
 def _sites(model):
     """Where the numbers are: (object, attribute, what holds them, their names)."""
     for variable in model.trainable_variables:
-        names = _names(_REGULARIZERS, variable.regularizer)
+        names = _names(STRENGTHS, variable.regularizer)
         if names:
             yield variable, "regularizer", variable.regularizer, names
     for layer in model._flatten_layers():
-        names = _names(_REGULARIZERS, layer.activity_regularizer)
+        names = _names(STRENGTHS, layer.activity_regularizer)
         if names:
             yield layer, "activity_regularizer", layer.activity_regularizer, names
         names = _names(_NOISE_LAYERS, layer)
