@@ -32,7 +32,7 @@ from .._utils.sklearn_compat import (
 )
 from ..networks import DenseNetwork
 from ..networks._objectives import chain
-from ..networks._resolve import build_pair, given_shape, plain
+from ..networks._resolve import build_pair, given_shape, to_picklable
 from .checks import check_dense_parameters
 from .parameters import CONSTRAINTS
 from .validation import (
@@ -510,7 +510,7 @@ class BaseAutoencoder(
 
     def __getstate__(self):
         state = super().__getstate__()
-        network = plain(state["network"], is_fitted="_encoder" in state)
+        network = to_picklable(state["network"], is_fitted="_encoder" in state)
         state = {name: picklable(value) for name, value in state.items()}
         return {**state, "network": network}
 

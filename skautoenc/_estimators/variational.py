@@ -7,7 +7,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._fit.data import is_squared_error
+from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
 from ..networks._objectives import Variational
 from .base import BaseAutoencoder

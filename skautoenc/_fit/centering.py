@@ -2,15 +2,12 @@
 
 import numpy as np
 
-from .._fitted.dense_layout import dense_layout
+from .._fitted.graph import output_activation
 from .._training import Rows, StreamedRows
 from .._utils.blocks import row_blocks
+from .._utils.losses import loss_properties
 from .._utils.warnings import warn_user
-from .data import is_streamed, last_activation, loss_name
-
-# Losses that depend on the difference of output and target alone: training on both
-# less a constant is the same training.
-_OF_DIFFERENCES = {"huber", "log_cosh", "mean_absolute_error", "mean_squared_error"}
+from .data import is_streamed
 
 # Means of so many standard deviations are far from zero for a network whose first
 # weights were drawn for values around zero; so many are warned of.
@@ -43,7 +40,7 @@ def centred_networks(networks, loss, inputs, targets, dtype, target_dtype):
         decoder = with_constant_outputs(decoder, targets)
         dtypes = dtype, target_dtype
         shifts = tuple(map(np.ndarray.astype, shifts, dtypes))
-    elif dense_layout(encoder.config) is not None:
+    elif encoder.dense_spec is not None:
         encoder = centred_first_layer(encoder, inputs)
     else:
         warn_of_distance(inputs)
@@ -68,12 +65,11 @@ def choose_shifts(encoder, decoder, loss, inputs, targets):
     -------
     input_shift, output_shift : ndarray of shape (n_features,), float64, or None
     """
-    if loss_name(loss) not in _OF_DIFFERENCES:
+    if not loss_properties(loss).of_differences:
         return None, None
-    if last_activation(decoder.config) != "linear":
+    if output_activation(decoder.config) != "linear":
         return None, None
-    layouts = dense_layout(encoder.config), dense_layout(decoder.config)
-    if None in layouts and not distance(inputs) > _FAR:
+    if None in (encoder.dense_spec, decoder.dense_spec) and not distance(inputs) > _FAR:
         return None, None
     shifts = _center(inputs), _center(targets)
     return shifts if any(shift.any() for shift in shifts) else (None, None)
@@ -113,8 +109,8 @@ def centred_first_layer(encoder, survey):
     """
     if not distance(survey) > _FAR:
         return encoder
-    layout = dense_layout(encoder.config)
-    return encoder.with_weights(layout.fold(encoder.weights, survey.mean))
+    spec = encoder.dense_spec
+    return encoder.with_weights(spec.fold(encoder.weights, survey.mean))
 
 
 def with_constant_outputs(decoder, survey):
@@ -128,14 +124,15 @@ def with_constant_outputs(decoder, survey):
     decoder : FittedNetwork
     survey : Survey
     """
-    layout = dense_layout(decoder.config)
-    varies = survey.variance > 0
-    if layout is None or layout.is_transposed or varies.all():
+    spec, varies = decoder.dense_spec, survey.variance > 0
+    if spec is None or spec.is_transposed or varies.all():
         return decoder
-    weights = list(decoder.weights)
-    for i in range(-3, 0, 2) if layout.has_linear_path else (-2,):
-        weights[i] = weights[i] * varies.astype(np.float32)
-    return decoder.with_weights(weights)
+    mask = varies.astype(np.float32)
+    weights = spec.by_role(decoder.weights)
+    weights.kernels[-1] = weights.kernels[-1] * mask
+    if weights.linear_path is not None:
+        weights.linear_path = weights.linear_path * mask
+    return decoder.with_weights(weights.arrays())
 
 
 def warn_of_distance(survey):

@@ -1,7 +1,5 @@
 """PCA as the start of two networks, and whether they have become better than it."""
 
-import json
-
 import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse import issparse
@@ -9,7 +7,8 @@ from scipy.stats import t
 from sklearn.decomposition import PCA
 from sklearn.utils.extmath import svd_flip
 
-from .._fitted.dense_layout import dense_layout
+from .._fitted.graph import layers_of, output_activation
+from .._fitted.network import FittedNetwork
 from .._training import StreamedRows
 from .._utils.threads import one_blas_thread
 
@@ -70,32 +69,26 @@ def why_not_pca(encoder, decoder, rows):
     return reasons
 
 
-def are_linear(*networks):
-    """Whether they are linear layers, or halves of `DenseNetwork` with linear paths."""
-    layouts = [dense_layout(network.config) for network in networks]
-    return all(
-        layout is not None
-        and layout.ends_linear
-        and (layout.has_linear_path or not layout.has_hidden)
-        for layout in layouts
-    )
+def are_linear(*networks: FittedNetwork) -> bool:
+    """Whether there are weights with which each network is any linear function."""
+    specs = [network.dense_spec for network in networks]
+    return all(spec is not None and spec.can_be_linear for spec in specs)
 
 
 def _why_not_linear(part, name, network):
-    """Why a network has no linear path from its input to its output."""
-    layers = json.loads(network.config)["config"]["layers"][1:]
-    kinds = {spec["class_name"] for spec in layers}
-    if "TransposedDense" in kinds:
+    """Why a network cannot be made an arbitrary linear function."""
+    spec, layers = network.dense_spec, layers_of(network.config)
+    if spec is not None and spec.is_transposed:
         return "tied_weights=True"
-    others = sorted(kinds - {"Dense", "Add"})
-    if others or not kinds:
+    others = sorted({layer["class_name"] for layer in layers} - {"Dense", "Add"})
+    if others or not layers:
         return f"the {part} has layers of the kinds {', '.join(others)}"
-    last = layers[-1]["config"].get("activation", "linear")
-    if last != "linear":
-        return f"{name}={last!r} is not 'linear'"
-    if len(layers) == 1:
-        return f"the {part} has no bias"
-    return _NO_PATH
+    activation = output_activation(network.config)
+    if activation not in (None, "linear"):
+        return f"{name}={activation!r} is not 'linear'"
+    if len(layers) > 1:
+        return _NO_PATH
+    return f"the {part} is not a functional model of dense layers with biases"
 
 
 def _n_components(encoder):
@@ -227,16 +220,18 @@ def principal_components(rows, n_components, seed):
 def _linear(network, kernel, bias, location, scale):
     """The network made linear; what hidden layers take is centred and scaled first."""
     kernel, bias = kernel.astype(np.float32), bias.astype(np.float32)
-    layout = dense_layout(network.config)
-    if not layout.has_linear_path:
+    spec = network.dense_spec
+    if not spec.has_linear_path:
         return network.with_weights([kernel, bias])
-    first, _, *inner, nonlinear, _, _ = network.weights
+    weights = spec.by_role(network.weights)
     # Rows without variance, or of too little for float32, are not scaled up.
     scale = np.where(scale > np.finfo(np.float32).tiny, scale, 1.0)
-    first = (first / np.reshape(scale, (-1, 1))).astype(np.float32)
-    first_bias = (-location @ first.astype(np.float64)).astype(np.float32)
-    zero = np.zeros_like(nonlinear)
-    return network.with_weights([first, first_bias, *inner, zero, bias, kernel])
+    first = (weights.kernels[0] / np.reshape(scale, (-1, 1))).astype(np.float32)
+    weights.kernels[0] = first
+    weights.biases[0] = (-location @ first.astype(np.float64)).astype(np.float32)
+    weights.kernels[-1] = np.zeros_like(weights.kernels[-1])
+    weights.biases[-1], weights.linear_path = bias, kernel
+    return network.with_weights(weights.arrays())
 
 
 def _pca_of_wide(rows, n_components, seed):

@@ -20,7 +20,7 @@ from .._training import (
     open_engine,
 )
 from .._utils.random import RandomStreams
-from ..networks._dense_config import dense_pair
+from ..networks._dense import dense_pair
 from ..networks._objectives import Objective, chain
 from ..networks._resolve import build_pair
 from .initialization import Initialization
@@ -124,7 +124,8 @@ def engine_of(
     n_validation = 0 if start.validation is None else len(start.validation)
     if trainable.objective is None:
         pair = networks["encoder"], networks["decoder"]
-        yield make_numpy_engine(pair, config, n_rows)
+        with make_numpy_engine(pair, config, n_rows) as engine:
+            yield engine
         return
     model, parts, _ = trainable.objective
     for part, keras_model in parts.items():

@@ -10,7 +10,8 @@ import json
 import sys
 
 from .._backend.keras import load
-from .rebuilding import is_custom, parts_of, registered_name
+from .graph import parts_of
+from .rebuilding import is_custom, registered_name
 
 # What Keras builds from its config, whatever network it is in.
 _KINDS = ("loss", "optimizer", "rate", "activation", "regularizer")

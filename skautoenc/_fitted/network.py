@@ -2,6 +2,8 @@
 
 import json
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,17 +12,17 @@ from .._backend.fusion import upsampling_fused
 from .._backend.keras import isolated, load
 from .._backend.worker import in_fresh_process
 from .._utils.blocks import row_blocks
-from .dense_layout import dense_layout
+from .dense_spec import DenseSpec
 from .forward import plan_forward
-from .rebuilding import check_pickled, model_of, weights_set, with_modules
+from .rebuilding import model_from_config, set_weights, with_modules
+from .state import FORMAT, check_state
 
-# Sparse rows of up to so many features are made dense, some at a time, to be centred.
+# Sparse rows with at most this many features are made dense in blocks to be centred.
 MAX_DENSE_FEATURES = 2**12
 
 
-def config_of(model):
-    """A Keras model's structure as JSON, without how it was compiled."""
-
+def config_of(model: Any) -> str:
+    """Return the structure of a Keras model as JSON, without its compile config."""
     compiled = [m for m in model._flatten_layers() if getattr(m, "compiled", False)]
     for part in compiled:
         part.compiled = False
@@ -32,9 +34,9 @@ def config_of(model):
 
 
 class FittedNetwork:
-    """A trained network that needs no framework to be kept, copied or called.
+    """A network as plain data, which can be stored, copied and called without Keras.
 
-    It is a value: weights cannot be written to, and other weights make another network.
+    It is immutable: weights are read-only arrays.
 
     Parameters
     ----------
@@ -45,13 +47,24 @@ class FittedNetwork:
         What ``keras.Model.get_weights`` gave.
 
     input_shift : ndarray of shape (n_in,) or None, default=None
-        Subtracted from rows, in their precision, before the network sees them.
+        Subtracted from rows, in their precision, before they enter the network.
 
     output_shift : ndarray of shape (n_out,) or None, default=None
-        Added to what the network gives.
+        Added to the output of the network.
+
+    Attributes
+    ----------
+    dense_spec : DenseSpec or None
+        Its structure, if it is half of a dense autoencoder.
     """
 
-    def __init__(self, config, weights, input_shift=None, output_shift=None):
+    def __init__(
+        self,
+        config: str,
+        weights: Sequence[np.ndarray],
+        input_shift: np.ndarray | None = None,
+        output_shift: np.ndarray | None = None,
+    ):
         self.config = config
         self.weights = tuple(map(_read_only, weights))
         self.input_shift = _read_only(input_shift)
@@ -59,18 +72,22 @@ class FittedNetwork:
         self._prepare()
 
     @classmethod
-    def from_keras(cls, model):
-        """Read config and weights out of a Keras model; how it was compiled is left."""
+    def from_keras(cls, model: Any) -> "FittedNetwork":
+        """Read config and weights of a Keras model, without its compile config."""
         return cls(config_of(model), model.get_weights())
 
-    def with_weights(self, weights):
-        """The same network with other weights."""
+    def with_weights(self, weights: Sequence[np.ndarray]) -> "FittedNetwork":
+        """Return the network with other weights."""
         other = self._with(weights=tuple(map(_read_only, weights)))
         other._compiled = None
         return other
 
-    def with_shifts(self, input_shift=None, output_shift=None):
-        """The same network with other shifts."""
+    def with_shifts(
+        self,
+        input_shift: np.ndarray | None = None,
+        output_shift: np.ndarray | None = None,
+    ) -> "FittedNetwork":
+        """Return the network with other shifts."""
         return self._with(
             input_shift=_read_only(input_shift), output_shift=_read_only(output_shift)
         )
@@ -85,9 +102,9 @@ class FittedNetwork:
     def _prepare(self):
         spec = json.loads(self.config)
         self._forward = plan_forward(spec, len(self.weights))
-        self._layout = dense_layout(self.config)
+        self.dense_spec = DenseSpec.from_config(self.config)
         self._width = max((w.shape[-1] for w in self.weights if w.ndim), default=1)
-        # What is computed when it is first needed.
+        # Computed on first use.
         self._compiled = self._folded_weights = None
         self._compiling = threading.Lock()
 
@@ -97,6 +114,7 @@ class FittedNetwork:
 
     def __getstate__(self):
         return {
+            "format": FORMAT,
             "config": self.config,
             "weights": list(self.weights),
             "input_shift": self.input_shift,
@@ -104,15 +122,15 @@ class FittedNetwork:
         }
 
     def __setstate__(self, state):
-        check_pickled(state)
+        check_state(state)
         shifts = state.get("input_shift"), state.get("output_shift")
         self.__init__(state["config"], state["weights"], *shifts)
 
-    def __call__(self, X, dtype=np.float32):
+    def __call__(self, X: Any, dtype: Any = np.float32) -> np.ndarray:
         """Evaluate the network.
 
-        The network itself works in float32. Rows are shifted before they are cut to
-        that, and what it gives is shifted in `dtype`.
+        It computes in float32. Rows are shifted before they are rounded to float32,
+        and the output is shifted in `dtype`.
 
         Parameters
         ----------
@@ -128,10 +146,10 @@ class FittedNetwork:
             return self._call_keras(X, dtype)
         n_samples, n_in = X.shape
         blocks = row_blocks(n_samples, max(self._width, n_in))
-        # Beyond the range of float32 a result is infinite, which says enough.
+        # Beyond the range of float32 a result is infinite, so no warning is needed.
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             if n_samples == 1:
-                # BLAS rounds a single row in another way than one among others.
+                # BLAS rounds a single row differently from a row among others.
                 return self._evaluate(X[[0, 0]], dtype)[:1]
             if len(blocks) == 1:
                 out = self._evaluate(X, dtype)
@@ -147,10 +165,10 @@ class FittedNetwork:
         return out
 
     def _evaluate(self, X, dtype, out=None, shifted=None):
-        """Evaluate some rows, in arrays that are given where there are any."""
+        """Evaluate a block of rows, writing to `out` and `shifted` if given."""
         is_wide = not isinstance(X, np.ndarray) and X.shape[1] > MAX_DENSE_FEATURES
-        if is_wide and self.input_shift is not None and self._layout:
-            # Such rows stay sparse: the first biases are shifted instead.
+        if is_wide and self.input_shift is not None and self.dense_spec:
+            # Such rows stay sparse: the shift is folded into the biases instead.
             X, weights = X.astype(np.float32, copy=False), self._folded()
         else:
             X, weights = self._inputs(X, shifted), self.weights
@@ -158,11 +176,11 @@ class FittedNetwork:
 
     def _folded(self):
         if self._folded_weights is None:
-            self._folded_weights = self._layout.fold(self.weights, self.input_shift)
+            self._folded_weights = self.dense_spec.fold(self.weights, self.input_shift)
         return self._folded_weights
 
     def _inputs(self, X, out=None):
-        """Rows as the network takes them: shifted, then cut to float32."""
+        """Return the rows, shifted and then rounded to float32."""
         if self.input_shift is None:
             return X.astype(np.float32, copy=False)
         X = X if isinstance(X, np.ndarray) else X.toarray()
@@ -171,7 +189,7 @@ class FittedNetwork:
         return np.subtract(X, self.input_shift, out=out[: len(X)], casting="same_kind")
 
     def _shifted(self, values, dtype, out=None):
-        """What the network gives, plus the shift, in `dtype`."""
+        """Return the output of the network, shifted, in `dtype`."""
         if self.output_shift is not None:
             return np.add(values, self.output_shift, out=out, dtype=dtype)
         if out is None:
@@ -180,7 +198,7 @@ class FittedNetwork:
         return out
 
     def _call_keras(self, X, dtype):
-        """Evaluate in TensorFlow, by one program for any number of rows."""
+        """Evaluate in TensorFlow, with one program for any number of rows."""
         if forked_after_tensorflow():
             return in_fresh_process(self, X, dtype)
         tf, _ = load()
@@ -203,27 +221,29 @@ class FittedNetwork:
             out.append(self._shifted(values, dtype))
         return out[0] if len(out) == 1 else np.concatenate(out)
 
-    def to_keras(self):
-        """Build a new Keras model that does the same, shifts included."""
+    def to_keras(self) -> Any:
+        """Build a new Keras model that computes the same, including the shifts."""
         with isolated(0):
             model = self.build()
         shifts = self.input_shift, self.output_shift
-        if self._layout is None:
+        if self.dense_spec is None:
             return between_shifts(model, *shifts)
-        model.set_weights(self._layout.fold(self.weights, *shifts))
+        model.set_weights(self.dense_spec.fold(self.weights, *shifts))
         return model
 
-    def build(self):
-        """Build a new Keras model with this config and these weights, and no shifts.
+    def build(self) -> Any:
+        """Build a new Keras model with this config and these weights, without shifts.
 
-        Random layers are seeded from Keras's state as it is.
+        Random layers are seeded from Keras's current state.
 
         Raises
         ------
         ValueError
-            If Keras cannot build the model, or if the weights are not its own.
+            If Keras cannot build the model, or if the weights do not fit it.
         """
-        return weights_set(model_of(self.config), self.weights)
+        model = model_from_config(self.config)
+        set_weights(model, self.weights)
+        return model
 
 
 def _read_only(array):
@@ -234,16 +254,22 @@ def _read_only(array):
     return array
 
 
-def between_shifts(model, input_shift, output_shift):
-    """A Keras model, sharing its weights, between layers that shift rows and results.
+def between_shifts(
+    model: Any, input_shift: np.ndarray | None, output_shift: np.ndarray | None
+) -> Any:
+    """Put a Keras model between layers that shift its input and its output.
 
     Parameters
     ----------
     model : keras.Model
-        With rows as its first input, and what is shifted as its first output.
+        Its first input and its first output are shifted. Weights are shared.
 
     input_shift, output_shift : ndarray or None
-        Subtracted and added. Where both are None the model itself is returned.
+        Subtracted and added. If both are None the model itself is returned.
+
+    Returns
+    -------
+    keras.Model
     """
     if input_shift is None and output_shift is None:
         return model

@@ -5,8 +5,9 @@ import json
 import numpy as np
 
 from .._backend.keras import isolated, load
+from .._fitted.graph import parts_of
 from .._fitted.network import FittedNetwork, config_of
-from .._fitted.rebuilding import holds_code, is_custom, model_of, parts_of
+from .._fitted.rebuilding import holds_code, is_custom, model_from_config
 
 
 def check_can_be_rebuilt(part, model):
@@ -20,7 +21,7 @@ def check_can_be_rebuilt(part, model):
         spec = json.loads(config)
         if _names_something_custom(spec):
             with isolated(0):
-                model_of(config)
+                model_from_config(config)
         return
     except (KeyError, NotImplementedError, OSError, TypeError, ValueError) as error:
         reason, without_source = str(error), isinstance(error, OSError)

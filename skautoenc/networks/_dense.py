@@ -1,10 +1,19 @@
 """DenseNetwork."""
 
+from typing import Any
+
 import numpy as np
 
 from .._backend.keras import load, own_layers
+from .._fitted.dense_spec import DenseSpec, LayerSpec
+from .._fitted.network import FittedNetwork
 from ._base import Network
-from ._layer_parameters import activation, hidden_sizes, keras_settings
+from ._layer_parameters import (
+    activation,
+    hidden_sizes,
+    keras_settings,
+    plain_settings,
+)
 
 
 class DenseNetwork(Network):
@@ -104,76 +113,140 @@ class DenseNetwork(Network):
             an output that is not linear, or beside tied weights, or if a parameter has
             no meaning.
         """
-        self.has_line()
+        self._check_linear_path()
         if n_components is None:
             raise ValueError(
-                "n_components=None is for networks whose code has a width of its own, "
-                "such as the feature map of a ConvNetwork. A dense network needs a "
-                "number."
+                "n_components=None is for networks that determine the width of the "
+                "code, such as the feature map of a ConvNetwork. A dense network needs "
+                "a number."
             )
-        n_features = int(np.prod(input_shape))
-        sizes = hidden_sizes(self.hidden_layer_sizes)
-        found = keras_settings(self)
-        encoder = self._stack(
-            "encoder",
-            [n_features, *sizes, n_components],
-            "code",
-            found["code_activation"],
-            found,
-            activity_regularizer=found["activity_regularizer"],
+        encoder, decoder = self._specs(
+            int(np.prod(input_shape)), n_components, **keras_settings(self)
         )
-        decoder = self._stack(
-            "decoder",
-            [n_components, *sizes[::-1], n_features],
-            "reconstruction",
-            found["output_activation"],
-            found,
-            tied_to=encoder.layers[:0:-1] if self.tied_weights else None,
+        encoder = _keras_model(encoder)
+        kernels_from = encoder.layers[:0:-1] if self.tied_weights else None
+        return encoder, _keras_model(decoder, kernels_from)
+
+    def _specs(
+        self,
+        n_features,
+        n_components,
+        *,
+        activation,
+        code_activation,
+        output_activation,
+        kernel_regularizer,
+        activity_regularizer,
+    ):
+        """Describe the encoder and the decoder."""
+        sizes = hidden_sizes(self.hidden_layer_sizes)
+
+        def layers(hidden, *last):
+            layers = [LayerSpec(n, activation, kernel_regularizer) for n in hidden]
+            return (*layers, LayerSpec(*last))
+
+        has_linear_path = self._has_linear_path()
+        encoder = DenseSpec(
+            n_features,
+            layers(
+                sizes,
+                n_components,
+                code_activation,
+                kernel_regularizer,
+                activity_regularizer,
+            ),
+            has_linear_path,
+            name="encoder",
+            output_name="code",
+        )
+        decoder = DenseSpec(
+            n_components,
+            layers(sizes[::-1], n_features, output_activation, kernel_regularizer),
+            has_linear_path,
+            is_transposed=self.tied_weights,
+            name="decoder",
+            output_name="reconstruction",
         )
         return encoder, decoder
 
-    def _stack(self, part, widths, name, activation, found, tied_to=None, **penalty):
-        """A model of dense layers, from the first width to the last, called `name`."""
-        _, keras = load()
+    def _can_have_linear_path(self):
+        return not self.tied_weights and self._ends() == ("linear", "linear")
 
-        def dense(i, **settings):
-            settings["dtype"] = "float32"
-            if tied_to is not None:
-                source = tied_to[i - 1]
-                return own_layers().TransposedDense(
-                    widths[i], source=source, **settings
-                )
-            return keras.layers.Dense(
-                widths[i], kernel_regularizer=found["kernel_regularizer"], **settings
-            )
+    def _ends(self):
+        return activation(self.code_activation), activation(self.output_activation)
 
-        inputs = h = keras.Input((widths[0],), dtype="float32", name=f"{part}_input")
-        n = len(widths) - 1
-        for i in range(1, n):
-            h = dense(i, activation=found["activation"], name=f"{part}_{i}")(h)
-        if self.has_line():
-            curved = dense(n, name=f"{name}_nonlinear")(h)
-            line = dense(n, use_bias=False, name=f"{name}_linear")(inputs)
-            h = keras.layers.Add(name=name, dtype="float32", **penalty)([curved, line])
-        else:
-            h = dense(n, activation=activation, name=name, **penalty)(h)
-        return keras.Model(inputs, h, name=part)
-
-    def has_line(self):
-        """Whether there is a linear path.
-
-        Raises
-        ------
-        ValueError
-            If there is to be one where there can be none.
-        """
-        ends = activation(self.code_activation), activation(self.output_activation)
-        possible = ends == ("linear", "linear") and not self.tied_weights
-        if self.linear_path not in ("auto", False) and not possible:
-            raise ValueError(
-                f"linear_path={self.linear_path!r} needs code_activation='linear', "
-                "output_activation='linear' and tied_weights=False; got "
-                f"{ends[0]!r}, {ends[1]!r} and {self.tied_weights}."
-            )
+    def _has_linear_path(self):
         has_hidden = len(hidden_sizes(self.hidden_layer_sizes)) > 0
-        return bool(self.linear_path and possible and has_hidden)
+        return bool(self.linear_path and self._can_have_linear_path() and has_hidden)
+
+    def _check_linear_path(self):
+        """Raise a ValueError if there cannot be the linear path that is asked for."""
+        if self.linear_path in ("auto", False) or self._can_have_linear_path():
+            return
+        code, output = self._ends()
+        raise ValueError(
+            f"linear_path={self.linear_path!r} needs code_activation='linear', "
+            "output_activation='linear' and tied_weights=False; got "
+            f"{code!r}, {output!r} and {self.tied_weights}."
+        )
+
+
+def _keras_model(spec, kernels_from=None):
+    """Build the Keras model of a `DenseSpec`, with the kernels of given layers if any.
+
+    Parameters
+    ----------
+    spec : DenseSpec
+        With activations and regularizers as Keras objects.
+
+    kernels_from : sequence of keras.layers.Dense or None, default=None
+        The layers whose kernels each layer uses, transposed.
+    """
+    _, keras = load()
+    kinds = {"Dense": keras.layers.Dense, "Add": keras.layers.Add}
+    if kernels_from is not None:
+        sources = iter(kernels_from)
+
+        def transposed(**config):
+            return own_layers().TransposedDense(source=next(sources), **config)
+
+        kinds["TransposedDense"] = transposed
+    given, *layers = spec.keras_layers()
+    shape = (spec.n_in,)
+    tensors = [keras.Input(shape, dtype="float32", name=given.config["name"])]
+    for kind, inputs, config in layers:
+        taken = [tensors[i] for i in inputs]
+        tensors.append(kinds[kind](**config)(taken if len(taken) > 1 else taken[0]))
+    return keras.Model(tensors[0], tensors[-1], name=spec.name)
+
+
+def dense_pair(
+    network: Any, n_features: int, n_components: int | None, rng: np.random.Generator
+) -> tuple[FittedNetwork, FittedNetwork] | None:
+    """Build the encoder and the decoder of a `DenseNetwork` without Keras.
+
+    Parameters
+    ----------
+    network : object
+    n_features : int
+    n_components : int or None
+    rng : numpy.random.Generator
+        Draws the weights.
+
+    Returns
+    -------
+    encoder, decoder : FittedNetwork
+        With the config of the models that `network` would build. None in their place
+        if `network` is another one, or has parameters that need Keras.
+    """
+    if type(network) is not DenseNetwork or network.tied_weights or not n_components:
+        return None
+    network._check_linear_path()
+    settings = plain_settings(network)
+    if settings is None:
+        return None
+    encoder, decoder = network._specs(n_features, int(n_components), **settings)
+    return tuple(
+        FittedNetwork(spec.to_config(), spec.initial_weights(rng))
+        for spec in (encoder, decoder)
+    )

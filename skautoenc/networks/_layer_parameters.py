@@ -1,24 +1,25 @@
-"""What the parameters of layers mean: sizes, activations, regularizers."""
+"""The parameters of layers: sizes, activations, regularizers."""
 
 import inspect
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
 from .._backend.keras import load
+from .._fitted.activations import ACTIVATIONS
+from .._utils.regularizers import DEFAULT_STRENGTH, SPELLINGS, STRENGTHS, serialised
 
-_STRENGTHS = {"L1": ("l1",), "L2": ("l2",), "L1L2": ("l1", "l2")}
-_SPELLINGS = {"l1": "L1", "l2": "L2", "l1l2": "L1L2", "l1_l2": "L1L2"}
-_DEFAULT_STRENGTH = 0.01  # Keras's, for L1 and L2
 _MAX_STRENGTH = float(np.finfo(np.float32).max)
 
 
-def is_count(value):
-    """Whether it is a positive whole number; True is none."""
+def is_count(value: Any) -> bool:
+    """Whether a value is a positive whole number; True is not."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value > 0
 
 
-def hidden_sizes(sizes):
+def hidden_sizes(sizes: int | Sequence[int]) -> list[int]:
     """Return the units of each hidden layer; one number is one layer.
 
     Raises
@@ -39,13 +40,13 @@ def hidden_sizes(sizes):
     return [int(size) for size in listed]
 
 
-def activation(value):
+def activation(value: Any) -> Any:
     """Return an activation as Keras takes it: None is linear."""
     return "linear" if value is None else value
 
 
-def regularizer(name, value):
-    """Return a regularizer as Keras serialises it where it is L1, L2 or both.
+def regularizer(name: str, value: Any) -> Any:
+    """Return a regularizer as Keras serialises it if it is L1, L2 or both.
 
     Parameters
     ----------
@@ -58,34 +59,25 @@ def regularizer(name, value):
 
     Returns
     -------
-    dict or None
-        Or `value`, where only Keras can read it.
+    dict or object
+        `value` itself if it is none of these, or None.
 
     Raises
     ------
     ValueError
-        If a dict holds what it should not, or if a strength is no finite number of at
-        least 0.
+        If a dict has unknown or missing keys, or if a strength is not a finite number
+        of at least 0.
     """
-    if isinstance(value, Real):
-        kind, config = "L2", {"l2": value}
-    elif isinstance(value, str):
-        kind, config = _SPELLINGS.get(value.lower()), {}
-    elif isinstance(value, dict):
-        kind, config = _named_regularizer(name, value)
-    elif type(value).__module__.startswith("keras."):
-        kind, config = type(value).__name__, value.get_config()
-    else:
-        kind = None
-    if kind not in _STRENGTHS:
+    kind, config = _kind_and_config(name, value)
+    if kind not in STRENGTHS:
         return value
-    _refuse_keys(name, value, config, _STRENGTHS[kind])
+    _check_keys(name, value, config, STRENGTHS[kind])
     if not config and kind == "L1L2":
         raise ValueError(
             f"{name}={value!r} has no strength. Write "
             '{"l1": ..., "l2": ...} with numbers.'
         )
-    config = config or {_STRENGTHS[kind][0]: _DEFAULT_STRENGTH}
+    config = config or {STRENGTHS[kind][0]: DEFAULT_STRENGTH}
     for key, strength in config.items():
         is_number = isinstance(strength, Real) and not isinstance(strength, bool)
         if not (is_number and 0 <= strength <= _MAX_STRENGTH):
@@ -93,16 +85,23 @@ def regularizer(name, value):
                 f"{name}={value!r}: {key} must be a finite number of at least 0; got "
                 f"{strength!r}."
             )
-    return {
-        "module": "keras.regularizers",
-        "class_name": kind,
-        "config": {key: float(config.get(key, 0)) for key in _STRENGTHS[kind]},
-        "registered_name": None,
-    }
+    return serialised(kind, config)
 
 
-def _named_regularizer(name, value):
-    """Class and config of a regularizer that is given as a dict."""
+def _kind_and_config(name, value):
+    """Keras's class name of a regularizer, None if unknown, and its strengths."""
+    if isinstance(value, Real):
+        return "L2", {"l2": value}
+    if isinstance(value, str):
+        return SPELLINGS.get(value.lower()), {}
+    if isinstance(value, dict):
+        return _kind_and_config_of_dict(name, value)
+    if type(value).__module__.startswith("keras."):
+        return type(value).__name__, value.get_config()
+    return None, {}
+
+
+def _kind_and_config_of_dict(name, value):
     if value and value.keys() <= {"l1", "l2"}:
         return ("L1L2" if len(value) == 2 else next(iter(value)).upper()), value
     if "class_name" not in value:
@@ -110,28 +109,58 @@ def _named_regularizer(name, value):
             f'{name}={value!r} must be {{"l2": strength}}, with "l1" beside it or '
             'instead, or have a "class_name" and a "config".'
         )
-    serialised = ("class_name", "config", "module", "registered_name")
-    _refuse_keys(name, value, value, serialised)
+    _check_keys(
+        name, value, value, ("class_name", "config", "module", "registered_name")
+    )
     kind, config = value["class_name"], value.get("config")
     if ">" in str(value.get("registered_name")) or not isinstance(kind, str):
         return None, config
     if not isinstance(config, dict | None):
         raise ValueError(f'{name}={value!r}: "config" must be a dict; got {config!r}.')
-    return _SPELLINGS.get(kind.lower(), kind), config or {}
+    return SPELLINGS.get(kind.lower(), kind), config or {}
 
 
-def _refuse_keys(name, value, given, known):
-    stray = [key for key in given if key not in known]
-    if stray:
+def _check_keys(name, value, given, known):
+    unknown = [key for key in given if key not in known]
+    if unknown:
         raise ValueError(
-            f"{name}={value!r} has {', '.join(map(repr, stray))}, which would be "
+            f"{name}={value!r} has {', '.join(map(repr, unknown))}, which would be "
             f"ignored; known are {', '.join(map(repr, known))}. An L2 penalty is "
             'written {"l2": 1e-4}.'
         )
 
 
-def keras_settings(network):
-    """Return activations and regularizers of a network as Keras objects.
+def plain_settings(network: Any) -> dict[str, Any] | None:
+    """Return the activations and regularizers of a network as Keras serialises them.
+
+    Parameters
+    ----------
+    network : DenseNetwork or ConvNetwork
+
+    Returns
+    -------
+    dict of str to (str, dict or None), or None
+        By the name of the parameter. None if Keras is needed to serialise one, or to
+        say what is wrong with it.
+    """
+    found = {}
+    for name, value in network.get_params(deep=False).items():
+        kind = name.rpartition("_")[-1]
+        if kind == "activation":
+            found[name] = activation(value)
+            # Keras refuses glu, which halves the width.
+            is_plain = isinstance(found[name], str) and found[name] in ACTIVATIONS
+            if not is_plain or found[name] == "glu":
+                return None
+        elif kind == "regularizer":
+            found[name] = regularizer(name, value)
+            if found[name] is value and value is not None:
+                return None
+    return found
+
+
+def keras_settings(network: Any) -> dict[str, Any]:
+    """Return the activations and regularizers of a network as Keras objects.
 
     Parameters
     ----------
@@ -145,8 +174,8 @@ def keras_settings(network):
     Raises
     ------
     ValueError
-        If Keras knows no such activation or regularizer, or if an activation gives
-        another number of values than it takes.
+        If Keras has no such activation or regularizer, or if an activation changes
+        the shape of its input.
     """
     _, keras = load()
     found = {}
@@ -165,11 +194,11 @@ def keras_settings(network):
                 f"{name}={value!r} is not one that Keras knows. {error}"
             ) from None
         if kind == "activation":
-            _check_keeps_width(name, value, found[name])
+            _check_keeps_shape(name, value, found[name])
     return found
 
 
-def _check_keeps_width(name, value, function):
+def _check_keeps_shape(name, value, function):
     if not inspect.isfunction(function):
         return
     _, keras = load()
@@ -177,7 +206,7 @@ def _check_keeps_width(name, value, function):
     shape = tuple(keras.ops.shape(function(keras.ops.zeros(given))))
     if shape != given:
         raise ValueError(
-            f"{name}={value!r} makes an array of shape {shape} of one of shape "
-            f"{given}. An activation must keep the shape; such a layer goes into a "
-            "network of your own."
+            f"{name}={value!r} returns an array of shape {shape} for one of shape "
+            f"{given}. An activation must keep the shape; give a network that has "
+            "such a layer."
         )

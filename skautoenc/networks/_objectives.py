@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from .._backend.keras import isolated, load, own_layers
+from .._fitted.dense_spec import DenseSpec
+from .._fitted.network import config_of
 from ._checks import node_of
 
 
@@ -95,12 +97,10 @@ def _log_variance(encoder):
     """
     _, keras = load()
     features = encoder.inputs[0]
-    # A linear path, which has no bias, takes the rows themselves.
-    with_weights = [
-        layer
-        for layer in encoder.layers
-        if layer.weights and getattr(layer, "use_bias", True)
-    ]
+    with_weights = [layer for layer in encoder.layers if layer.weights]
+    spec = DenseSpec.from_config(config_of(encoder))
+    if spec is not None and spec.has_linear_path:
+        with_weights.pop()  # the linear path, whose input is the rows themselves
     if with_weights:
         features = node_of(encoder, with_weights[-1]).input_tensors[0]
     inputs = keras.Input(features.shape[1:], name="features")

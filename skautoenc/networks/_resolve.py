@@ -1,4 +1,4 @@
-"""The encoder and decoder of a fit: whatever `network` is, flat rows in and out."""
+"""The encoder and decoder that a fit trains, from any form that `network` can have."""
 
 import contextlib
 
@@ -45,14 +45,14 @@ def build_pair(network, input_shape, n_components):
         numbers when it is not trained.
     """
     if isinstance(network, tuple | list):
-        pair = _copies(network, input_shape)
+        pair = _from_models(network, input_shape)
     else:
-        pair = _called(network, input_shape, n_components)
+        pair = _from_callable(network, input_shape, n_components)
     encoder, decoder = pair
     n_features = int(np.prod(input_shape))
-    encoder = _flat("encoder", encoder, n_features, input_shape)
+    encoder = _as_flat_model("encoder", encoder, n_features, input_shape)
     n_code = encoder.output_shape[1]
-    decoder = _flat("decoder", decoder, n_code, (n_code,))
+    decoder = _as_flat_model("decoder", decoder, n_code, (n_code,))
     n_out = decoder.output_shape[1]
     if n_components not in (None, n_code):
         raise ValueError(
@@ -70,7 +70,7 @@ def build_pair(network, input_shape, n_components):
     return encoder, decoder
 
 
-def plain(network, is_fitted):
+def to_picklable(network, is_fitted):
     """Return `network` with Keras models replaced by what can be pickled plainly.
 
     Parameters
@@ -100,7 +100,7 @@ def _is_model(item):
     return hasattr(item, "to_json") and hasattr(item, "get_weights")
 
 
-def _called(network, input_shape, n_components):
+def _from_callable(network, input_shape, n_components):
     _, keras = load()
     if isinstance(network, keras.Model):
         raise TypeError(
@@ -132,14 +132,14 @@ def _called(network, input_shape, n_components):
     return pair
 
 
-def _copies(network, input_shape):
+def _from_models(network, input_shape):
     """New models with the weights of those that were given."""
     _, keras = load()
     accepted = keras.Model | FittedNetwork
     if len(network) == 2 and isinstance(network[0], accepted):
         first, second = network
         if isinstance(second, str):
-            return _cut(_copy("model", first), second, input_shape)
+            return _split_at_layer(_copy("model", first), second, input_shape)
         if isinstance(second, accepted):
             return _copy("encoder", first), _copy("decoder", second)
     raise TypeError(
@@ -155,7 +155,7 @@ def _copy(part, model):
     return model.build()
 
 
-def _cut(model, name, input_shape):
+def _split_at_layer(model, name, input_shape):
     """Cut one model in two behind the layer of this name."""
     _, keras = load()
     if isinstance(model, keras.Sequential) and not model.built:
@@ -266,7 +266,7 @@ def given_shape(part, model):
     return shape
 
 
-def _flat(part, model, n_in, shape_in):
+def _as_flat_model(part, model, n_in, shape_in):
     """Return the model between flat rows, built, whatever shapes it works with.
 
     Parameters
@@ -306,7 +306,7 @@ def _flat(part, model, n_in, shape_in):
         # Made with lists of one tensor, which it would want to be called with.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if len(shape_in) > 1 or len(model.output_shape) > 2:
-        model = _between_flat_rows(part, model, shape_in)
+        model = _wrap_with_reshape(part, model, shape_in)
     if None in model.output_shape[1:]:
         raise ValueError(
             f"network: the {part} gives rows of shape {model.output_shape[1:]}; their "
@@ -332,7 +332,7 @@ def _check_ends(part, model, shape_in):
         )
 
 
-def _between_flat_rows(part, model, shape_in):
+def _wrap_with_reshape(part, model, shape_in):
     """The same graph between a layer that reshapes rows and one that flattens them."""
     _, keras = load()
     inputs = keras.Input((int(np.prod(shape_in)),), name=f"{part}_rows")

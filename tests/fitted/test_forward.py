@@ -8,7 +8,8 @@ import pytest
 from keras.src.activations import ALL_OBJECTS_DICT
 
 from skautoenc._backend.keras import isolated
-from skautoenc._fitted.forward import ACTIVATIONS, plan_forward
+from skautoenc._fitted.activations import ACTIVATIONS
+from skautoenc._fitted.forward import plan_forward
 from skautoenc._fitted.network import FittedNetwork
 
 layers = keras.layers

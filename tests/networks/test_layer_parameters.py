@@ -157,9 +157,9 @@ def halving(x):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("glu", r"makes an array of shape \(2, 2\)"),
-        (keras.activations.glu, r"makes an array of shape \(2, 2\)"),
-        (halving, r"makes an array of shape \(2, 2\)"),
+        ("glu", r"returns an array of shape \(2, 2\)"),
+        (keras.activations.glu, r"returns an array of shape \(2, 2\)"),
+        (halving, r"returns an array of shape \(2, 2\)"),
         ("rleu", "not one that Keras knows"),
     ],
 )

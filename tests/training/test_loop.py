@@ -23,7 +23,7 @@ from skautoenc._training import (
     run_epochs,
 )
 from skautoenc._utils.random import RandomStreams
-from skautoenc.networks._dense_config import dense_pair
+from skautoenc.networks._dense import dense_pair
 from skautoenc.networks._objectives import deterministic, variational
 from skautoenc.noise import gaussian
 

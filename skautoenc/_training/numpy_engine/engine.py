@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..._fitted.network import FittedNetwork
+from ..._utils.losses import loss_name
 from ..._utils.random import RandomStreams
 from ..._utils.threads import one_blas_thread
 from ..config import TrainingConfig
@@ -28,8 +29,9 @@ from ..portions import (
     validation_portions,
 )
 from ..rows import Rows, StreamedRows
-from .formulas import ALIASES, LOSSES, NEUTRAL, OPTIMIZERS, SLOPES
-from .layers import DenseLayer, DensePlan
+from .layers import DenseTrainer, dense_layers
+from .losses import NUMPY_LOSSES
+from .optimizers import get_numpy_optimizer
 
 # Multiplications of a step. On 2 cores a compiled step saves 11 ps for each one beyond
 # the first so many, and costs more below.
@@ -64,12 +66,12 @@ def make_numpy_engine(
     loss, optimizer, learning_rate = config.loss, config.optimizer, config.learning_rate
     if config.loss_weights:
         return None
-    layers = _layers_of(networks)
-    settings = _optimizer_settings(optimizer, learning_rate)
-    name = ALIASES.get(loss, loss) if isinstance(loss, str) else None
-    if layers is None or settings is None or name not in LOSSES:
+    layers = dense_layers([network.dense_spec for network in networks])
+    optimizer = get_numpy_optimizer(optimizer, learning_rate)
+    name = loss_name(loss) if isinstance(loss, str) else None
+    if layers is None or optimizer is None or name not in NUMPY_LOSSES:
         return None
-    if LOSSES[name].activation not in (None, layers[-1].activation):
+    if NUMPY_LOSSES[name].activation not in (None, layers[-1].activation):
         return None
     if _in_strategy():
         return None
@@ -78,9 +80,9 @@ def make_numpy_engine(
     gain = config.epochs * n_rows / batch_size * (step - _BREAK_EVEN_STEP)
     if gain > _MAX_GAIN:
         return None
-    plan = DensePlan(layers, name, settings)
-    plan.load([array for network in networks for array in network.weights])
-    return NumpyEngine(plan, config, n_rows)
+    trainer = DenseTrainer(layers, name, optimizer)
+    trainer.load([array for network in networks for array in network.weights])
+    return NumpyEngine(trainer, config, n_rows)
 
 
 def _in_strategy():
@@ -88,52 +90,6 @@ def _in_strategy():
     distribute = getattr(sys.modules.get("tensorflow"), "distribute", None)
     has_strategy = getattr(distribute, "has_strategy", None)
     return has_strategy is not None and has_strategy()
-
-
-def _layers_of(networks):
-    """Return the layers of a chain of networks; None if an activation is missing."""
-    layers = []
-    for network in networks:
-        for spec in json.loads(network.config)["config"]["layers"]:
-            config = spec["config"]
-            if spec["class_name"] == "InputLayer":
-                n_in = n_given = config["batch_shape"][-1]
-            elif spec["class_name"] == "Add":
-                layers[-1].end(config)
-            elif not config["use_bias"]:
-                layers[-1].n_line = n_given
-            elif config["activation"] in SLOPES:
-                layers.append(DenseLayer(config, n_in))
-                n_in = config["units"]
-            else:
-                return None
-    return layers
-
-
-def _optimizer_settings(optimizer, learning_rate):
-    """Return a NumPy optimizer with its settings, or None where there is none."""
-    if isinstance(optimizer, str):
-        name, given = optimizer, {}
-    elif type(optimizer).__module__.startswith("keras."):
-        name, given = type(optimizer).__name__, optimizer.get_config()
-    else:
-        return None
-    kind = OPTIMIZERS.get(name.lower())
-    if kind is None or any(
-        given.get(key, value) != value
-        for key, value in NEUTRAL.items()
-        if key not in kind.defaults
-    ):
-        return None
-    settings = {key: given.get(key, value) for key, value in kind.defaults.items()}
-    if learning_rate is not None:
-        settings["learning_rate"] = learning_rate
-    if not isinstance(settings["learning_rate"], Real):
-        return None
-    settings["learning_rate"] = float(settings["learning_rate"])
-    if max(settings.get("beta_1", 0), settings.get("beta_2", 0)) >= 1:
-        return None
-    return functools.partial(kind, **settings)
 
 
 class NumpyEngine:
@@ -144,7 +100,7 @@ class NumpyEngine:
 
     Parameters
     ----------
-    plan : DensePlan
+    trainer : DenseTrainer
     config : TrainingConfig
     n_rows : int
         Number of training rows.
@@ -152,8 +108,8 @@ class NumpyEngine:
 
     keras_optimizer = None
 
-    def __init__(self, plan: DensePlan, config: TrainingConfig, n_rows: int):
-        self._plan, self._augmentation = plan, config.augmentation
+    def __init__(self, trainer: DenseTrainer, config: TrainingConfig, n_rows: int):
+        self._trainer, self._augmentation = trainer, config.augmentation
         self._batch_size = limit_batch_size(config.batch_size, n_rows)
         self._n_rows = n_rows
         self._buffers: dict[bool, tuple[np.ndarray, np.ndarray]] = {}
@@ -168,16 +124,16 @@ class NumpyEngine:
     @property
     def learning_rate(self) -> float:
         """The learning rate."""
-        return self._plan.rate
+        return self._trainer.learning_rate
 
     @learning_rate.setter
     def learning_rate(self, learning_rate: float) -> None:
-        self._plan.rate = learning_rate
+        self._trainer.learning_rate = learning_rate
 
     @property
     def iterations(self) -> int:
         """Number of steps taken."""
-        return self._plan.iterations
+        return self._trainer.iterations
 
     def train_epoch(
         self, rows: Rows | StreamedRows, streams: RandomStreams, epoch: int
@@ -185,7 +141,7 @@ class NumpyEngine:
         """See `Engine`."""
         size = self._portion_size(rows)
         portions = training_portions(rows, size, self._augmentation, streams, epoch)
-        return self._mean_losses(self._plan.train, rows, portions, self._batch_size)
+        return self._mean_losses(self._trainer.train, rows, portions, self._batch_size)
 
     def evaluate(
         self, rows: Rows | StreamedRows, streams: RandomStreams
@@ -194,7 +150,7 @@ class NumpyEngine:
         size = self._portion_size(rows)
         portions = validation_portions(rows, size, self._augmentation, streams)
         batch_size = max(self._batch_size, _MIN_VALIDATION_BATCH)
-        return self._mean_losses(self._plan.validate, rows, portions, batch_size)
+        return self._mean_losses(self._trainer.validate, rows, portions, batch_size)
 
     def _portion_size(self, rows):
         n_features = rows.X.shape[1]
@@ -221,7 +177,7 @@ class NumpyEngine:
                     on_activities += sums[2]
         parts = [errors, on_kernels, on_activities]
         values = [part / len(rows) for part in (sum(parts), *parts)]
-        return losses_by_name(values, self._plan.regularizes)
+        return losses_by_name(values, self._trainer.regularizes)
 
     def _buffers_for(self, rows):
         """Return the buffers of inputs and targets, allocated once."""
@@ -236,33 +192,33 @@ class NumpyEngine:
 
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of the kernels and biases, in Keras's order."""
-        return self._plan.arrays()
+        return self._trainer.arrays()
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
         """Continue from these weights."""
-        self._plan.load(weights)
+        self._trainer.load(weights)
 
     def snapshot(self) -> np.ndarray:
         """Return a copy of the weights for `restore`."""
-        return self._plan.weights.copy()
+        return self._trainer.weights.copy()
 
     def restore(self, snapshot: np.ndarray) -> None:
         """Set the weights that `snapshot` gave."""
-        self._plan.weights[:] = snapshot
+        self._trainer.weights[:] = snapshot
 
     def get_state(self) -> dict[str, Any]:
         """Return a copy of the weights, the optimizer and the number of steps."""
         return {
-            "weights": self._plan.weights.copy(),
-            "optimizer": copy.deepcopy(vars(self._plan.optimizer)),
-            "iterations": self._plan.iterations,
+            "weights": self._trainer.weights.copy(),
+            "optimizer": self._trainer.optimizer.get_state(),
+            "iterations": self._trainer.iterations,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Continue from what `get_state` gave."""
-        self._plan.weights[:] = state["weights"]
-        vars(self._plan.optimizer).update(copy.deepcopy(state["optimizer"]))
-        self._plan.iterations = state["iterations"]
+        self._trainer.weights[:] = state["weights"]
+        self._trainer.optimizer.set_state(state["optimizer"])
+        self._trainer.iterations = state["iterations"]
 
     def finalize(self) -> None:
         """Do nothing: there is no optimizer that averages weights."""

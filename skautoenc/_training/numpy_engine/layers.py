@@ -1,302 +1,376 @@
-"""Dense layers trained in NumPy: forward pass, backward pass, one step."""
+"""Dense networks trained in NumPy: forward pass, backward pass, one step."""
 
 import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._fitted.forward import ACTIVATIONS
-from .formulas import LOSSES, SLOPES
+from ..._fitted.activations import ACTIVATIONS
+from ..._fitted.dense_spec import DenseSpec, LayerSpec
+from ..._utils.regularizers import l1_l2
+from .losses import NUMPY_LOSSES, Loss
+from .optimizers import Optimizer
 
 
 class DenseLayer:
-    """One layer, as its Keras config says, and where its weights lie.
+    """A dense layer, and views of its part of the weights and the gradient.
 
     Parameters
     ----------
-    config : dict
+    spec : LayerSpec
     n_in : int
+    n_linear_inputs : int, default=0
+        Width of the linear path that ends in this layer; 0 for none.
 
     Attributes
     ----------
-    n_line : int
-        Width of what goes past the hidden layers to this one, beside what they give: 0
-        where there is no linear path.
-
-    weights : ndarray of shape (n_in + n_line + 1, n_out), float32
+    weights : ndarray of shape (n_in + n_linear_inputs + 1, n_out), float32
         The kernel, that of the linear path, and below them the bias, so that one
-        product with rows that end in a 1 does it all.
+        product with rows that end in a 1 computes all.
 
     gradient : ndarray of the same shape
+    kernel, linear_path, bias : ndarray
+        Views of `weights`.
     """
 
-    def __init__(self, config, n_in):
-        self.n_in, self.n_out, self.n_line = n_in, config["units"], 0
-        self.activation = config["activation"]
-        self.kernel_penalty = _penalty(config.get("kernel_regularizer"))
-        self.end(config)
-
-    def end(self, config):
-        """Take over what stands in the config of the layer that ends this one."""
-        self.activity_penalty = _penalty(config.get("activity_regularizer"))
+    def __init__(self, spec: LayerSpec, n_in: int, n_linear_inputs: int = 0):
+        self.n_in, self.n_out = n_in, spec.units
+        self.n_linear_inputs = n_linear_inputs
+        self.activation = spec.activation
+        self.kernel_regularizer = l1_l2(spec.kernel_regularizer)
+        self.activity_regularizer = l1_l2(spec.activity_regularizer)
 
     @property
-    def size(self):
-        return (self.n_in + self.n_line + 1) * self.n_out
+    def size(self) -> int:
+        """Number of weights."""
+        return (self.n_in + self.n_linear_inputs + 1) * self.n_out
 
-    def place(self, weights, gradient):
+    def bind(self, weights: np.ndarray, gradient: np.ndarray) -> None:
+        """Let the layer use these vectors of `size` numbers."""
         shape = -1, self.n_out
         self.weights, self.gradient = weights.reshape(shape), gradient.reshape(shape)
-        self.kernel, self.line = np.split(self.weights[:-1], [self.n_in])
+        self.kernel, self.linear_path = np.split(self.weights[:-1], [self.n_in])
         self.bias = self.weights[-1]
 
-    def arrays(self):
-        """Kernel, bias, and the kernel of the linear path if any, as Keras has them."""
-        return [self.kernel, self.bias, *([self.line] if self.n_line else [])]
+    def arrays(self) -> list[np.ndarray]:
+        """Return kernel, bias, and the linear path if any, in Keras's order."""
+        linear_path = [self.linear_path] if self.n_linear_inputs else []
+        return [self.kernel, self.bias, *linear_path]
 
 
-def _penalty(spec):
-    """The l1 and l2 of a serialised regularizer, or None."""
-    return spec and (spec["config"].get("l1", 0.0), spec["config"].get("l2", 0.0))
+def dense_layers(specs: Sequence[DenseSpec | None]) -> list[DenseLayer] | None:
+    """Return the layers of networks that follow one another.
+
+    Parameters
+    ----------
+    specs : sequence of DenseSpec or None
+
+    Returns
+    -------
+    list of DenseLayer or None
+        None if NumPy cannot train a network or one of its activations.
+    """
+    layers = []
+    for spec in specs:
+        if spec is None or spec.is_transposed:
+            return None
+        if not all(_is_differentiable(layer.activation) for layer in spec.layers):
+            return None
+        n_linear_inputs = [0] * len(spec.layers)
+        if spec.has_linear_path:
+            n_linear_inputs[-1] = spec.n_in
+        layers += map(DenseLayer, spec.layers, spec.widths, n_linear_inputs)
+    return layers
 
 
-def _penalised(penalty, values):
-    """A penalty on values, and its gradient."""
-    l1, l2 = penalty
-    sign = np.sign(values)
-    loss = l1 * np.vdot(sign, values) + l2 * np.vdot(values, values)
-    return float(loss), np.float32(l1) * sign + np.float32(2 * l2) * values
+def _is_differentiable(activation):
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        return False
+    return ACTIVATIONS[activation].derivative is not None
 
 
-class DensePlan:
-    """A chain of dense layers, its loss and its optimizer.
+def _penalty(strengths, values):
+    """The L1 and L2 penalty on values."""
+    l1, l2 = strengths
+    return float(l1 * np.abs(values).sum() + l2 * np.vdot(values, values))
+
+
+def _penalty_gradient(strengths, values):
+    l1, l2 = strengths
+    return np.float32(l1) * np.sign(values) + np.float32(2 * l2) * values
+
+
+class DenseTrainer:
+    """A chain of dense layers that is trained.
 
     Parameters
     ----------
     layers : list of DenseLayer
     loss : str
-        Keras's name of it.
+        A key of `NUMPY_LOSSES`.
 
     optimizer : callable
-        ``(n_weights) -> object with update(weights, gradient)``.
+        ``(n_weights) -> Optimizer``.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_weights,), float32
+        Of all layers.
+
+    optimizer : Optimizer
+    iterations : int
+        Number of steps so far.
+
+    regularizes : list of two bool
+        Whether there are penalties on kernels, and on activities.
     """
 
-    def __init__(self, layers, loss, optimizer):
+    def __init__(
+        self,
+        layers: list[DenseLayer],
+        loss: str,
+        optimizer: Callable[[int], Optimizer],
+    ):
         self.loss = loss
-        self._layers, self._factor = layers, LOSSES[loss].factor
+        self._layers, self._factor = layers, NUMPY_LOSSES[loss].factor
         n = sum(layer.size for layer in layers)
         self.weights, self._gradient = np.empty((2, n), np.float32)
         start = 0
         for layer in layers:
             own = slice(start, start + layer.size)
-            layer.place(self.weights[own], self._gradient[own])
+            layer.bind(self.weights[own], self._gradient[own])
             start = own.stop
         self.optimizer = optimizer(n)
         self.iterations = 0
+        self._regularized = [layer for layer in layers if layer.kernel_regularizer]
         self.regularizes = [
-            any(layer.kernel_penalty for layer in layers),
-            any(layer.activity_penalty for layer in layers),
+            bool(self._regularized),
+            any(layer.activity_regularizer for layer in layers),
         ]
         self._batch_of = functools.cache(
-            functools.partial(_Batch, layers, LOSSES[loss])
+            functools.partial(_Batch, layers, NUMPY_LOSSES[loss])
         )
 
-    def load(self, arrays):
-        """Start from kernels and biases in Keras's order."""
+    def load(self, arrays: Sequence[np.ndarray]) -> None:
+        """Set the weights, given in Keras's order."""
         for own, array in zip(self._arrays(), arrays, strict=True):
             own[:] = array
 
-    def arrays(self):
-        """Copies of the kernels and biases."""
+    def arrays(self) -> list[np.ndarray]:
+        """Return copies of the weights, in Keras's order."""
         return [array.copy() for array in self._arrays()]
 
     def _arrays(self):
         return [array for layer in self._layers for array in layer.arrays()]
 
-    def unload(self, model):
-        """Write the weights as they now are into the Keras model of these layers."""
+    def unload(self, model: Any) -> None:
+        """Write the weights to the Keras model of these layers."""
         model.set_weights(self._arrays())
 
-    def take(self, model):
-        """Go on from the weights of that model."""
+    def take(self, model: Any) -> None:
+        """Read the weights from the Keras model of these layers."""
         self.load(model.get_weights())
 
     @property
-    def rate(self):
-        """The learning rate."""
-        return self.optimizer.rate
+    def learning_rate(self) -> float:
+        return self.optimizer.learning_rate
 
-    @rate.setter
-    def rate(self, rate):
-        self.optimizer.rate = rate
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: float) -> None:
+        self.optimizer.learning_rate = learning_rate
 
-    def train(self, inputs, targets, weights):
+    def train(
+        self, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None
+    ) -> tuple[float, float, float]:
         """Take one step.
+
+        Parameters
+        ----------
+        inputs, targets : ndarray of shape (n, n_features), float32
+        weights : ndarray of shape (n,) or None
+            Of the rows; None if all are 1.
 
         Returns
         -------
         error, kernel_penalty, activity_penalty : float
-            The loss of the batch in parts, summed over its rows.
+            The parts of the batch's loss, summed over its rows.
         """
         self.iterations += 1
         n, n_features = targets.shape
         batch = self._batch_of(n)
         error, activity_penalty = batch.forward(inputs, targets, weights)
+        kernel_penalty = n * self._kernel_penalty()
         batch.backward(inputs, weights)
         self._gradient *= self._factor / (n * n_features)
-        kernel_penalty = n * self._penalise_kernels()
+        for layer in self._regularized:
+            layer.gradient[:-1] += _penalty_gradient(
+                layer.kernel_regularizer, layer.weights[:-1]
+            )
         self.optimizer.update(self.weights, self._gradient)
         return error, kernel_penalty, activity_penalty
 
-    def validate(self, inputs, targets, weights):
-        """The same sums without training."""
+    def validate(
+        self, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None
+    ) -> tuple[float, float, float]:
+        """Return what `train` returns, without training."""
         n = len(targets)
         error, activity_penalty = self._batch_of(n).forward(inputs, targets, weights)
-        return error, n * self._penalise_kernels(), activity_penalty
+        return error, n * self._kernel_penalty(), activity_penalty
 
-    def _penalise_kernels(self):
-        """Return the penalties on kernels, and add to the gradient."""
-        total = 0.0
-        for layer in self._layers:
-            if layer.kernel_penalty:
-                loss, gradient = _penalised(layer.kernel_penalty, layer.weights[:-1])
-                layer.gradient[:-1] += gradient
-                total += loss
-        return total
+    def _kernel_penalty(self):
+        return sum(
+            _penalty(layer.kernel_regularizer, layer.weights[:-1])
+            for layer in self._regularized
+        )
+
+
+class _Hidden(NamedTuple):
+    """A hidden layer, and the arrays that its passes over a batch write to.
+
+    `below` is the output of the layer below with a row of ones, and None for the first
+    layer, which takes the rows themselves.
+    """
+
+    layer: DenseLayer
+    transposed: np.ndarray
+    below: np.ndarray | None
+    outputs: np.ndarray
+    function: Callable | None
+    derivative: Callable | None
+    regularizer: tuple[float, float] | None
+    errors: np.ndarray
+    errors_below: np.ndarray | None
+    scratch: np.ndarray
 
 
 class _Batch:
     """Both passes over batches of n rows, and the arrays that they write to.
 
-    Hidden layers hold a row in a column, above a row of ones for the biases: so all
-    arrays are contiguous. The last layer holds it in a row, as the data do. Where a
+    Hidden layers hold samples in columns, above a row of ones for the biases, so all
+    arrays are contiguous. The last layer holds them in rows, as the data do. If a
     linear path leads from the code to it, the code lies below the last hidden layer,
     and both are one array to it.
     """
 
-    def __init__(self, layers, loss, n):
+    def __init__(self, layers: list[DenseLayer], loss: Loss, n: int):
         *hidden, last = layers
         self._loss, self._last, self._ones = loss, last, np.ones(n, np.float32)
         padded = [np.ones((a.n_out + 1, n), np.float32) for a in hidden[:-1]]
-        joint = np.ones((last.n_in + last.n_line + 1, n), np.float32)
+        joint = np.ones((last.n_in + last.n_linear_inputs + 1, n), np.float32)
         outputs = [*(above[:-1] for above in padded), joint[: last.n_in]]
-        code = next((i for i, a in enumerate(hidden) if a.n_line), None)
+        code = next((i for i, a in enumerate(hidden) if a.n_linear_inputs), None)
         if code is not None:
             padded[code] = joint[last.n_in :]
             outputs[code] = joint[last.n_in : -1]
-        errors = [np.empty_like(h) for h in outputs]
         functions = [_function(a.activation) for a in layers]
-        slopes = [SLOPES[a.activation] for a in layers]
+        derivatives = [_derivative(a.activation) for a in layers]
         if loss.activation is not None:
-            functions[-1] = slopes[-1] = None
-        penalties = [a.activity_penalty for a in hidden]
+            functions[-1] = derivatives[-1] = None
+        errors = [np.empty_like(h) for h in outputs]
+        below, errors_below = [None, *padded], [None, *errors]
 
         # Views and functions, looked up once: small steps are mostly that.
+        self._hidden = [
+            _Hidden(
+                layer,
+                layer.weights.T,
+                below[i],
+                outputs[i],
+                functions[i],
+                derivatives[i],
+                layer.activity_regularizer,
+                errors[i],
+                errors_below[i],
+                np.empty_like(outputs[i]),
+            )
+            for i, layer in enumerate(hidden)
+        ]
+        self._reversed = self._hidden[::-1]
         self._first = layers[0].kernel, layers[0].bias[:, None]
         self._first_rows = np.empty((n, layers[0].n_out), np.float32)
-        self._line_rows = np.empty((n, last.n_line), np.float32)
-        self._up = [
-            (above, above.weights.T, below, h, function, penalty)
-            for above, below, h, function, penalty in zip(
-                hidden, [None, *padded], outputs, functions, penalties, strict=False
-            )
-        ]
-        self._top = joint.T, functions[-1], slopes[-1]
+        self._linear_rows = np.empty((n, last.n_linear_inputs), np.float32)
+        self._function, self._derivative = functions[-1], derivatives[-1]
+        self._joint, self._joint_rows = joint, joint.T
+        self._errors_joint = np.empty((n, len(joint) - 1), np.float32)
         self._outputs = np.empty((n, last.n_out), np.float32)
         self._errors = np.empty_like(self._outputs)
         self._scratch = np.empty_like(self._outputs)
-        self._below_last = joint, np.empty((n, last.n_in + last.n_line), np.float32)
-        down = zip(
-            hidden,
-            outputs,
-            errors,
-            [None, *padded],
-            [None, *errors],
-            slopes,
-            penalties,
-            strict=False,
-        )
-        self._down = [(*step, np.empty_like(step[1])) for step in down][::-1]
 
     def forward(self, inputs, targets, weights):
-        """The loss and the penalty on activities, summed over rows."""
+        """Return the loss and the penalty on activities, summed over rows."""
         penalties = 0.0
-        for above, kernel, below, h, function, penalty in self._up:
+        for layer, transposed, below, h, function, _, regularizer, *_ in self._hidden:
             if below is None:
                 np.dot(inputs, self._first[0], out=self._first_rows)
                 np.add(self._first_rows.T, self._first[1], out=h)
-            elif above.n_line:
-                np.dot(above.kernel.T, below[:-1], out=h)
-                np.dot(inputs, above.line, out=self._line_rows)
-                self._line_rows += above.bias
-                h += self._line_rows.T
+            elif layer.n_linear_inputs:
+                np.dot(layer.kernel.T, below[:-1], out=h)
+                np.dot(inputs, layer.linear_path, out=self._linear_rows)
+                self._linear_rows += layer.bias
+                h += self._linear_rows.T
             else:
-                np.dot(kernel, below, out=h)
+                np.dot(transposed, below, out=h)
             if function is not None:
                 function(h)
-            if penalty:
-                penalties += _penalised(penalty, h)[0]
-        below, function, _ = self._top
-        np.dot(below, self._last.weights, out=self._outputs)
-        if function is not None:
-            function(self._outputs)
+            if regularizer:
+                penalties += _penalty(regularizer, h)
+        np.dot(self._joint_rows, self._last.weights, out=self._outputs)
+        if self._function is not None:
+            self._function(self._outputs)
         losses = self._loss.function(
             self._outputs, targets, self._errors, self._scratch
         )
         return float(losses @ (self._ones if weights is None else weights)), penalties
 
     def backward(self, inputs, weights):
-        """Write the gradient, but for its factor, after `forward`."""
+        """Write the gradient up to its factor; to be called after `forward`."""
+        last, errors_joint = self._last, self._errors_joint
         if weights is not None:
             self._errors *= weights[:, None]
-        slope = self._top[2]
-        if slope is not None:
-            slope(self._outputs, self._scratch)
+        if self._derivative is not None:
+            self._derivative(self._outputs, self._scratch)
             self._errors *= self._scratch
-        below, rows = self._below_last
-        np.dot(below, self._errors, out=self._last.gradient)
-        np.dot(self._errors, self._last.weights[:-1].T, out=rows)
-        np.copyto(self._down[0][2], rows[:, : self._last.n_in].T)
-        for (
-            layer,
-            h,
-            errors,
-            below,
-            errors_below,
-            slope,
-            penalty,
-            scratch,
-        ) in self._down:
-            if layer.n_line:
-                errors += rows[:, self._last.n_in :].T
-            if penalty:
-                gradient = _penalised(penalty, h)[1]
-                gradient *= self._last.n_out / self._loss.factor
+        np.dot(self._joint, self._errors, out=last.gradient)
+        np.dot(self._errors, last.weights[:-1].T, out=errors_joint)
+        np.copyto(self._reversed[0].errors, errors_joint[:, : last.n_in].T)
+        for step in self._reversed:
+            layer, below, errors = step.layer, step.below, step.errors
+            if layer.n_linear_inputs:
+                errors += errors_joint[:, last.n_in :].T
+            if step.regularizer:
+                gradient = _penalty_gradient(step.regularizer, step.outputs)
+                gradient *= last.n_out / self._loss.factor
                 errors += gradient
-            if slope is not None:
-                slope(h, scratch)
-                errors *= scratch
+            if step.derivative is not None:
+                step.derivative(step.outputs, step.scratch)
+                errors *= step.scratch
             if below is None:
                 np.dot(inputs.T, errors.T, out=layer.gradient[:-1])
                 np.dot(errors, self._ones, out=layer.gradient[-1])
-            elif layer.n_line:
+            elif layer.n_linear_inputs:
                 np.dot(below[:-1], errors.T, out=layer.gradient[: layer.n_in])
                 np.dot(inputs.T, errors.T, out=layer.gradient[layer.n_in : -1])
                 np.dot(errors, self._ones, out=layer.gradient[-1])
-                np.dot(layer.kernel, errors, out=errors_below)
+                np.dot(layer.kernel, errors, out=step.errors_below)
             else:
                 np.dot(below, errors.T, out=layer.gradient)
-                np.dot(layer.kernel, errors, out=errors_below)
+                np.dot(layer.kernel, errors, out=step.errors_below)
 
 
 def _function(name):
-    """An activation that works in place, or None for none."""
+    """An activation that overwrites its argument, or None for the linear one."""
     if name == "linear":
         return None
-    function = ACTIVATIONS[name]
+    function = ACTIVATIONS[name].function
 
-    def in_place(h):
+    def overwrite(h):
         activated = function(h)
         if activated is not h:
             h[:] = activated
 
-    return function if name in ("relu", "sigmoid", "tanh") else in_place
+    return overwrite
+
+
+def _derivative(name):
+    return None if name == "linear" else ACTIVATIONS[name].derivative

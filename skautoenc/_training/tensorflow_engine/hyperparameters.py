@@ -12,8 +12,7 @@ import numpy as np
 
 from ..._backend.keras import load
 from ..._utils.patching import patched
-
-_REGULARIZERS = {"L1": ("l1",), "L2": ("l2",), "L1L2": ("l1", "l2")}
+from ..._utils.regularizers import STRENGTHS
 
 # Layers that only act in training. A strength of 0 draws nothing: another program.
 _NOISE_LAYERS = {
@@ -48,7 +47,7 @@ def strip_hyperparameters(spec: Any) -> Any:
     if not isinstance(spec, dict):
         return spec
     module, class_name = spec.get("module"), spec.get("class_name")
-    if module == "keras.regularizers" and class_name in _REGULARIZERS:
+    if module == "keras.regularizers" and class_name in STRENGTHS:
         return module, class_name
     if module == "keras.layers" and class_name in _NOISE_LAYERS:
         (name,) = _NOISE_LAYERS[class_name]
@@ -82,11 +81,11 @@ def bind_hyperparameters(model: Any, hyperparameters: Any) -> Iterator[None]:
 def _locations(model):
     """Yield (object, attribute, what holds the hyperparameters, their names)."""
     for variable in model.trainable_variables:
-        names = _names(_REGULARIZERS, variable.regularizer)
+        names = _names(STRENGTHS, variable.regularizer)
         if names:
             yield variable, "regularizer", variable.regularizer, names
     for layer in model._flatten_layers():
-        names = _names(_REGULARIZERS, layer.activity_regularizer)
+        names = _names(STRENGTHS, layer.activity_regularizer)
         if names:
             yield layer, "activity_regularizer", layer.activity_regularizer, names
         names = _names(_NOISE_LAYERS, layer)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..._backend.keras import load, own_layers
+from ..._utils.regularizers import STRENGTHS
 from ..portions import n_batches, next_power_of_two, previous_power_of_two
 
 # Bytes of a chunk: it fits the last-level cache of most machines, and bounds the memory
@@ -17,7 +18,6 @@ CHUNK_BYTES = 32 * 2**20
 CALL_WORK = 10**10
 
 _MIXES_ROWS = {"BatchNormalization", "Lambda", "TFSMLayer"}
-_PENALTIES = {"L1", "L2", "L1L2"}
 
 # Operations of keras.ops that a network may hold beside its layers.
 _ELEMENTWISE = set(
@@ -132,7 +132,7 @@ def _layer_is_row_wise(layer):
         and type(layer).__name__ not in _MIXES_ROWS
         and 0 not in np.atleast_1d(getattr(layer, "axis", -1))
         and (penalty is None or _is_known(penalty))
-        and (penalty is None or type(penalty).__name__ in _PENALTIES)
+        and (penalty is None or type(penalty).__name__ in STRENGTHS)
     )
 
 

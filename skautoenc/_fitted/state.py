@@ -1,0 +1,96 @@
+"""The state of a pickled network: its format, and what is checked when it is loaded."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from .forward import plan_forward
+from .graph import weight_shapes
+from .rebuilding import MALFORMED, check_no_code, check_weights
+
+# To be raised when the keys of a state or their meaning change. The former format must
+# then still be read.
+FORMAT = 1
+
+
+def check_state(state: Any) -> None:
+    """Check the state of a pickled network, as far as Keras is not needed.
+
+    Parameters
+    ----------
+    state : dict
+        With ``format``, ``config``, ``weights``, ``input_shift`` and ``output_shift``.
+
+    Raises
+    ------
+    ValueError
+        If its format is not known, if the config is not that of a Keras model, or
+        holds code, or if the weights are not those of its layers.
+    """
+    _check_format(state)
+    spec = _read_config(state.get("config"))
+    check_no_code(spec)
+    weights = state.get("weights")
+    if not isinstance(weights, list | tuple) or not all(
+        isinstance(w, np.ndarray) for w in weights
+    ):
+        raise ValueError("The weights of a pickled network must be a list of arrays.")
+    for name in ("input_shift", "output_shift"):
+        _check_shift(name, state.get(name))
+    try:
+        forward = plan_forward(spec, len(weights))
+        shapes = weight_shapes(spec)
+    except MALFORMED as error:
+        raise ValueError(
+            f"The config of a pickled network is damaged: {error!r}."
+        ) from None
+    # Nested models may share weights, which a config does not say.
+    if shapes is not None and (forward is not None or not _has_models(spec)):
+        check_weights(weights, shapes)
+
+
+def _check_format(state):
+    number = state.get("format") if isinstance(state, dict) else None
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ValueError(
+            "This is not the state of a network of skautoenc: it has no valid format "
+            f"number (format={number!r}). The pickle is damaged, or was written by a "
+            "development version; fit the estimator again."
+        )
+    if number > FORMAT:
+        raise ValueError(
+            "The network was written by a newer version of skautoenc (format "
+            f"{number}; this version reads up to {FORMAT}). Upgrade skautoenc to load "
+            "it."
+        )
+
+
+def _read_config(config):
+    try:
+        spec = json.loads(config)
+        is_model = isinstance(spec["class_name"], str) and isinstance(
+            spec["config"], dict
+        )
+    except MALFORMED:
+        is_model = False
+    if not is_model:
+        raise ValueError(
+            "A pickled network must have the config of a Keras model as JSON; got "
+            f"{str(config)[:80]!r}."
+        )
+    return spec
+
+
+def _check_shift(name, shift):
+    if shift is not None and not (
+        isinstance(shift, np.ndarray)
+        and shift.dtype in (np.float32, np.float64)
+        and shift.ndim == 1
+    ):
+        raise ValueError(f"{name} of a pickled network must be a vector or None.")
+
+
+def _has_models(spec):
+    kinds = {layer["class_name"] for layer in spec["config"]["layers"]}
+    return bool(kinds & {"Functional", "Sequential"})

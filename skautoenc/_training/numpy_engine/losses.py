@@ -1,0 +1,68 @@
+"""The losses of the NumPy engine, with their gradients; see also `_utils.losses`."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Loss(NamedTuple):
+    """A loss of each row, and its gradient up to a factor.
+
+    Attributes
+    ----------
+    function : callable
+        ``(outputs, targets, errors, scratch) -> losses of shape (n,)``; writes the
+        gradient to `errors`, and may overwrite `scratch`.
+
+    factor : float
+        The gradient is `errors` times ``factor / n_features``.
+
+    activation : str or None
+        The last activation, if `function` takes its input in place of its output.
+        None if `function` takes the output of any activation.
+    """
+
+    function: Callable
+    factor: float
+    activation: str | None = None
+
+
+def _squared_error(outputs, targets, errors, scratch):
+    np.subtract(outputs, targets, out=errors)
+    return np.vecdot(errors, errors) / errors.shape[1]
+
+
+def _absolute_error(outputs, targets, errors, scratch):
+    np.subtract(outputs, targets, out=errors)
+    losses = np.abs(errors, out=scratch).mean(axis=1)
+    np.sign(errors, out=errors)
+    return losses
+
+
+def _binary_crossentropy(logits, targets, errors, scratch):
+    # With u = exp(-|z|) and s = 1 where z is positive, else 0, the loss is
+    # log(1 + u) + (s - x) z, two sums without a negative term, and the sigmoid is s
+    # minus or plus 1 - 1 / (1 + u).
+    np.abs(logits, out=scratch)
+    np.negative(scratch, out=scratch)
+    np.exp(scratch, out=scratch)
+    np.log1p(scratch, out=errors)
+    losses = errors @ np.ones(errors.shape[1], np.float32)
+    np.copysign(0.5, logits, out=errors)
+    errors += 0.5
+    errors -= targets
+    losses += np.vecdot(errors, logits)
+    scratch += 1
+    np.divide(1, scratch, out=scratch)
+    np.subtract(1, scratch, out=scratch)
+    np.copysign(scratch, logits, out=scratch)
+    errors -= scratch
+    return losses / errors.shape[1]
+
+
+NUMPY_LOSSES: dict[str, Loss] = {
+    "binary_crossentropy": Loss(_binary_crossentropy, 1.0, "sigmoid"),
+    "mean_absolute_error": Loss(_absolute_error, 1.0),
+    "mean_squared_error": Loss(_squared_error, 2.0),
+}

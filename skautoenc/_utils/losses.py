@@ -1,0 +1,74 @@
+"""The losses that training treats specially: one table of names and properties."""
+
+import re
+from typing import Any, NamedTuple
+
+
+class LossProperties(NamedTuple):
+    """Properties of a loss of Keras.
+
+    Attributes
+    ----------
+    aliases : tuple of str
+        Other names that Keras has for it.
+
+    of_differences : bool
+        Whether it depends on the difference of output and target alone: training on
+        both less a constant is then the same training.
+
+    binary : bool
+        Whether outputs (without ``from_logits``) and targets must be in [0, 1].
+    """
+
+    aliases: tuple[str, ...] = ()
+    of_differences: bool = False
+    binary: bool = False
+
+
+LOSSES: dict[str, LossProperties] = {
+    "binary_crossentropy": LossProperties(
+        ("bce", "BCE", "BinaryCrossentropy"), binary=True
+    ),
+    "binary_focal_crossentropy": LossProperties(
+        ("BinaryFocalCrossentropy",), binary=True
+    ),
+    "huber": LossProperties(("Huber",), of_differences=True),
+    "log_cosh": LossProperties(("LogCosh",), of_differences=True),
+    "mean_absolute_error": LossProperties(
+        ("mae", "MAE", "MeanAbsoluteError"), of_differences=True
+    ),
+    "mean_squared_error": LossProperties(
+        ("mse", "MSE", "MeanSquaredError"), of_differences=True
+    ),
+}
+_ALIASES = {alias: name for name, loss in LOSSES.items() for alias in loss.aliases}
+
+
+def loss_name(loss: Any) -> str | None:
+    """Return Keras's name of a loss, such as "mean_squared_error".
+
+    Parameters
+    ----------
+    loss : str, keras.losses.Loss or callable
+
+    Returns
+    -------
+    str or None
+        None for a user's loss.
+    """
+    if isinstance(loss, str):
+        return _ALIASES.get(loss, loss)
+    kind = loss if hasattr(loss, "__name__") else type(loss)
+    if not kind.__module__.startswith("keras."):
+        return None
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def loss_properties(loss: Any) -> LossProperties:
+    """Return the properties of a loss; those of unknown losses are all False."""
+    return LOSSES.get(loss_name(loss), LossProperties())
+
+
+def is_squared_error(loss: Any) -> bool:
+    """Whether a loss is the mean squared error."""
+    return loss_name(loss) == "mean_squared_error"
