@@ -1,130 +1,135 @@
-"""Where rows are centred before float32, and what float32 cannot resolve of them."""
+"""Centering of rows before they become float32, and warnings of lost precision."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from .._fitted.graph import output_activation
+from .._fitted.network import FittedNetwork
 from .._training import Rows, StreamedRows
-from .._utils.blocks import row_blocks
+from .._utils.blocks import is_streamed, row_blocks
 from .._utils.losses import loss_properties
 from .._utils.warnings import warn_user
-from .data import is_streamed
+from .summary import DataSummary
+from .values import FitData
 
-# Means of so many standard deviations are far from zero for a network whose first
-# weights were drawn for values around zero; so many are warned of.
+Networks = dict[str, FittedNetwork]
+Shifts = tuple[np.ndarray | None, np.ndarray | None]
+
+# Ratio of mean to standard deviation from which on random initial weights, which suit
+# values around zero, do not suit the rows; and from which on a warning is given.
 _FAR, _VERY_FAR = 3, 10
 
-# Rounding by more than this share of the standard deviation is warned of.
+# Maximum rounding error, in standard deviations, without a warning.
 _MAX_ROUNDING = 0.01
 
 
-def centred_networks(networks, loss, inputs, targets, dtype, target_dtype):
-    """Networks whose weights were drawn, made for rows centred as far as they can be.
+def center_networks(
+    networks: Networks,
+    loss: Any,
+    inputs: DataSummary,
+    targets: DataSummary,
+    data: FitData,
+) -> tuple[Networks, Shifts]:
+    """Adapt networks with random weights to rows that are centered, as far as possible.
 
     Parameters
     ----------
     networks : dict of str to FittedNetwork
     loss : str or Keras loss
-    inputs, targets : Survey
-    dtype, target_dtype : dtype
-        Of the rows and of the targets.
+    inputs, targets : DataSummary
+    data : FitData
 
     Returns
     -------
     networks : dict of str to FittedNetwork
     shifts : tuple of (ndarray or None, ndarray or None)
-        To be subtracted from rows and from targets, in their precision.
+        What is subtracted from inputs and targets, in their types.
     """
-    encoder, decoder = networks["_encoder"], networks["_decoder"]
+    encoder, decoder = networks["encoder"], networks["decoder"]
     shifts = choose_shifts(encoder, decoder, loss, inputs, targets)
     if shifts[0] is not None:
         decoder = with_constant_outputs(decoder, targets)
-        dtypes = dtype, target_dtype
+        dtypes = data.X.dtype, data.targets.dtype
         shifts = tuple(map(np.ndarray.astype, shifts, dtypes))
     elif encoder.dense_spec is not None:
-        encoder = centred_first_layer(encoder, inputs)
+        encoder = center_first_layer(encoder, inputs)
     else:
-        warn_of_distance(inputs)
-    return {**networks, "_encoder": encoder, "_decoder": decoder}, shifts
+        _warn_of_distance(inputs)
+    return {**networks, "encoder": encoder, "decoder": decoder}, shifts
 
 
-def choose_shifts(encoder, decoder, loss, inputs, targets):
-    """What is subtracted from rows before a network sees them, and added afterwards.
+def choose_shifts(
+    encoder: FittedNetwork,
+    decoder: FittedNetwork,
+    loss: Any,
+    inputs: DataSummary,
+    targets: DataSummary,
+) -> Shifts:
+    """Return what is subtracted from inputs and targets before they become float32.
 
-    A network with a linear output that is trained on a loss of differences does the
-    same on centred rows as on others, without losing digits to their mean. Networks
-    that are not stacks of dense layers are left as they are, unless the rows are far
-    from zero.
-
-    Parameters
-    ----------
-    encoder, decoder : FittedNetwork
-    loss : str or Keras loss
-    inputs, targets : Survey
+    With a linear output and a loss of differences, training on centered rows is
+    equivalent to training on the original ones, and no digits are lost to the mean.
+    Networks that are not stacks of dense layers are trained on rows as they are, unless
+    these are far from zero.
 
     Returns
     -------
-    input_shift, output_shift : ndarray of shape (n_features,), float64, or None
+    input_shift, target_shift : ndarray of shape (n_features,), float64, or None
     """
     if not loss_properties(loss).of_differences:
         return None, None
     if output_activation(decoder.config) != "linear":
         return None, None
-    if None in (encoder.dense_spec, decoder.dense_spec) and not distance(inputs) > _FAR:
+    is_dense = encoder.dense_spec is not None and decoder.dense_spec is not None
+    if not is_dense and not distance(inputs) > _FAR:
         return None, None
     shifts = _center(inputs), _center(targets)
     return shifts if any(shift.any() for shift in shifts) else (None, None)
 
 
-def _center(survey):
-    """About the mean of each feature, exactly the value of a constant one.
+def _center(summary):
+    """Return the rounded mean of each feature, and exactly the value of constant ones.
 
     The mean is rounded to a thousandth of the standard deviation, so that it does not
-    depend on the order in which rows were summed.
+    depend on the order of summation.
     """
-    varies = survey.variance > 0
-    deviation = np.sqrt(np.where(varies, survey.variance, 1.0))
-    grain = np.exp2(np.floor(np.log2(deviation)) - 10)
-    return np.where(varies, np.round(survey.mean / grain) * grain, survey.low)
+    varies = summary.variance > 0
+    deviation = np.sqrt(np.where(varies, summary.variance, 1.0))
+    unit = np.exp2(np.floor(np.log2(deviation)) - 10)
+    return np.where(varies, np.round(summary.mean / unit) * unit, summary.low)
 
 
-def distance(survey):
-    """How far rows are from zero, over the features, in standard deviations."""
-    squares, variance = np.square(survey.mean).mean(), survey.variance.mean()
+def distance(summary: DataSummary) -> float:
+    """Return the distance of rows from zero, in standard deviations over features."""
+    squares, variance = np.square(summary.mean).mean(), summary.variance.mean()
     if squares == 0:
         return 0.0
     return np.sqrt(squares / variance) if variance > 0 else np.inf
 
 
-def centred_first_layer(encoder, survey):
-    """A dense encoder whose first layer takes rows less their mean, at first.
+def center_first_layer(encoder: FittedNetwork, inputs: DataSummary) -> FittedNetwork:
+    """Return a dense encoder whose initial first layer subtracts the mean of the rows.
 
-    Rows that are far from zero would leave most units always on, or always off.
-
-    Parameters
-    ----------
-    encoder : FittedNetwork
-        Of dense layers.
-
-    survey : Survey
+    With rows far from zero, most units would be always or never active.
     """
-    if not distance(survey) > _FAR:
+    if not distance(inputs) > _FAR:
         return encoder
     spec = encoder.dense_spec
-    return encoder.with_weights(spec.fold(encoder.weights, survey.mean))
+    return encoder.with_weights(spec.fold(encoder.weights, inputs.mean))
 
 
-def with_constant_outputs(decoder, survey):
-    """A dense decoder that gives zero for features that do not vary.
+def with_constant_outputs(
+    decoder: FittedNetwork, targets: DataSummary
+) -> FittedNetwork:
+    """Return a dense decoder whose output is zero for constant features.
 
-    These are zero after the shift, so the error and the gradient are too, and neither
-    training nor noise moves them.
-
-    Parameters
-    ----------
-    decoder : FittedNetwork
-    survey : Survey
+    After the shift these are zero, so their error and gradient are zero and remain so,
+    and they are reconstructed exactly.
     """
-    spec, varies = decoder.dense_spec, survey.variance > 0
+    spec, varies = decoder.dense_spec, targets.variance > 0
     if spec is None or spec.is_transposed or varies.all():
         return decoder
     mask = varies.astype(np.float32)
@@ -135,23 +140,30 @@ def with_constant_outputs(decoder, survey):
     return decoder.with_weights(weights.arrays())
 
 
-def warn_of_distance(survey):
-    """Warn of rows so far from zero that a network will hardly learn what varies."""
-    if distance(survey) > _VERY_FAR:
+def _warn_of_distance(inputs):
+    """Warn of rows so far from zero that their variation is hard to learn."""
+    if distance(inputs) > _VERY_FAR:
         warn_user(
             "The values of X are far from zero: their means are "
-            f"{distance(survey):.3g} times their standard deviations, and this network "
-            "is not centred. Scale X with StandardScaler or MinMaxScaler.",
+            f"{distance(inputs):.3g} times their standard deviations, and this network "
+            "is not centered. Scale X with StandardScaler or MinMaxScaler.",
         )
 
 
-def warn_of_rounding(survey, shift, dtype, names=None):
-    """Warn of features that vary less than float32 can resolve.
+def warn_of_rounding(
+    inputs: DataSummary,
+    shift: np.ndarray | None,
+    dtype: np.dtype,
+    names: np.ndarray | None = None,
+) -> None:
+    """Warn of features whose variation float32 cannot resolve.
 
     Parameters
     ----------
-    survey : Survey
+    inputs : DataSummary
     shift : ndarray of shape (n_features,) or None
+        What is subtracted from the rows before they become float32.
+
     dtype : {np.float32, np.float64}
         Of the rows as they were given. Those of float32 are rounded already.
 
@@ -159,10 +171,10 @@ def warn_of_rounding(survey, shift, dtype, names=None):
     """
     if shift is None or dtype == np.float32:
         shift = 0.0
-    largest = np.maximum(abs(survey.low - shift), abs(survey.high - shift))
+    largest = np.maximum(abs(inputs.low - shift), abs(inputs.high - shift))
     rounding = np.spacing(largest.astype(np.float32))
-    is_lost = rounding > _MAX_ROUNDING * np.sqrt(survey.variance)
-    is_lost &= survey.low < survey.high
+    is_lost = rounding > _MAX_ROUNDING * np.sqrt(inputs.variance)
+    is_lost &= inputs.low < inputs.high
     if not is_lost.any():
         return
     lost = np.flatnonzero(is_lost)
@@ -174,48 +186,58 @@ def warn_of_rounding(survey, shift, dtype, names=None):
         else "Subtract their means first, as StandardScaler does"
     )
     warn_user(
-        f"float32 cannot resolve what varies in {len(lost)} feature(s) of X, which "
-        f"are large beside their standard deviation: {', '.join(shown)}{more}. "
+        f"float32 cannot resolve the variation of {len(lost)} feature(s) of X, which "
+        f"are large relative to their standard deviation: {', '.join(shown)}{more}. "
         f"{remedy}.",
     )
 
 
-def centred_rows(X, targets, shifts, sample_weight=None, place=None):
-    """The rows of a table for training or validation, streamed where they are many.
+def center_rows(
+    data: FitData, shifts: Shifts, row_hashes: np.ndarray | None
+) -> tuple[Rows | StreamedRows, Rows | StreamedRows | None]:
+    """Return the rows for training, and those for validation if they were given.
 
-    float64 rows in memory are centred and cut to float32 once, others as they are read.
+    Rows in memory are put in the order of their hashes, so that a fit does not depend
+    on the order in which they are given. float64 rows in memory are centered and
+    converted to float32 once, other rows whenever they are read.
 
     Parameters
     ----------
-    X, targets : ndarray or CSR matrix, or None for no `targets`
+    data : FitData
     shifts : tuple of (ndarray or None, ndarray or None)
-    sample_weight : ndarray of shape (n_samples,) or None, default=None
-    place : ndarray of shape (n_samples,) or None, default=None
-        Orders the rows.
+    row_hashes : ndarray of shape (n_samples,) or None
+        See `DataSummary`.
     """
+    order = None if row_hashes is None else np.argsort(row_hashes, kind="stable")
+    rows = _rows(data.X, data.X_clean, shifts, data.sample_weight, order)
+    if data.validation is None:
+        return rows, None
+    return rows, _rows(*data.validation, shifts)
+
+
+def _rows(X, targets, shifts, sample_weight=None, order=None):
     shift, target_shift = shifts
     if is_streamed(X):
         return StreamedRows(
             X, sample_weight, targets, shift=shift, target_shift=target_shift
         )
-    X, shift = _in_float32(X, shift)
-    targets, target_shift = _in_float32(targets, target_shift)
+    X, shift = _to_float32(X, shift)
+    targets, target_shift = _to_float32(targets, target_shift)
     shifts = {"shift": shift, "target_shift": target_shift}
-    if place is None:
+    if order is None:
         return Rows.all(X, targets, **shifts)
-    order = np.argsort(place, kind="stable")
     return Rows.weighted(X, order, sample_weight, targets, **shifts)
 
 
-def _in_float32(X, shift):
-    """Rows in float32, and what is still to be subtracted from them."""
+def _to_float32(X, shift):
+    """Return rows that are float32 if possible, and what is still to be subtracted."""
     if X is None or X.dtype == np.float32:
         return X, shift
     if shift is None:
         return X.astype(np.float32), None
     if not isinstance(X, np.ndarray):
         return X, shift
-    centred = np.empty(X.shape, np.float32)
+    centered = np.empty(X.shape, np.float32)
     for rows in row_blocks(*X.shape):
-        centred[rows] = X[rows] - shift
-    return centred, None
+        centered[rows] = X[rows] - shift
+    return centered, None

@@ -17,15 +17,16 @@ from .._training import (
     Verbose,
     run_epochs,
 )
+from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
 from .augmentation import bind_noise
 from .centering import center_networks, center_rows, warn_of_rounding
-from .checks import check_loss_domain, is_squared_error, warn_of_output_range
+from .checks import check_loss_domain, warn_of_output_range
 from .defaults import use_mixup
 from .diagnosis import check_result, warn_of_collapse
 from .initialization import initialize, with_pca_weights
 from .pca import noise_variance
-from .selection import describe_selection, reason_to_keep_pca
+from .selection import select_networks
 from .summary import summarize
 from .trainable import (
     engine_of,
@@ -113,23 +114,28 @@ def fit_autoencoder(
 
     sample = check_result(learned, rows, start.networks if start.is_pca else None)
     n_iter = len(state.history["loss"])
-    best_epoch = n_iter if early_stopping is None else early_stopping.best_epoch
-    reason = _reason_to_keep_pca(start, learned, best_epoch, config, options)
-    if reason is not None:
-        learned, best_epoch = start.networks, 0
-        if inputs.row_hashes is not None:  # data visited in blocks are not read again
-            learned = with_pca_weights(networks, rows, start.pca_seed)
-    else:
+    selection = select_networks(
+        start,
+        learned,
+        early_stopping and early_stopping.best_epoch,
+        n_iter,
+        require_significance=options.early_stopping == "auto"
+        and config.augmentation.corruption is None
+        and is_squared_error(options.loss),
+    )
+    learned = selection.networks
+    if not selection.is_pca:
         n_steps = n_iter * len(start.training) // config.batch_size
         warn_of_collapse(options, sample, n_steps)
+    elif inputs.row_hashes is not None:  # data visited in blocks are not read again
+        learned = with_pca_weights(networks, rows, start.pca_seed)
     if options.verbose:
-        has_stopping = early_stopping is not None
-        print(describe_selection(reason, best_epoch, has_stopping), flush=True)
+        print(selection.message, flush=True)
     return make_result(
         _with_shifts(learned, shifts),
         history=state.history,
         n_iter=n_iter,
-        best_epoch=best_epoch,
+        best_epoch=selection.epoch,
     )
 
 
@@ -196,18 +202,3 @@ def _keras_callbacks(trainable, start, shifts, options):
         return None
     model = model_for_callbacks(trainable, start.networks, shifts)
     return KerasCallbacks(options.callbacks, model)
-
-
-def _reason_to_keep_pca(start, learned, best_epoch, config, options):
-    """Return why PCA is kept; None if it is not, or if training started elsewhere."""
-    if not (start.is_pca and start.stops_early):
-        return None
-    return reason_to_keep_pca(
-        start.networks,
-        learned,
-        start.validation,
-        best_epoch,
-        require_significance=options.early_stopping == "auto"
-        and config.augmentation.corruption is None
-        and is_squared_error(options.loss),
-    )

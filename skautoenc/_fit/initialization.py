@@ -9,10 +9,9 @@ import numpy as np
 from .._fitted.network import FittedNetwork
 from .._utils.random import RandomStreams
 from .._utils.warnings import warn_user
-from .pca import (
-    MAX_STREAMED_FEATURES,
-    are_linear,
-    is_too_wide,
+from .pca import MAX_STREAMED_FEATURES, is_too_wide
+from .pca_weights import (
+    can_be_linear,
     pca_init_error,
     pca_networks,
     reasons_against_pca,
@@ -131,7 +130,7 @@ def _starts_from_pca(networks, rows, options):
         options.init == "auto" and options.has_given_weights
     ):
         return False
-    if is_too_wide(rows) and are_linear(*pair):
+    if is_too_wide(rows) and can_be_linear(*pair):
         warn_user(
             "Training starts from random weights, not from PCA: X has "
             f"{rows.X.shape[1]} features, and PCA of data that are visited in blocks "

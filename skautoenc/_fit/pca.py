@@ -1,126 +1,75 @@
-"""PCA as the start of two networks, and whether they have become better than it."""
+"""Weighted PCA of dense, sparse and streamed rows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse import issparse
-from scipy.stats import t
 from sklearn.decomposition import PCA
 from sklearn.utils.extmath import svd_flip
 
-from .._fitted.graph import layers_of, output_activation
-from .._fitted.network import FittedNetwork
 from .._training import StreamedRows
 from .._utils.threads import one_blas_thread
 
-# The covariance of streamed rows is held as a whole, and of others where that is quick:
-# sparse and dense rows then have the same.
+# Maximum number of features for which the covariance matrix is computed: of data that
+# are visited in blocks, which have no other way, and of other data, for which it is
+# fast. Sparse and dense rows then have the same components.
 MAX_STREAMED_FEATURES, _MAX_COVARIANCE = 2**12, 2**10
 
-_NO_PATH = "it has hidden layers without the linear path of a DenseNetwork"
-
-# Fewer rows than this are decomposed whole, not by PCA's randomised solver.
+# Data with fewer rows get a full decomposition, not a randomized one.
 _MAX_DECOMPOSED = 2**9
 
-# Of a component's scale, beside that of a feature: what varies less is noise.
-_MIN_SCALE = 1e-3
-
-# Rows that the noise variance of wide data is taken from, and its least share of a
-# feature's mean variance: with less there is hardly a prior.
+# Maximum number of rows for the noise variance of wide data, and minimum noise variance
+# relative to the mean variance of a feature: a smaller one is hardly a prior.
 _MAX_SAMPLED, _MIN_NOISE = 2**12, 0.05
 
-# Of having done better than by chance.
-_CONFIDENCE = 0.95
+# Number of rows of a block.
+_BLOCK_ROWS = 2**12
 
 
-def why_not_pca(encoder, decoder, rows):
-    """Return why two networks cannot be exactly PCA on these rows.
+class Components(NamedTuple):
+    """Principal components of rows.
 
-    Parameters
+    Attributes
     ----------
-    encoder, decoder : FittedNetwork
-    rows : Rows or StreamedRows
+    components : ndarray of shape (n_components, n_features)
+        Zero for components without variance.
 
-    Returns
-    -------
-    list of str
-        Empty where they can.
+    mean : ndarray of shape (n_features,)
+    variances : ndarray of shape (n_components,)
+        Variance along each component.
+
+    total : float
+        Sum of the variances of all features.
     """
-    n_features = rows.X.shape[1]
-    reasons = [
-        _why_not_linear(part, name, network)
-        for part, name, network in (
-            ("encoder", "code_activation", encoder),
-            ("decoder", "output_activation", decoder),
-        )
-        if not are_linear(network)
-    ]
-    # Where something else keeps it out, there is no linear path either.
-    reasons = [reason for reason in reasons if reason != _NO_PATH] or reasons[:1]
-    if is_too_wide(rows):
-        reasons.append(
-            f"X has {n_features} features, and of rows that are visited in blocks "
-            f"there may be {MAX_STREAMED_FEATURES} at most"
-        )
-    elif not reasons and _n_components(encoder) > _max_components(rows):
-        reasons.append(
-            f"n_components={_n_components(encoder)} is above {_max_components(rows)}, "
-            f"the most for n_samples={len(rows)} and n_features={n_features}"
-        )
-    return reasons
+
+    components: np.ndarray
+    mean: np.ndarray
+    variances: np.ndarray
+    total: float
 
 
-def are_linear(*networks: FittedNetwork) -> bool:
-    """Whether there are weights with which each network is any linear function."""
-    specs = [network.dense_spec for network in networks]
-    return all(spec is not None and spec.can_be_linear for spec in specs)
-
-
-def _why_not_linear(part, name, network):
-    """Why a network cannot be made an arbitrary linear function."""
-    spec, layers = network.dense_spec, layers_of(network.config)
-    if spec is not None and spec.is_transposed:
-        return "tied_weights=True"
-    others = sorted({layer["class_name"] for layer in layers} - {"Dense", "Add"})
-    if others or not layers:
-        return f"the {part} has layers of the kinds {', '.join(others)}"
-    activation = output_activation(network.config)
-    if activation not in (None, "linear"):
-        return f"{name}={activation!r} is not 'linear'"
-    if len(layers) > 1:
-        return _NO_PATH
-    return f"the {part} is not a functional model of dense layers with biases"
-
-
-def _n_components(encoder):
-    return encoder.weights[-1].shape[-1]
-
-
-def _max_components(rows):
+def max_components(rows) -> int:
+    """Return the maximum number of components that PCA of these rows can have."""
     n_max = min(rows.X.shape[1], len(rows))
-    if issparse(rows.X) and not _takes_covariance(rows):
-        n_max = min(min(rows.X.shape) - 1, n_max)  # all that ARPACK finds
+    if issparse(rows.X) and not _uses_covariance(rows):
+        n_max = min(min(rows.X.shape) - 1, n_max)  # the maximum of ARPACK
     return n_max
 
 
-def _takes_covariance(rows):
+def _uses_covariance(rows):
     return isinstance(rows, StreamedRows) or rows.X.shape[1] <= _MAX_COVARIANCE
 
 
-def refusal(reasons):
-    """The error where PCA is asked for and cannot be had."""
-    return ValueError(
-        f"init='pca' needs a network that can be PCA, but {'; '.join(reasons)}. Change "
-        "that, or use init='auto' or init='random'."
-    )
-
-
-def is_too_wide(rows):
-    """Whether rows are streamed, and have too many features for their covariance."""
+def is_too_wide(rows) -> bool:
+    """Whether rows are streamed and have too many features for a covariance matrix."""
     return isinstance(rows, StreamedRows) and rows.X.shape[1] > MAX_STREAMED_FEATURES
 
 
-def noise_variance(rows, n_components, seed):
-    """The noise variance of probabilistic PCA; at least 5 % of the mean variance.
+def noise_variance(rows, n_components: int, seed: int) -> float:
+    """Return the noise variance of probabilistic PCA, at least 5 % of the variance.
 
     M. E. Tipping, C. M. Bishop, "Probabilistic Principal Component Analysis", Journal
     of the Royal Statistical Society B 61 (1999).
@@ -130,112 +79,69 @@ def noise_variance(rows, n_components, seed):
     rows : Rows or StreamedRows
     n_components : int
     seed : int
-
-    Returns
-    -------
-    float
     """
-    if not _takes_covariance(rows) or is_too_wide(rows):
+    if not _uses_covariance(rows) or is_too_wide(rows):
         n_rows = min(len(rows), _MAX_SAMPLED)
         rows = rows.take(np.linspace(0, len(rows) - 1, n_rows).astype(np.intp))
     n_features = rows.X.shape[1]
-    n_components = min(n_components, _max_components(rows))
+    n_components = min(n_components, max_components(rows))
     _, _, variances, total = principal_components(rows, n_components, seed)
-    rest = variances[-1]
+    residual = variances[-1]
     if n_components < n_features:
-        rest = (total - variances.sum()) / (n_features - n_components)
-    return float(max(rest, _MIN_NOISE * total / n_features))
+        residual = (total - variances.sum()) / (n_features - n_components)
+    return float(max(residual, _MIN_NOISE * total / n_features))
 
 
-def pca_networks(encoder, decoder, rows, seed):
-    """Return two networks with the weights with which they are PCA on `rows`.
-
-    Hidden layers keep the kernels they have, which take centred rows and codes of unit
-    scale, whatever the scale of the data; what they add starts at zero.
-
-    Parameters
-    ----------
-    encoder, decoder : FittedNetwork
-        Those for which `why_not_pca` gives no reason, on these rows or on those they
-        were taken from, with kernels as they were drawn. Where the rows are too few, or
-        vary in fewer directions, the components that are missing are zero.
-
-    rows : Rows or StreamedRows
-    seed : int
-        For the randomised solver, which PCA takes for large data.
-
-    Returns
-    -------
-    encoder, decoder : FittedNetwork
-    """
-    n_components = min(_n_components(encoder), _max_components(rows))
-    components, mean, variances, total = principal_components(rows, n_components, seed)
-    n_missing = _n_components(encoder) - n_components
-    components = np.pad(components, [(0, n_missing), (0, 0)])
-    variances = np.pad(variances, (0, n_missing))
-    scale = np.sqrt(total / len(mean))
-    scales = np.maximum(np.sqrt(variances), _MIN_SCALE * scale)
-    return (
-        _linear(encoder, components.T, -mean @ components.T, mean, scale),
-        _linear(decoder, components, mean, np.zeros(len(components)), scales),
-    )
-
-
-def principal_components(rows, n_components, seed):
-    """PCA of rows, in float64 where the covariance is computed.
+def principal_components(rows, n_components: int, seed: int) -> Components:
+    """Return the principal components, in float64 if the covariance is computed.
 
     Parameters
     ----------
     rows : Rows or StreamedRows
     n_components : int
     seed : int
-
-    Returns
-    -------
-    components : ndarray of shape (n_components, n_features)
-        Zero where there is no variance.
-
-    mean : ndarray of shape (n_features,)
-    variances : ndarray of shape (n_components,)
-        Along the components.
-
-    total : float
-        Variance, summed over the features.
+        Of the randomized solver.
     """
-    # One row, or constant ones, have no variance to divide by.
+    # A single row, or constant rows, have no variance to divide by.
     with one_blas_thread, np.errstate(all="ignore"):
-        if _takes_covariance(rows):
+        if _uses_covariance(rows):
             components, mean, covariance, variances = _pca(rows, n_components)
             total, constant = np.trace(covariance), np.diag(covariance) == 0
         else:
-            components, mean, variances, total, constant = _pca_of_wide(
+            components, mean, variances, total, constant = _pca_of_wide_rows(
                 rows, n_components, seed
             )
     total = max(np.nan_to_num(total), 0.0)
     variances = np.nan_to_num(variances).clip(0)
     varies = variances > total * np.finfo(np.float64).eps
-    return components * np.outer(varies, ~constant), mean, variances, total
+    components = components * np.outer(varies, ~constant)
+    return Components(components, mean, variances, total)
 
 
-def _linear(network, kernel, bias, location, scale):
-    """The network made linear; what hidden layers take is centred and scaled first."""
-    kernel, bias = kernel.astype(np.float32), bias.astype(np.float32)
-    spec = network.dense_spec
-    if not spec.has_linear_path:
-        return network.with_weights([kernel, bias])
-    weights = spec.by_role(network.weights)
-    # Rows without variance, or of too little for float32, are not scaled up.
-    scale = np.where(scale > np.finfo(np.float32).tiny, scale, 1.0)
-    first = (weights.kernels[0] / np.reshape(scale, (-1, 1))).astype(np.float32)
-    weights.kernels[0] = first
-    weights.biases[0] = (-location @ first.astype(np.float64)).astype(np.float32)
-    weights.kernels[-1] = np.zeros_like(weights.kernels[-1])
-    weights.biases[-1], weights.linear_path = bias, kernel
-    return network.with_weights(weights.arrays())
+def _pca(rows, n_components):
+    """Return components, mean, covariance and eigenvalues, in one pass over the rows."""
+    n_features = rows.X.shape[1]
+    total, products = np.zeros(n_features), np.zeros((n_features, n_features))
+    weight, origin = 0.0, None
+    for part in rows.parts(_BLOCK_ROWS):
+        block, _ = part.arrays()
+        if origin is None:  # near the mean, or products would lose their digits to it
+            origin = block.mean(axis=0, dtype=np.float64)
+        block = block - origin
+        weighted = block * part.weight[:, None]
+        weight += part.weight.sum(dtype=np.float64)
+        total += weighted.sum(axis=0)
+        products += weighted.T @ block
+    mean = total / weight
+    covariance = products / weight - np.outer(mean, mean)
+    first = n_features - n_components
+    variances, vectors = eigh(covariance, subset_by_index=[first, n_features - 1])
+    _, components = svd_flip(None, vectors.T[::-1], u_based_decision=False)
+    return components, origin + mean, covariance, variances[::-1]
 
 
-def _pca_of_wide(rows, n_components, seed):
-    """The same of tables whose covariance is large, and which features are zero."""
+def _pca_of_wide_rows(rows, n_components, seed):
+    """Return the same for wide rows, but which features are constant as covariance."""
     if issparse(rows.X):
         X = rows.X[rows.index]
         constant = np.zeros(X.shape[1], bool)
@@ -251,63 +157,3 @@ def _pca_of_wide(rows, n_components, seed):
     variances = pca.explained_variance_
     total = variances.sum() / pca.explained_variance_ratio_.sum()
     return pca.components_, mean, variances, total, constant
-
-
-def _pca(rows, n_components):
-    """Components, mean, covariance and its eigenvalues, in one pass over the rows."""
-    n_features = rows.X.shape[1]
-    total, products = np.zeros(n_features), np.zeros((n_features, n_features))
-    weight, origin = 0.0, None
-    for part in rows.parts(2**12):
-        block, _ = part.arrays()
-        if origin is None:  # near the mean, or squares would swallow what varies
-            origin = block.mean(axis=0, dtype=np.float64)
-        block = block - origin
-        weighted = block * part.weight[:, None]
-        weight += part.weight.sum(dtype=np.float64)
-        total += weighted.sum(axis=0)
-        products += weighted.T @ block
-    mean = total / weight
-    covariance = products / weight - np.outer(mean, mean)
-    first = n_features - n_components
-    variances, vectors = eigh(covariance, subset_by_index=[first, n_features - 1])
-    _, components = svd_flip(None, vectors.T[::-1], u_based_decision=False)
-    return components, origin + mean, covariance, variances[::-1]
-
-
-def is_better(learned, start, rows):
-    """Whether networks have a significantly lower squared error on rows than others.
-
-    A one-sided paired t-test at the level of 5 %.
-
-    Parameters
-    ----------
-    learned, start : tuple of (FittedNetwork, FittedNetwork)
-        Encoder and decoder.
-
-    rows : Rows or StreamedRows
-    """
-    count = total = squares = 0.0
-    for part, before, after in zip(
-        rows.parts(2**12),
-        squared_errors(rows, *start),
-        squared_errors(rows, *learned),
-        strict=True,
-    ):
-        gains = part.weight * (before - after)
-        count += len(part)
-        total += gains.sum()
-        squares += np.square(gains).sum()
-    if count == 1:
-        return total > 0
-    variance = max(0.0, squares - total**2 / count) / (count - 1)
-    return total / count > t.ppf(_CONFIDENCE, count - 1) * np.sqrt(variance / count)
-
-
-def squared_errors(rows, encoder, decoder):
-    """Mean squared error of each row in float64, some thousands of rows at a time."""
-    for part in rows.parts(2**12):
-        inputs, targets = part.arrays()
-        errors = decoder(encoder(inputs)).astype(np.float64)
-        errors -= targets
-        yield np.square(errors, out=errors).mean(axis=1)

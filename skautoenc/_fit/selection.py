@@ -1,57 +1,81 @@
-"""Which networks a fit keeps: those that were trained, or the PCA it started from."""
+"""Which networks a fit keeps: the trained ones, or the PCA that they started from."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from .._fitted.network import FittedNetwork
-from .pca import significantly_better
+from .errors import significantly_better
+from .initialization import Initialization
 
 Networks = dict[str, FittedNetwork]
 
 
-def reason_to_keep_pca(
-    pca: Networks,
+class Selection(NamedTuple):
+    """The networks that are kept.
+
+    Attributes
+    ----------
+    networks : dict of str to FittedNetwork
+    epoch : int
+        Epoch of their weights. 0 for the initial weights.
+
+    is_pca : bool
+    message : str
+        Says which epoch is kept, and why.
+    """
+
+    networks: Networks
+    epoch: int
+    is_pca: bool
+    message: str
+
+
+def select_networks(
+    start: Initialization,
     learned: Networks,
-    validation,
     best_epoch: int | None,
+    n_iter: int,
     *,
     require_significance: bool,
-) -> str | None:
-    """Return why the initial PCA is kept; None if the trained networks are better.
+) -> Selection:
+    """Keep the trained networks, or PCA if they are not better.
 
     Parameters
     ----------
-    pca, learned : dict of str to FittedNetwork
-        Initial and trained networks.
+    start : Initialization
+    learned : dict of str to FittedNetwork
+        The networks after training.
 
-    validation : Rows or StreamedRows
     best_epoch : int or None
-        Epoch of the lowest validation loss. 0 for the initial networks.
+        Epoch of the lowest validation loss; None without early stopping.
+
+    n_iter : int
+        Number of epochs run.
 
     require_significance : bool
-        Whether the squared error of the trained networks must be significantly lower.
+        Whether the trained networks must have a significantly lower squared error.
     """
+    if best_epoch is None:
+        line = f"Kept epoch {n_iter}, the last: there is no early stopping."
+        return Selection(learned, n_iter, False, line)
+    lowest = f"Kept epoch {best_epoch}: it has the lowest validation loss."
+    none_lower = "no epoch had a lower validation loss"
+    if not start.is_pca:
+        if best_epoch == 0:
+            lowest = f"Kept epoch 0, the initial weights: {none_lower}."
+        return Selection(learned, best_epoch, False, lowest)
     if best_epoch == 0:
-        return "no epoch had a lower validation loss"
+        line = f"Kept epoch 0, which is PCA: {none_lower}."
+        return Selection(start.networks, 0, True, line)
     if require_significance and not significantly_better(
         (learned["encoder"], learned["decoder"]),
-        (pca["encoder"], pca["decoder"]),
-        validation,
+        (start.networks["encoder"], start.networks["decoder"]),
+        start.validation,
     ):
-        return (
-            f"on {len(validation)} validation rows the lower loss of epoch "
-            f"{best_epoch} is not significant"
+        line = (
+            f"Kept epoch 0, which is PCA: on {len(start.validation)} validation rows "
+            f"the lower loss of epoch {best_epoch} is not significant."
         )
-    return None
-
-
-def describe_selection(reason: str | None, best_epoch: int | None, n_iter: int) -> str:
-    """Return a line that says which epoch's weights are kept, and why."""
-    if reason is not None:
-        return f"Kept epoch 0, which is PCA: {reason}."
-    if best_epoch is None:
-        return f"Kept epoch {n_iter}, the last: there is no early stopping."
-    if best_epoch == 0:
-        return (
-            "Kept epoch 0, the initial weights: no epoch had a lower validation loss."
-        )
-    return f"Kept epoch {best_epoch}: it has the lowest validation loss."
+        return Selection(start.networks, 0, True, line)
+    return Selection(learned, best_epoch, False, lowest)

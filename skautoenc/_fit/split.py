@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._fitted.network import FittedNetwork
-from .pca import squared_errors
+from .errors import squared_errors
 from .values import FitOptions
 
 # Minimum number of distinct rows for an automatic validation split, and the minimum

@@ -5,12 +5,8 @@ small fits take here, and a step of a small network is faster. The formulas are
 Keras's; the tests compare the engines.
 """
 
-import copy
-import functools
-import json
 import sys
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
