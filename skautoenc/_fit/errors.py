@@ -20,7 +20,7 @@ Pair = tuple[FittedNetwork, FittedNetwork]
 def squared_errors(
     rows, encoder: FittedNetwork, decoder: FittedNetwork
 ) -> Iterator[np.ndarray]:
-    """Yield the mean squared error of each row in float64, a block of rows at a time."""
+    """Yield the mean squared errors of rows in float64, a block of rows at a time."""
     for block in rows.parts(_BLOCK_ROWS):
         inputs, targets = block.arrays()
         errors = decoder(encoder(inputs)).astype(np.float64)

@@ -119,7 +119,7 @@ def principal_components(rows, n_components: int, seed: int) -> Components:
 
 
 def _pca(rows, n_components):
-    """Return components, mean, covariance and eigenvalues, in one pass over the rows."""
+    """Return components, mean, covariance and eigenvalues, in one pass over rows."""
     n_features = rows.X.shape[1]
     total, products = np.zeros(n_features), np.zeros((n_features, n_features))
     weight, origin = 0.0, None
