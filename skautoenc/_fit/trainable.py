@@ -71,7 +71,7 @@ def make_trainable(
     if _trains_in_numpy(pair, data, options):
         networks = dict(zip(("encoder", "decoder"), pair, strict=True))
         return Trainable(networks, int(options.n_components), None)
-    check_can_be_loaded(options)
+    check_can_be_loaded(_custom_parameters(options))
     with isolated(streams.seed("weights")):
         if pair is None:
             row_shape = data.schema.row_shape or (data.schema.n_features,)
@@ -87,6 +87,18 @@ def make_trainable(
         networks |= zip(("encoder", "decoder"), pair, strict=True)
     n_components = objective.parts["encoder"].output_shape[1]
     return Trainable(networks, n_components, objective)
+
+
+def _custom_parameters(options):
+    """Return the parameters of the fit and of its network that may hold objects."""
+    network = options.network
+    has_params = hasattr(network, "get_params") and not isinstance(network, type)
+    return {
+        "loss": options.loss,
+        "optimizer": options.optimizer,
+        "learning_rate": options.learning_rate,
+        **(network.get_params(deep=False) if has_params else {}),
+    }
 
 
 def needs_keras(data: FitData, options: FitOptions, streams: RandomStreams) -> bool:

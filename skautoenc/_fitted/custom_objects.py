@@ -1,24 +1,26 @@
-"""Objects of the user's classes among the parameters: checked, and pickled.
+"""Checks and pickles of parameters that are objects of the user's classes.
 
-Keras pickles a loss or an optimizer as a config that names its class; a process that
-has not imported the class cannot load that. So they are pickled here as the class
-itself with the config, and are registered where they are loaded.
+Keras pickles a loss or an optimizer as a config that names its class, which a process
+that has not imported the class cannot load. So they are pickled here as the class
+itself with the config, and the class is registered when they are loaded.
 """
 
 import inspect
 import json
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from .._backend.keras import load
 from .graph import parts_of
 from .rebuilding import is_custom, registered_name
 
-# What Keras builds from its config, whatever network it is in.
+# Last words of the names of parameters that hold objects of Keras.
 _KINDS = ("loss", "optimizer", "rate", "activation", "regularizer")
 
 
 def _keras():
-    """Keras, if it is imported: without it nothing is registered."""
+    """Keras if it is imported, else None: then nothing is registered."""
     module = sys.modules.get("keras")
     return module if hasattr(module, "saving") else None
 
@@ -28,7 +30,7 @@ def _is_from_keras(value):
 
 
 def _name(value):
-    """The name that a class or function, or an object's class, is registered by."""
+    """The registered name of a class, a function, or an object's class, or None."""
     saving = _keras().saving
     kind = value if _is_definition(value) else type(value)
     name = saving.get_registered_name(kind)
@@ -39,24 +41,22 @@ def _is_definition(value):
     return inspect.isfunction(value) or inspect.isclass(value)
 
 
-def check_can_be_loaded(estimator):
+def check_can_be_loaded(parameters: Mapping[str, Any]) -> None:
     """Refuse losses, optimizers and the like that could not be loaded from a pickle.
 
     Parameters
     ----------
-    estimator : object
+    parameters : mapping of str to object
+        Losses, optimizers, learning rates, activations and regularizers are checked.
 
     Raises
     ------
     ValueError
         Naming the parameter, and what its class lacks.
     """
-    for owner in (estimator, estimator.network):
-        if not hasattr(owner, "get_params") or inspect.isclass(owner):
-            continue
-        for name, value in owner.get_params(deep=False).items():
-            if name.rpartition("_")[-1] in _KINDS:
-                _check(name, value)
+    for name, value in parameters.items():
+        if name.rpartition("_")[-1] in _KINDS:
+            _check(name, value)
 
 
 def _check(name, value):
@@ -64,7 +64,7 @@ def _check(name, value):
     if hasattr(value, "get_config") and not inspect.isclass(value):
         _check_object(name, value)
     elif callable(value) and is_layers and not _is_from_keras(value):
-        # Stands in the network's config; a loss is only called.
+        # It is part of the network's config; a loss is only called.
         _check_registered(name, value)
 
 
@@ -76,24 +76,24 @@ def _check_registered(name, value):
     if known != kind.__name__:
         raise ValueError(
             f"{name}={value!r} could not be loaded from a pickle: another object has "
-            f"been registered as {known!r} since. Give that one, or another name."
+            f"been registered as {known!r} since. Pass that one, or rename this one."
         )
     raise ValueError(_not_registered(name, value, kind.__name__))
 
 
 def _not_registered(name, value, kind):
     if kind == "<lambda>":
-        way = "Write it as a function (def), and decorate that"
+        remedy = "Write it as a function (def), and decorate that"
     else:
-        way = f"Decorate {kind}"
+        remedy = f"Decorate {kind}"
     return (
-        f"{name}={value!r} could not be loaded from a pickle, as Keras does not know "
-        f"{kind}. {way} with @keras.saving.register_keras_serializable()."
+        f"{name}={value!r} could not be loaded from a pickle, because {kind} is not "
+        f"registered. {remedy} with @keras.saving.register_keras_serializable()."
     )
 
 
 def _check_object(name, value):
-    """Raise where an object with a config is another one when built again."""
+    """Raise if an object with a config changes when it is rebuilt from that."""
     _, keras = load()
     try:
         spec = keras.saving.serialize_keras_object(value)
@@ -104,23 +104,23 @@ def _check_object(name, value):
                 raise ValueError(_not_registered(name, value, part["class_name"]))
             lost += [each for each in _arguments(cls) if each not in part["config"]]
         if not lost and not _is_from_keras(value):
-            again = type(value).from_config(value.get_config())
-            lost = _changed(vars(value), vars(again))
+            rebuilt = type(value).from_config(value.get_config())
+            lost = _changed(vars(value), vars(rebuilt))
     except (AttributeError, KeyError, NotImplementedError, TypeError) as error:
         raise ValueError(
-            f"{name}={value!r} could not be copied or loaded: its class must be built "
-            f"again from what its get_config gives. {error}"
+            f"{name}={value!r} could not be copied or loaded: it must be rebuilt from "
+            f"what its get_config returns. {error}"
         ) from error
     if lost:
         raise ValueError(
             f"{name}={value!r} could not be copied or loaded as it is: "
-            f"{', '.join(map(repr, lost))} would be lost. get_config must hold every "
+            f"{', '.join(map(repr, lost))} would be lost. get_config must return every "
             "argument of __init__."
         )
 
 
 def _changed(before, after):
-    """Names of plain attributes that an object built again has otherwise."""
+    """Names of plain attributes that differ in a rebuilt object."""
     return [
         name
         for name, value in before.items()
@@ -132,7 +132,7 @@ def _changed(before, after):
 
 
 def _arguments(cls):
-    """Names of the arguments of a class, unless its constructor is Keras's own."""
+    """Names of the arguments of a class, unless its constructor is Keras's."""
     if inspect.isfunction(cls) or _is_from_keras(cls.__init__):
         return []
     return [
@@ -143,7 +143,7 @@ def _arguments(cls):
 
 
 class _Pickled:
-    """Is pickled as a call that gives the object back, and registers its class."""
+    """An object that is pickled as a call that returns another one."""
 
     def __init__(self, function, *arguments):
         self._call = function, arguments
@@ -152,8 +152,8 @@ class _Pickled:
         return self._call
 
 
-def picklable(value):
-    """Return a parameter as it is to be pickled.
+def picklable(value: Any) -> Any:
+    """Return a parameter so that it is pickled with the definitions that it needs.
 
     Parameters
     ----------
@@ -162,7 +162,8 @@ def picklable(value):
     Returns
     -------
     object
-        `value`, unless Keras has it registered, or its class, or one in its config.
+        `value` itself, unless it, its class or one in its config is registered with
+        Keras.
     """
     if _keras() is None or isinstance(value, str | tuple | list | dict):
         return value
@@ -179,8 +180,8 @@ def picklable(value):
     return _beside(_Pickled(_from_config, type(value), config), definitions)
 
 
-def with_definitions(network):
-    """Return a network so that it is pickled beside the definitions that it needs.
+def with_definitions(network: Any) -> Any:
+    """Return a network so that it is pickled with the definitions that it needs.
 
     Parameters
     ----------
@@ -193,7 +194,7 @@ def with_definitions(network):
         configs = [json.loads(p.config) for p in network if hasattr(p, "config")]
         return _beside(network, _definitions_in(configs))
     if _module_of(network) == "__main__":
-        # What a script or notebook defines is not imported in a worker.
+        # What a script or notebook defines is not imported in worker processes.
         known = _keras().saving.get_custom_objects().values()
         return _beside(
             network, [_known(each) for each in known if each.__module__ == "__main__"]
@@ -213,7 +214,7 @@ def _known(definition):
 
 
 def _beside(value, definitions):
-    """Pickle the definitions first, so that they are registered when it is loaded."""
+    """A value that is pickled after the definitions, so that these are registered."""
     if not definitions:
         return value
     return _Pickled(_last, *(_Pickled(_registered, *d) for d in definitions), value)
@@ -224,7 +225,7 @@ def _last(*values):
 
 
 def _registered(definition, name):
-    """Register a class or function, where importing it has not done so."""
+    """Register a class or function, unless importing it has done so."""
     _, keras = load()
     if keras.saving.get_registered_object(name) is not definition:
         package, _, last = name.rpartition(">")

@@ -1,4 +1,4 @@
-"""What the networks share."""
+"""The base class of networks."""
 
 from sklearn.base import BaseEstimator
 
@@ -6,6 +6,11 @@ from .._fitted.custom_objects import picklable
 
 
 class Network(BaseEstimator):
+    """A network with parameters as those of an estimator.
+
+    It is pickled with the definitions of the user's classes among its parameters.
+    """
+
     def __getstate__(self):
         state = super().__getstate__()
         return {name: picklable(value) for name, value in state.items()}

@@ -1,6 +1,7 @@
-"""Whether a model can be kept: built again from its config, the same at each call."""
+"""Checks that a model can be stored: it can be rebuilt, and it is deterministic."""
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -10,10 +11,15 @@ from .._fitted.network import FittedNetwork, config_of
 from .._fitted.rebuilding import holds_code, is_custom, model_from_config
 
 
-def check_can_be_rebuilt(part, model):
-    """Raise where Keras could not build the model again from its config.
+def check_can_be_rebuilt(part: str, model: Any) -> None:
+    """Raise a ValueError if Keras cannot rebuild a model from its config.
 
-    Tried only where the config names something that is not Keras's own.
+    Checked only if the config names something that is not part of Keras.
+
+    Parameters
+    ----------
+    part : {"encoder", "decoder", "model"}
+    model : keras.Model
     """
     spec, reason = None, ""
     try:
@@ -25,17 +31,17 @@ def check_can_be_rebuilt(part, model):
         return
     except (KeyError, NotImplementedError, OSError, TypeError, ValueError) as error:
         reason, without_source = str(error), isinstance(error, OSError)
-    # Of a lambda Keras shows the source, which an interactive session has not.
+    # Keras shows the source of a lambda, which does not exist in interactive sessions.
     if without_source or (spec is not None and holds_code(spec)):
         raise ValueError(
             f"network: the {part} holds a Python lambda (in a Lambda layer, or as an "
-            "activation), whose code is never kept. Call functions of keras.ops on "
-            "the tensors instead, or use a layer class or a function of your own with "
+            "activation), whose code is never stored. Call functions of keras.ops on "
+            "the tensors instead, or define a layer class or a function with "
             "@keras.saving.register_keras_serializable()."
         )
     raise ValueError(
-        f"network: the {part} holds functions or layers that Keras cannot build "
-        "again from their config, so that they could not be kept after training. "
+        f"network: the {part} holds functions or layers that Keras cannot rebuild "
+        "from their config, so they cannot be stored after training. "
         "Decorate them with @keras.saving.register_keras_serializable(), and give "
         f"a layer get_config. {reason[:300]}"
     )
@@ -45,43 +51,43 @@ def _names_something_custom(spec):
     return any(map(is_custom, parts_of(spec)))
 
 
-def check_is_kept(part, model):
-    """Raise where a model gives other numbers at each call, or when built again.
+def check_is_reproducible(part: str, model: Any) -> None:
+    """Raise a ValueError if a model is random at inference, or changed when rebuilt.
 
-    Tried only where the config names something that is not Keras's own.
+    Checked only if the config names something that is not part of Keras.
 
     Parameters
     ----------
     part : {"encoder", "decoder"}
     model : keras.Model
-        Between flat rows.
+        With flat rows as its input and output.
     """
-    kept = FittedNetwork.from_keras(model)
-    if not _names_something_custom(json.loads(kept.config)):
+    network = FittedNetwork.from_keras(model)
+    if not _names_something_custom(json.loads(network.config)):
         return
-    again = kept.to_keras()
-    layer, takes = _first_that_differs(again, again)
+    rebuilt = network.to_keras()
+    layer, inputs = _first_that_differs(rebuilt, rebuilt)
     if layer is not None:
         raise ValueError(
             f"network: the layer {layer!r} of the {part} draws random numbers at "
-            "inference, so that the same row would get other numbers at each call. "
-            + _without_draws(part, layer, takes)
+            "inference, so the same row would have another result at each call. "
+            + _without_draws(part, layer, inputs)
         )
-    layer, _ = _first_that_differs(model, again)
+    layer, _ = _first_that_differs(model, rebuilt)
     if layer is not None:
         raise ValueError(
-            f"network: the layer {layer!r} of the {part}, built again from its "
-            "config, gives other numbers, so that it could not be kept after training. "
-            "Its get_config must hold every argument of its __init__."
+            f"network: the layer {layer!r} of the {part}, rebuilt from its config, "
+            "has other outputs, so it cannot be stored after training. Its get_config "
+            "must hold every argument of its __init__."
         )
 
 
-def _without_draws(part, layer, takes):
-    """What to do about a layer that draws, given what it takes."""
+def _without_draws(part, layer, inputs):
+    """The remedy for a layer that draws, given the names of its inputs."""
     training = "Or let the layer draw only where its argument `training` is true."
-    mean = next(filter(names_a_mean, takes), takes[0] if len(takes) > 1 else None)
+    mean = next(filter(names_a_mean, inputs), inputs[0] if len(inputs) > 1 else None)
     if mean is None:
-        return f"Let it give the mean of what is drawn. {training}"
+        return f"Let it return the mean of the distribution. {training}"
     mean = f"{part}.get_layer({mean!r}).output"
     if part == "decoder":
         return (
@@ -89,7 +95,7 @@ def _without_draws(part, layer, takes):
             f"{mean}) as the decoder. {training}"
         )
     return (
-        "End the encoder at the mean of what is drawn: give keras.Model(encoder.input, "
+        "End the encoder at the mean: give keras.Model(encoder.input, "
         f"{mean}) as the encoder; of one model, network=("
         f"{mean.replace('encoder', 'keras.Model(model.input, model', 1)}), "
         f"keras.Model(model.get_layer({layer!r}).output, model.output)). {training} "
@@ -98,17 +104,17 @@ def _without_draws(part, layer, takes):
 
 
 def _first_that_differs(model, other):
-    """The first layer in which two equal models give different numbers.
+    """The first layer in which the outputs of two equal models differ.
 
-    Equal rows must get equal numbers, and so must the same rows at another call.
+    Outputs must be equal for equal rows, and for the same rows at another call.
 
     Returns
     -------
     layer : str or None
         Its name; within nested models the innermost.
 
-    takes : list of str
-        Names of the layers that it takes.
+    inputs : list of str
+        Names of the layers whose outputs it takes.
     """
     shape = model.inputs[0].shape[1:]
     if len(model.inputs) != 1 or None in shape:
@@ -130,7 +136,7 @@ def _first_that_differs(model, other):
 
 
 def _outputs_of_layers(model, rows):
-    """Every layer of a model, with the arrays that it gives for rows."""
+    """Every layer of a model, with its outputs for rows."""
     _, keras = load()
     tensors = [node_of(model, layer).outputs for layer in model.layers]
     flat = [tensor for outputs in tensors for tensor in outputs]
@@ -150,11 +156,12 @@ def _are_close(a, b):
         return np.allclose(a, b, rtol=0, atol=atol, equal_nan=True)
 
 
-def names_a_mean(name):
+def names_a_mean(name: Any) -> bool:
+    """Whether the name of an output or a layer suggests that it is a mean."""
     return any(word in str(name).lower() for word in ("mean", "mu", "loc"))
 
 
-def node_of(model, layer):
-    """Where a layer stands in the graph of a functional or Sequential model."""
+def node_of(model: Any, layer: Any) -> Any:
+    """Return the node of a layer in the graph of a functional or Sequential model."""
     levels = getattr(model, "_functional", model)._nodes_by_depth.values()
     return next(node for level in levels for node in level if node.operation is layer)

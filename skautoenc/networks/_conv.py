@@ -1,5 +1,7 @@
 """ConvNetwork."""
 
+from typing import Any
+
 import numpy as np
 
 from .._backend.keras import load
@@ -10,25 +12,26 @@ from ._layer_parameters import is_count, keras_settings
 class ConvNetwork(Network):
     """Convolutional encoder and its mirror image as decoder, for images and signals.
 
-    Each layer of the encoder convolves and halves the image, rounding up; each of the
-    decoder convolves and doubles it, cut to the size that it had on the way in.
+    Each layer of the encoder convolves and halves the image, rounding up; each layer of
+    the decoder convolves and doubles it, cropped to the size that it had in the
+    encoder.
 
-    Calling it with ``(input_shape, n_components)`` builds the pair of Keras models,
-    which is the contract of every `network` that an estimator takes. It computes in
-    the precision of Keras's dtype policy, such as ``"mixed_bfloat16"``; losses, codes
-    and reconstructions are float32.
+    As every callable `network` of an estimator, it is called with
+    ``(input_shape, n_components)`` and returns the encoder and the decoder as Keras
+    models. They compute in the precision of Keras's dtype policy, such as
+    ``"mixed_bfloat16"``; losses, codes and reconstructions are float32.
 
     Parameters
     ----------
     image_shape : tuple of int
-        ``(height, width, channels)`` for images, grey ones have 1 channel;
-        ``(length,)`` or ``(length, channels)`` for signals, which get 1-D
-        convolutions. Its product is the number of features, whether rows come flat
-        or as arrays.
+        ``(height, width, channels)`` for images, where grey images have 1 channel;
+        ``(length,)`` or ``(length, channels)`` for signals, for which convolutions are
+        1-D. Its product is the number of features, whether rows are given flat or as
+        arrays.
 
     filters : int or sequence of int, default=(32, 16)
-        Filters of the encoder's layers; the decoder has them in reverse. 16 means
-        ``(16,)``.
+        Filters of each layer of the encoder; the decoder has them in reverse order.
+        16 means ``(16,)``.
 
     kernel_size : int or sequence of int, default=3
         Of every convolution, or one for each axis of the image.
@@ -36,15 +39,15 @@ class ConvNetwork(Network):
     downsampling : {"max_pool", "average_pool", "stride"} or a sequence, \
             default="max_pool"
         How a layer of the encoder halves the image: by pooling 2x2 pixels, or by a
-        stride of 2. A sequence says it for each layer.
+        stride of 2. A sequence has one value for each layer.
 
     upsampling : {"nearest", "transpose"}, default="nearest"
         How a layer of the decoder doubles it: by repeating pixels after a
         convolution, or by a transposed convolution.
 
     activation : str, callable or None, default="relu"
-        Activation of the hidden layers: any that Keras knows. It is applied after
-        pooling, which for an activation that never falls is the same, and cheaper.
+        Activation of the hidden layers: any of Keras. It is applied after pooling,
+        which is faster, and the same for max pooling and non-decreasing activations.
         None is linear.
 
     code_activation : str, callable or None, default="linear"
@@ -58,7 +61,7 @@ class ConvNetwork(Network):
         ``{"l1": 1e-5, "l2": 1e-4}`` gives one or both.
 
     activity_regularizer : float, str, dict, keras.Regularizer or None, default=None
-        Penalty on the code, given likewise.
+        Penalty on the code, in the same format.
 
     References
     ----------
@@ -100,7 +103,9 @@ class ConvNetwork(Network):
         self.kernel_regularizer = kernel_regularizer
         self.activity_regularizer = activity_regularizer
 
-    def __call__(self, input_shape, n_components):
+    def __call__(
+        self, input_shape: tuple[int, ...], n_components: int | None
+    ) -> tuple[Any, Any]:
         """Build the encoder and the decoder.
 
         Parameters
@@ -109,8 +114,8 @@ class ConvNetwork(Network):
             Shape of one row; its product must be that of `image_shape`.
 
         n_components : int or None
-            Width of the code: a dense layer on top of the last feature map. None
-            takes the feature map itself.
+            Width of the code: a dense layer on top of the last feature map. If None,
+            the code is the feature map itself.
 
         Returns
         -------
@@ -120,32 +125,32 @@ class ConvNetwork(Network):
         Raises
         ------
         ValueError
-            If `image_shape` does not fit the rows, or has not enough pixels to be
-            halved by every layer, or if a parameter has no meaning.
+            If `image_shape` does not fit the rows, or has too few pixels to be halved
+            by every layer, or if a parameter is invalid.
         """
-        image, filters, halvings = self._checked(input_shape)
+        image, filters, downsampling = self._checked(input_shape)
         sizes = [image[:-1]]
         for _ in filters:
             sizes.append(tuple(-(-size // 2) for size in sizes[-1]))
         found = keras_settings(self)
-        encoder = self._encoder(image, filters, halvings, n_components, found)
+        encoder = self._encoder(image, filters, downsampling, n_components, found)
         decoder = self._decoder(
             sizes[::-1], image[-1], filters[::-1], n_components, found
         )
         return encoder, decoder
 
-    def _encoder(self, image, filters, halvings, n_components, found):
+    def _encoder(self, image, filters, downsampling, n_components, found):
         _, keras = load()
         inputs = h = keras.Input(image, name="encoder_input")
-        for i, (n_filters, halving) in enumerate(
-            zip(filters, halvings, strict=True), start=1
+        for i, (n_filters, way) in enumerate(
+            zip(filters, downsampling, strict=True), start=1
         ):
-            strides = 2 if halving == "stride" else 1
+            strides = 2 if way == "stride" else 1
             h = self._convolution(
                 n_filters, found, strides=strides, name=f"encoder_{i}"
             )(h)
-            if halving != "stride":
-                h = self._layer(_POOLING[halving])(2, padding="same")(h)
+            if way != "stride":
+                h = self._layer(_POOLING[way])(2, padding="same")(h)
             if n_components is None and i == len(filters):
                 break
             h = keras.layers.Activation(found["activation"])(h)
@@ -184,10 +189,11 @@ class ConvNetwork(Network):
             else:
                 h = self._convolution(n_filters, found, **settings)(h)
                 h = self._layer("UpSampling{}D")(2)(h)
-            over = [2 * a - b for a, b in zip(sizes[i - 1], sizes[i], strict=True)]
-            if any(over):
-                cuts = tuple((0, cut) for cut in over)
-                h = self._layer("Cropping{}D")(cuts if len(cuts) > 1 else cuts[0])(h)
+            excess = [2 * a - b for a, b in zip(sizes[i - 1], sizes[i], strict=True)]
+            if any(excess):
+                crops = tuple((0, n) for n in excess)
+                crops = crops if len(crops) > 1 else crops[0]
+                h = self._layer("Cropping{}D")(crops)(h)
         h = self._convolution(
             channels,
             found,
@@ -206,7 +212,7 @@ class ConvNetwork(Network):
         )
 
     def _layer(self, kind):
-        """Keras's layer of this kind for as many axes as the image has."""
+        """The class of Keras for the number of axes that the image has."""
         _, keras = load()
         return getattr(keras.layers, kind.format(self._n_axes))
 
@@ -215,7 +221,24 @@ class ConvNetwork(Network):
         return 2 if len(self.image_shape) == 3 else 1
 
     def _checked(self, input_shape):
-        """The image's shape with channels, filters, and a way to halve for each."""
+        """The image's shape with channels, filters, and downsampling of each layer."""
+        image = self._checked_image(input_shape)
+        filters = [self.filters] if is_count(self.filters) else self.filters
+        if not _are_counts(filters):
+            raise ValueError(
+                "filters must hold positive whole numbers, one per layer of the "
+                f"encoder; got {self.filters!r}."
+            )
+        self._check_kernel_size()
+        downsampling = self._checked_downsampling(len(filters))
+        if self.upsampling not in ("nearest", "transpose"):
+            raise ValueError(
+                f"upsampling must be 'nearest' or 'transpose'; got {self.upsampling!r}."
+            )
+        self._check_can_be_halved(image, len(filters))
+        return image, [int(n) for n in filters], downsampling
+
+    def _checked_image(self, input_shape):
         image = self.image_shape
         if not (isinstance(image, tuple | list) and _are_counts(image, at_most=3)):
             raise ValueError(
@@ -228,46 +251,39 @@ class ConvNetwork(Network):
                 f"image_shape={image} has {np.prod(image)} values, but a row of X has "
                 f"{np.prod(input_shape)}."
             )
-        filters = [self.filters] if is_count(self.filters) else self.filters
-        if not _are_counts(filters):
-            raise ValueError(
-                "filters must hold positive whole numbers, one per layer of the "
-                f"encoder; got {self.filters!r}."
-            )
+        return (*image, 1) if len(image) == 1 else image
+
+    def _check_kernel_size(self):
         size = self.kernel_size
-        if not _are_counts(size if np.ndim(size) else [size]) or np.shape(size) not in (
-            (),
-            (self._n_axes,),
-        ):
+        are_counts = _are_counts(size if np.ndim(size) else [size])
+        if not are_counts or np.shape(size) not in ((), (self._n_axes,)):
             raise ValueError(
                 "kernel_size must be a positive whole number, or one for each axis of "
                 f"the image; got {self.kernel_size!r}."
             )
-        halvings = self.downsampling
-        if isinstance(halvings, str):
-            halvings = [halvings] * len(filters)
-        known = {*_POOLING, "stride"}
-        if np.shape(halvings) != (len(filters),) or not known.issuperset(halvings):
+
+    def _checked_downsampling(self, n_layers):
+        given, known = self.downsampling, [*_POOLING, "stride"]
+        if isinstance(given, str):
+            given = [given] * n_layers
+        if np.shape(given) != (n_layers,) or not set(known).issuperset(given):
             raise ValueError(
-                f"downsampling must be one of {[*_POOLING, 'stride']}, or one for each "
-                f"of the {len(filters)} layers; got {self.downsampling!r}."
+                f"downsampling must be one of {known}, or one for each of the "
+                f"{n_layers} layers; got {self.downsampling!r}."
             )
-        if self.upsampling not in ("nearest", "transpose"):
-            raise ValueError(
-                f"upsampling must be 'nearest' or 'transpose'; got {self.upsampling!r}."
-            )
-        image = (*image, 1) if len(image) == 1 else image
-        halved = min(image[:-1])
-        for n_before in range(len(filters)):
-            if halved == 1:
+        return list(given)
+
+    def _check_can_be_halved(self, image, n_layers):
+        smallest = min(image[:-1])
+        for n_before in range(n_layers):
+            if smallest == 1:
                 raise ValueError(
-                    f"filters={self.filters!r} has {len(filters)} layers that "
-                    f"halve the image, but after {n_before} of them nothing is left "
-                    f"to halve of image_shape={self.image_shape!r}. Use fewer, and "
-                    "see that the channels come last."
+                    f"filters={self.filters!r} has {n_layers} layers that halve the "
+                    f"image, but after {n_before} of them nothing is left to halve of "
+                    f"image_shape={self.image_shape!r}. Use fewer, and see that the "
+                    "channels come last."
                 )
-            halved = -(-halved // 2)
-        return image, [int(n) for n in filters], list(halvings)
+            smallest = -(-smallest // 2)
 
 
 _POOLING = {"max_pool": "MaxPooling{}D", "average_pool": "AveragePooling{}D"}

@@ -19,18 +19,18 @@ from ._layer_parameters import (
 class DenseNetwork(Network):
     """Fully connected encoder and its mirror image as decoder.
 
-    Calling it with ``(input_shape, n_components)`` builds the pair of Keras models,
-    which is the contract of every `network` that an estimator takes. It computes in
-    float32, whatever Keras's dtype policy is.
+    As every callable `network` of an estimator, it is called with
+    ``(input_shape, n_components)`` and returns the encoder and the decoder as Keras
+    models. They compute in float32, whatever Keras's dtype policy is.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(128, 64)
         Units of the encoder's hidden layers, from the input to the code; the decoder
-        has them in reverse. ``()`` is the single-layer autoencoder, 16 means ``(16,)``.
+        has them in reverse order. ``()`` means no hidden layers, 16 means ``(16,)``.
 
     activation : str, callable or None, default="relu"
-        Activation of the hidden layers: any that Keras knows. None is linear.
+        Activation of the hidden layers: any of Keras. None is linear.
 
     code_activation : str, callable or None, default="linear"
         Activation of the code.
@@ -43,17 +43,18 @@ class DenseNetwork(Network):
         ``{"l1": 1e-5, "l2": 1e-4}`` gives one or both.
 
     activity_regularizer : float, str, dict, keras.Regularizer or None, default=None
-        Penalty on the code, given likewise; ``"l1"`` gives a sparse autoencoder.
+        Penalty on the code, in the same format; ``"l1"`` gives a sparse autoencoder.
 
     tied_weights : bool, default=False
-        Let the decoder use the encoder's kernels, transposed, with biases of its own:
-        half the weights, and a code that keeps its scale.
+        Whether the decoder uses the encoder's kernels, transposed, with separate
+        biases. This halves the number of weights and fixes the scale of the code.
 
     linear_path : bool or "auto", default="auto"
-        Add a linear function of the input to the code, and one of the code to the
-        reconstruction, so that hidden layers learn only what is not linear. Such a
-        network can start as exactly PCA. ``"auto"`` does so where code and output are
-        linear and weights are not tied. Without hidden layers it changes nothing.
+        Whether to add a linear function of the input to the code, and one of the code
+        to the reconstruction, so that hidden layers learn only what is not linear. Such
+        a network can be initialized as exactly PCA. ``"auto"`` adds them if code and
+        output are linear and weights are not tied. Without hidden layers it has no
+        effect.
 
     References
     ----------
@@ -90,7 +91,9 @@ class DenseNetwork(Network):
         self.tied_weights = tied_weights
         self.linear_path = linear_path
 
-    def __call__(self, input_shape, n_components):
+    def __call__(
+        self, input_shape: tuple[int, ...], n_components: int | None
+    ) -> tuple[Any, Any]:
         """Build the encoder and the decoder.
 
         Parameters
@@ -104,14 +107,13 @@ class DenseNetwork(Network):
         Returns
         -------
         encoder, decoder : keras.Model
-            From and to ``prod(input_shape)`` values.
+            Between rows of ``prod(input_shape)`` values and codes.
 
         Raises
         ------
         ValueError
-            If there is no `n_components`, if there is to be a linear path to a code or
-            an output that is not linear, or beside tied weights, or if a parameter has
-            no meaning.
+            If `n_components` is None, if `linear_path` is True although the code or the
+            output is not linear or weights are tied, or if a parameter is invalid.
         """
         self._check_linear_path()
         if n_components is None:

@@ -1,19 +1,13 @@
-"""Encoder and decoder as the one model that is trained."""
+"""The objectives of a fit: an encoder and a decoder as one model that is trained."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from .._backend.keras import isolated, load, own_layers
 from .._fitted.dense_spec import DenseSpec
 from .._fitted.network import config_of
 from ._checks import node_of
-
-
-def chain(encoder, decoder):
-    """Return the autoencoder of a pair: one Keras model, sharing their weights."""
-    _, keras = load()
-    with isolated(0):
-        inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")
-        return keras.Model(inputs, decoder(encoder(inputs)), name="autoencoder")
 
 
 class Objective(NamedTuple):
@@ -22,23 +16,112 @@ class Objective(NamedTuple):
     Attributes
     ----------
     model : keras.Model
-        See `training.train` for its inputs and outputs.
+        Its first output is the reconstruction. Further outputs are auxiliary: terms of
+        the loss, one number a row. A second input takes standard normal numbers.
 
     parts : dict of str to keras.Model
-        Parts of `model` to keep, by the attribute that they are kept in.
+        Parts of `model` to keep, by name.
 
-    penalties : dict of str to float
-        Factor in the loss of each output after the first.
+    loss_weights : dict of str to float
+        Weight in the loss of each auxiliary output.
     """
 
-    model: object
-    parts: dict
-    penalties: dict
+    model: Any
+    parts: dict[str, Any]
+    loss_weights: dict[str, float]
 
 
-def deterministic(encoder, decoder, contractive=0.0):
-    """The autoencoder itself, with a penalty on the encoder's Jacobian if asked to."""
-    parts = {"_encoder": encoder, "_decoder": decoder}
+@dataclass(frozen=True)
+class Reconstruction:
+    """The objective of an autoencoder: the reconstruction of each row.
+
+    Parameters
+    ----------
+    contractive : float, default=0.0
+        Weight of the penalty on the encoder's Jacobian.
+    """
+
+    contractive: float = 0.0
+
+    stochastic_encoder: ClassVar[bool] = False
+
+    @property
+    def has_auxiliary_outputs(self) -> bool:
+        """Whether the loss has terms besides the reconstruction."""
+        return self.contractive > 0
+
+    def loss_weights(self, auto_beta: Callable[[], float]) -> dict[str, float]:
+        """Return the weight of each auxiliary output; `auto_beta` is not used."""
+        return {"contractive": self.contractive} if self.contractive > 0 else {}
+
+    def build(self, encoder: Any, decoder: Any) -> Objective:
+        """Build the model to be trained from two Keras models."""
+        return deterministic(encoder, decoder, self.contractive)
+
+
+@dataclass(frozen=True)
+class Variational:
+    """The objective of a variational autoencoder.
+
+    Parameters
+    ----------
+    beta : float or "auto", default="auto"
+        Weight of the divergence. ``"auto"`` is replaced when the data are known.
+    """
+
+    beta: float | Literal["auto"] = "auto"
+
+    has_auxiliary_outputs: ClassVar[bool] = True
+    stochastic_encoder: ClassVar[bool] = True
+
+    def loss_weights(self, auto_beta: Callable[[], float]) -> dict[str, float]:
+        """Return the weight of the divergence.
+
+        Parameters
+        ----------
+        auto_beta : callable
+            Called for ``beta="auto"``, when the training rows are known.
+        """
+        return {"kl": auto_beta() if self.beta == "auto" else self.beta}
+
+    def build(self, encoder: Any, decoder: Any) -> Objective:
+        """Build the model to be trained from two Keras models."""
+        return variational(encoder, decoder, 1.0 if self.beta == "auto" else self.beta)
+
+
+def chain(encoder: Any, decoder: Any) -> Any:
+    """Return the encoder and the decoder as one Keras model that shares their weights.
+
+    Parameters
+    ----------
+    encoder, decoder : keras.Model
+
+    Returns
+    -------
+    keras.Model
+    """
+    _, keras = load()
+    with isolated(0):
+        inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")
+        return keras.Model(inputs, decoder(encoder(inputs)), name="autoencoder")
+
+
+def deterministic(encoder: Any, decoder: Any, contractive: float = 0.0) -> Objective:
+    """Return the objective of an autoencoder.
+
+    Parameters
+    ----------
+    encoder, decoder : keras.Model
+    contractive : float, default=0.0
+        Weight of the penalty on the encoder's Jacobian. 0 adds no output.
+
+    Raises
+    ------
+    ValueError
+        If `contractive` is given and TensorFlow has no second derivative of the
+        encoder.
+    """
+    parts = {"encoder": encoder, "decoder": decoder}
     if not contractive:
         return Objective(chain(encoder, decoder), parts, {})
     check_second_derivative(encoder)
@@ -54,17 +137,23 @@ def deterministic(encoder, decoder, contractive=0.0):
     return Objective(model, parts, {"contractive": contractive})
 
 
-def variational(encoder, decoder, beta):
-    """The autoencoder with a code drawn around the encoder's, and its divergence.
+def variational(encoder: Any, decoder: Any, beta: float) -> Objective:
+    """Return the objective of a variational autoencoder.
 
-    The second input takes standard normal numbers. The divergence from the prior is
-    in closed form: D. P. Kingma, M. Welling, "Auto-Encoding Variational Bayes", ICLR
-    (2014), appendix B.
+    Codes are drawn around those of the encoder, with the standard normal numbers of
+    the second input. The divergence from the prior is in closed form: D. P. Kingma,
+    M. Welling, "Auto-Encoding Variational Bayes", ICLR (2014), appendix B.
+
+    Parameters
+    ----------
+    encoder, decoder : keras.Model
+    beta : float
+        Weight of the divergence, divided by the number of features.
     """
     _, keras = load()
     ops = keras.ops
     with isolated(0):
-        head, features = _log_variance(encoder)
+        head, features = _log_variance_head(encoder)
         posterior = keras.Model(
             encoder.inputs, [encoder.outputs[0], head(features)], name="posterior"
         )
@@ -85,22 +174,22 @@ def variational(encoder, decoder, beta):
             _named(divergence / n_features, "kl"),
         ]
         model = keras.Model([inputs, noise], outputs, name="variational_autoencoder")
-    parts = {"_encoder": encoder, "_decoder": decoder, "_log_variance": head}
+    parts = {"encoder": encoder, "decoder": decoder, "log_variance": head}
     return Objective(model, parts, {"kl": beta})
 
 
-def _log_variance(encoder):
+def _log_variance_head(encoder):
     """The head that gives the codes' log variance, and the features that it takes.
 
-    A dense layer beside the encoder's last one with weights, on the same input. Its
-    own weights start at zero, and so the codes' standard deviation at 1.
+    A dense layer beside the encoder's last layer that has weights, on the same input.
+    Its weights start at zero, and so the codes' standard deviation at 1.
     """
     _, keras = load()
     features = encoder.inputs[0]
     with_weights = [layer for layer in encoder.layers if layer.weights]
     spec = DenseSpec.from_config(config_of(encoder))
     if spec is not None and spec.has_linear_path:
-        with_weights.pop()  # the linear path, whose input is the rows themselves
+        with_weights.pop()  # the kernel of the linear path is the last one
     if with_weights:
         features = node_of(encoder, with_weights[-1]).input_tensors[0]
     inputs = keras.Input(features.shape[1:], name="features")
@@ -114,13 +203,13 @@ def _log_variance(encoder):
 
 
 def _named(tensor, name):
-    """Give an output the name that its loss has in a history."""
+    """Give an output the name that its loss has in the history."""
     _, keras = load()
     return keras.layers.Identity(dtype="float32", name=name)(tensor)
 
 
-def check_second_derivative(encoder):
-    """Raise where TensorFlow has no second derivative, which `contractive` needs.
+def check_second_derivative(encoder: Any) -> None:
+    """Raise if TensorFlow has no second derivative, which `contractive` needs.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """The encoder and decoder that a fit trains, from any form that `network` can have."""
 
 import contextlib
+from typing import Any
 
 import numpy as np
 
@@ -8,26 +9,28 @@ from .._backend.keras import global_generators_seeded, load
 from .._fitted.custom_objects import with_definitions
 from .._fitted.network import FittedNetwork
 from .._utils.shapes import shapes_compatible
-from ._checks import check_can_be_rebuilt, check_is_kept, names_a_mean, node_of
+from ._checks import check_can_be_rebuilt, check_is_reproducible, names_a_mean, node_of
 from ._conv import ConvNetwork
 from ._dense import DenseNetwork
 
 
-def build_pair(network, input_shape, n_components):
+def build_pair(
+    network: Any, input_shape: tuple[int, ...], n_components: int | None
+) -> tuple[Any, Any]:
     """Build the two models that a fit trains, and check that they fit the data.
 
     Parameters
     ----------
     network : callable or tuple
-        ``(input_shape, n_components) -> (encoder, decoder)``; or the pair itself; or
-        one model and the name of its code layer. Models are copied, never changed,
-        and may be given as `FittedNetwork`.
+        ``(input_shape, n_components) -> (encoder, decoder)``; or the two models; or
+        one model and the name of its code layer. Models are copied, and may be given
+        as `FittedNetwork`.
 
     input_shape : tuple of int
         Shape of one row of the data.
 
     n_components : int or None
-        Width of the code; None takes that of the network.
+        Width of the code; None takes the network's.
 
     Returns
     -------
@@ -38,11 +41,11 @@ def build_pair(network, input_shape, n_components):
     Raises
     ------
     TypeError
-        If `network` is or gives something else than two Keras models.
+        If `network` does not provide two Keras models.
     ValueError
         If a model's input or output has another size than the data or the code, if
-        Keras could not build a model again from its config, or if a model draws random
-        numbers when it is not trained.
+        Keras cannot rebuild a model from its config, or if a model draws random
+        numbers at inference.
     """
     if isinstance(network, tuple | list):
         pair = _from_models(network, input_shape)
@@ -66,24 +69,24 @@ def build_pair(network, input_shape, n_components):
             f"{n_features} (n_features={n_features})."
         )
     for part, model in (("encoder", encoder), ("decoder", decoder)):
-        check_is_kept(part, model)
+        check_is_reproducible(part, model)
     return encoder, decoder
 
 
-def to_picklable(network, is_fitted):
-    """Return `network` with Keras models replaced by what can be pickled plainly.
+def to_picklable(network: Any, is_fitted: bool) -> Any:
+    """Return `network` with Keras models replaced by `FittedNetwork`.
 
     Parameters
     ----------
     network : object
     is_fitted : bool
-        Whether it was trained. What was not goes to workers to be trained there, and
-        takes along the user's classes that it needs.
+        Whether it was trained. Otherwise it may be trained in the process that loads
+        it, and is pickled with the user's classes that it needs.
 
     Raises
     ------
     ValueError
-        If Keras could not build a model again from its config.
+        If Keras cannot rebuild a model from its config.
     """
     if isinstance(network, tuple | list):
         for item in network:
@@ -108,9 +111,9 @@ def _from_callable(network, input_shape, n_components):
             "network=(model, 'name of the layer'), or give two models, "
             "network=(encoder, decoder)."
         )
-    is_ours = type(network) in (ConvNetwork, DenseNetwork)
+    is_builtin = type(network) in (ConvNetwork, DenseNetwork)
     try:
-        with contextlib.nullcontext() if is_ours else global_generators_seeded():
+        with contextlib.nullcontext() if is_builtin else global_generators_seeded():
             pair = network(input_shape, n_components)
     except Exception as error:
         error.add_note(
@@ -133,7 +136,7 @@ def _from_callable(network, input_shape, n_components):
 
 
 def _from_models(network, input_shape):
-    """New models with the weights of those that were given."""
+    """Copy given models."""
     _, keras = load()
     accepted = keras.Model | FittedNetwork
     if len(network) == 2 and isinstance(network[0], accepted):
@@ -156,37 +159,37 @@ def _copy(part, model):
 
 
 def _split_at_layer(model, name, input_shape):
-    """Cut one model in two behind the layer of this name."""
+    """Split one model behind the layer of this name."""
     _, keras = load()
     if isinstance(model, keras.Sequential) and not model.built:
         model.build((None, *input_shape))
     names = [layer.name for layer in model.layers]
     if name not in names or not getattr(model, "inputs", None):
         raise ValueError(
-            f"network: {name!r} is to be the code layer of the model "
-            f"{model.name!r}, a functional or Sequential one, which has the layers "
-            f"{names}."
+            f"network: {name!r} must be a layer of the model {model.name!r}, a "
+            f"functional or Sequential one, which has the layers {names}."
         )
     outputs = node_of(model, model.get_layer(name)).outputs
     if len(outputs) != 1:
         raise ValueError(
-            f"network: the layer {name!r} has {len(outputs)} outputs; a code is one. "
+            f"network: the layer {name!r} has {len(outputs)} outputs; the code layer "
+            "must have one. "
             + _which_to_keep("encoder", model.get_layer(name))
-            + f" Here encoder = model.get_layer({name!r}), and the decoder is what "
-            "stands behind it."
+            + f" Here encoder = model.get_layer({name!r}), and the decoder consists of "
+            "the layers behind it."
         )
     encoder = keras.Model(model.inputs[0], outputs[0])
     decoder = _model_from(outputs[0], model)
     if decoder is None:
         raise ValueError(
-            f"network: not everything behind the layer {name!r} follows from it, so "
-            f"that the model cannot be cut there.{_where_to_begin(model, name)}"
+            f"network: the model cannot be split at the layer {name!r}: what is behind "
+            f"it does not depend on it alone.{_where_to_begin(model, name)}"
         )
     return encoder, decoder
 
 
 def _model_from(tensor, model):
-    """The part of a model behind a tensor; None where more than that leads to it."""
+    """The part of a model behind a tensor; None if it has other inputs too."""
     _, keras = load()
     try:
         return keras.Model(tensor, model.outputs[0])
@@ -195,7 +198,7 @@ def _model_from(tensor, model):
 
 
 def _where_to_begin(model, name):
-    """A decoder that can begin at another layer than that which gives the code."""
+    """How the decoder can begin at another layer than the code layer."""
     layers = model.layers
     behind = layers[layers.index(model.get_layer(name)) + 1 :]
     width = node_of(model, model.get_layer(name)).outputs[0].shape
@@ -213,7 +216,7 @@ def _where_to_begin(model, name):
 
 
 def _which_to_keep(part, model):
-    """How to make one with one output of a model that has several."""
+    """How to make a model with one output from one with several."""
     if getattr(model, "outputs", None):
         names = [t._keras_history.operation.name for t in model.outputs]
         given, of = f"{part}.input", f"{part}.outputs"
@@ -237,13 +240,13 @@ def _which_to_keep(part, model):
     )
 
 
-def given_shape(part, model):
-    """Shape of the rows that a model trained elsewhere takes.
+def given_shape(part: str, model: Any) -> tuple[int, ...]:
+    """Return the shape of the rows that a trained model takes.
 
     Raises
     ------
     TypeError
-        If it is no Keras model.
+        If it is not a Keras model.
     ValueError
         If it has never been called.
     """
@@ -267,17 +270,17 @@ def given_shape(part, model):
 
 
 def _as_flat_model(part, model, n_in, shape_in):
-    """Return the model between flat rows, built, whatever shapes it works with.
+    """Return the model, built, with flat rows as its input and output.
 
     Parameters
     ----------
     part : {"encoder", "decoder"}
     model : keras.Model
     n_in : int
-        Values in a row that it is to take.
+        Number of values in a row.
 
     shape_in : tuple of int
-        Their shape, for a model that does not say what it takes.
+        Their shape, for a model without an input shape.
     """
     _, keras = load()
     if isinstance(model, keras.Sequential) and not model.built:
@@ -303,14 +306,14 @@ def _as_flat_model(part, model, n_in, shape_in):
     if not isinstance(model, keras.Sequential) and any(
         isinstance(ends, list | tuple | dict) for ends in (model.input, model.output)
     ):
-        # Made with lists of one tensor, which it would want to be called with.
+        # Made with lists of one tensor, it would have to be called with such.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if len(shape_in) > 1 or len(model.output_shape) > 2:
         model = _wrap_with_reshape(part, model, shape_in)
     if None in model.output_shape[1:]:
         raise ValueError(
-            f"network: the {part} gives rows of shape {model.output_shape[1:]}; their "
-            "size must be fixed."
+            f"network: the {part} returns rows of shape {model.output_shape[1:]}; "
+            "their size must be fixed."
         )
     return model
 

@@ -163,7 +163,7 @@ def test_the_error_of_a_code_that_is_drawn_says_how_to_end_at_its_mean(digits):
     estimator = quick(eval(network), **frozen).fit(digits)
     wanted = means_of(encoder, digits)
     np.testing.assert_allclose(estimator.transform(digits), wanted, atol=1e-5)
-    with pytest.raises(ValueError, match="cannot be cut there") as caught:
+    with pytest.raises(ValueError, match="cannot be split at the layer") as caught:
         quick((model, "z_mean")).fit(digits)
     (network,) = re.findall(r"network=(\(.*model\.output\)\))", str(caught.value))
     estimator = quick(eval(network), **frozen).fit(digits)
@@ -282,7 +282,7 @@ def test_a_layer_whose_config_does_not_tell_all_is_refused(digits):
         )
         return encoder, keras.Sequential([keras.Input((3,)), layers.Dense(64)])
 
-    with pytest.raises(ValueError, match="'own' of the encoder, built again.*__init__"):
+    with pytest.raises(ValueError, match="'own' of the encoder, rebuilt.*__init__"):
         quick(network).fit(digits)
 
 

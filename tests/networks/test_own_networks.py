@@ -474,7 +474,7 @@ def forked():
         (
             lambda: (whole("functional"), "coda"),
             ValueError,
-            "'coda' is to be the code layer.*'before', 'code'",
+            "'coda' must be a layer of the model.*'before', 'code'",
         ),
         (lambda: (OwnModel(64), "last"), ValueError, "functional or Sequential"),
     ],

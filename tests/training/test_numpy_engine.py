@@ -16,7 +16,11 @@ from skautoenc import AutoencoderTransformer, DenoisingAutoencoder, DenseNetwork
 from skautoenc._fitted.activations import ACTIVATIONS
 from skautoenc._fitted.network import config_of
 from skautoenc._training import Rows
-from skautoenc._training.numpy_engine.optimizers import NEUTRAL_SETTINGS, OPTIMIZERS
+from skautoenc._training.numpy_engine.optimizers import (
+    NEUTRAL_SETTINGS,
+    OPTIMIZERS,
+    get_numpy_optimizer,
+)
 from skautoenc.networks._dense import dense_pair
 from skautoenc.networks._objectives import deterministic
 from skautoenc.noise import gaussian
@@ -245,6 +249,27 @@ def test_moments_of_units_that_stopped_learning_are_flushed_to_zero():
         adam.update(weights, np.zeros(2, np.float32))
     moments = np.abs(adam.moments[0])
     assert not ((moments > 0) & (moments < np.finfo(np.float32).tiny)).any()
+
+
+@pytest.mark.parametrize("name", KERAS_OPTIMIZERS)
+def test_an_optimizer_continues_from_its_state(name):
+    make = get_numpy_optimizer(KERAS_OPTIMIZERS[name](), None)
+    rng = np.random.default_rng(0)
+    gradients = rng.normal(size=(6, 5)).astype(np.float32)
+
+    def update(optimizer, weights, gradients):
+        for gradient in gradients:
+            optimizer.update(weights, gradient.copy())
+            optimizer.learning_rate *= 0.9
+
+    first, second, wanted = make(5), make(5), np.zeros(5, np.float32)
+    update(first, wanted, gradients[:3])
+    weights, state = wanted.copy(), first.get_state()
+    update(first, wanted, gradients[3:])
+    second.set_state(state)
+    update(second, weights, gradients[3:])
+    np.testing.assert_array_equal(weights, wanted)
+    assert second.learning_rate == first.learning_rate
 
 
 def test_gaussian_noise_reaches_numpy_too(digits):

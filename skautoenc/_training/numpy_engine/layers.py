@@ -93,12 +93,16 @@ def _is_differentiable(activation):
 def _penalty(strengths, values):
     """The L1 and L2 penalty on values."""
     l1, l2 = strengths
-    return float(l1 * np.abs(values).sum() + l2 * np.vdot(values, values))
+    total = l1 * np.vdot(np.sign(values), values) if l1 else 0.0
+    return float(total + l2 * np.vdot(values, values) if l2 else total)
 
 
 def _penalty_gradient(strengths, values):
     l1, l2 = strengths
-    return np.float32(l1) * np.sign(values) + np.float32(2 * l2) * values
+    gradient = np.multiply(values, np.float32(2 * l2))
+    if l1:
+        gradient += np.float32(l1) * np.sign(values)
+    return gradient
 
 
 class DenseTrainer:
@@ -219,10 +223,10 @@ class DenseTrainer:
         return error, n * self._kernel_penalty(), activity_penalty
 
     def _kernel_penalty(self):
-        return sum(
-            _penalty(layer.kernel_regularizer, layer.weights[:-1])
-            for layer in self._regularized
-        )
+        total = 0.0
+        for layer in self._regularized:
+            total += _penalty(layer.kernel_regularizer, layer.weights[:-1])
+        return total
 
 
 class _Hidden(NamedTuple):
