@@ -2,8 +2,7 @@
 
 from numbers import Real
 
-from sklearn.utils._param_validation import StrOptions
-
+from .._utils.sklearn_compat import StrOptions
 from ..networks._objectives import deterministic
 from .base import BaseAutoencoder
 from .parameters import Number, documented

@@ -7,7 +7,6 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array
@@ -43,6 +42,12 @@ from .._training.sklearn_callbacks import EpochTasks
 from .._utils.blocks import row_blocks
 from .._utils.metrics import METRICS, ExplainedVariance
 from .._utils.shapes import fit_together
+from .._utils.sklearn_compat import (
+    _fit_context,
+    fitted_attributes_html,
+    init_callback_context,
+    validate_parameters,
+)
 from ..networks import DenseNetwork
 from ..networks._dense_config import dense_pair
 from ..networks._objectives import chain
@@ -172,7 +177,7 @@ class BaseAutoencoder(
         encoder_, decoder_ = map(FittedNetwork.from_keras, parts)
         n_components = parts[0].output_shape[1]
         estimator = cls(n_components, network=(encoder, decoder), **params)
-        estimator._validate_params()
+        validate_parameters(estimator)
         vars(estimator).update(
             _encoder=encoder_,
             _decoder=decoder_,
@@ -338,7 +343,7 @@ class BaseAutoencoder(
                 **numbers,
             }
 
-        task = self._init_callback_context(max_subtasks=effort.epochs)
+        task = init_callback_context(self, max_subtasks=effort.epochs)
         # Callbacks that score ask for targets, and find them in X.
         data = {"X": given, "y": given if y is None else y}
         task.call_on_fit_task_begin(estimator=self, **data)
@@ -628,11 +633,7 @@ class BaseAutoencoder(
 
     def _get_fitted_attr_html(self, doc_link=""):
         """What a notebook shows; no Keras model is built for that."""
-        shown = BaseEstimator()
-        vars(shown).update(vars(self))
-        attributes = shown._get_fitted_attr_html(doc_link)
-        attributes.estimator_class = type(self)
-        return attributes
+        return fitted_attributes_html(self, doc_link)
 
     def __getstate__(self):
         state = super().__getstate__()

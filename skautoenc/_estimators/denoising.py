@@ -4,13 +4,16 @@ import functools
 from numbers import Real
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .. import noise as corruptions
+from .._utils.sklearn_compat import (
+    StrOptions,
+    _check_feature_names_in,
+    _fit_context,
+    _get_output_config,
+)
 from ..networks._objectives import deterministic
 from .base import BaseAutoencoder
 from .parameters import Number, documented

@@ -4,11 +4,11 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_scalar
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._fit.data import is_squared_error
 from .._fit.pca import noise_variance
+from .._utils.sklearn_compat import StrOptions
 from ..networks._objectives import variational
 from .base import BaseAutoencoder, generator
 from .parameters import Number, documented
