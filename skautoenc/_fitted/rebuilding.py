@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from .._backend.keras import load, own_layers
+from .._backend.keras_internals import safe_mode
 from .forward import plan_forward
 
 _MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
@@ -31,11 +32,9 @@ def model_of(config):
         Naming what is not registered, or what Keras says.
     """
     _, keras = load()
-    from keras.src.saving.serialization_lib import SafeModeScope
-
     own_layers()
     try:
-        with SafeModeScope(True):
+        with safe_mode():
             model = keras.models.model_from_json(config)
     except _MALFORMED as error:
         raise ValueError(_cannot_be_built(config, error)) from error

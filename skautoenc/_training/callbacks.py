@@ -3,6 +3,11 @@
 import numpy as np
 
 from .._backend.keras import isolated, load
+from .._backend.keras_internals import (
+    initial_epoch,
+    profiles_batches,
+    set_initial_epoch,
+)
 
 _BATCH_METHODS = (
     "on_batch_begin",
@@ -23,7 +28,7 @@ _EPOCH_FORM = {
     "OrbaxCheckpoint": lambda callback: callback.save_freq == "epoch",
     "ProgbarLogger": lambda callback: True,
     "TensorBoard": lambda callback: (
-        callback.update_freq == "epoch" and not callback._should_trace
+        callback.update_freq == "epoch" and not profiles_batches(callback)
     ),
     "TerminateOnNaN": lambda callback: True,
 }
@@ -105,7 +110,7 @@ def passed_on(callbacks, model, shown):
         def call(self, *args, **kwargs):
             getattr(self._list, name)(*args, **kwargs)
             self.model.stop_training |= shown.stop_training
-            self.model._initial_epoch = getattr(shown, "_initial_epoch", None)
+            set_initial_epoch(self.model, initial_epoch(shown))
 
         return call
 
@@ -188,7 +193,7 @@ class Callbacks:
             self._callbacks, model=self._model, epochs=epochs, steps=steps, verbose=0
         )
         self._call("on_train_begin")
-        first = getattr(self._model, "_initial_epoch", None) or 0
+        first = initial_epoch(self._model)
         if first >= epochs:
             raise nothing_left(first, epochs)
         return first

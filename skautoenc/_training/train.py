@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 
 from .._backend.keras import isolated, load
+from .._backend.keras_internals import flatten_layers
 from .callbacks import listens_to_batches, release
 from .keras_engine import train_with_model_fit
 from .losses import get_loss
@@ -159,7 +160,7 @@ def _scaling_losses(optimizer, model):
                 "in float32."
             )
     kind = keras.optimizers.LossScaleOptimizer
-    in_half = any(layer.compute_dtype == "float16" for layer in model._flatten_layers())
+    in_half = any(layer.compute_dtype == "float16" for layer in flatten_layers(model))
     return kind(optimizer) if in_half and not isinstance(optimizer, kind) else optimizer
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from .._backend.keras_internals import FUNCTIONAL_MODULE
 from .._fitted.forward import ACTIVATIONS
 from .._fitted.network import FittedNetwork
 from ._dense import DenseNetwork
@@ -114,7 +115,7 @@ def _network(part, widths, name, activation, penalty, *, hidden, kernel, has_lin
         "input_layers": [given[0], 0, 0],
         "output_layers": [name, 0, 0],
     }
-    model = _keras_object("keras.src.models.functional", "Functional", config)
+    model = _keras_object(FUNCTIONAL_MODULE, "Functional", config)
     return FittedNetwork(json.dumps(model), weights)
 
 

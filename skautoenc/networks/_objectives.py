@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from .._backend.keras import isolated, load, own_layers
-from ._checks import node_of
+from .._backend.keras_internals import node_of
 
 
 def chain(encoder, decoder):

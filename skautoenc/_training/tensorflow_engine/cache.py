@@ -6,6 +6,7 @@ import json
 import threading
 from collections import OrderedDict
 
+from ..._backend.keras_internals import flatten_layers
 from .hyperparameters import without_numbers
 
 
@@ -67,7 +68,7 @@ def model_fingerprint(model):
     The JSON names a user's classes and functions only; two of the same name must not
     share a program, so the objects themselves stand beside it.
     """
-    layers = list(model._flatten_layers())
+    layers = list(flatten_layers(model))
     functions = tuple(
         value
         for layer in layers

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..._backend.fusion import upsampling_fused
 from ..._backend.keras import isolated, load
+from ..._backend.keras_internals import flatten_layers
 from ..._utils.threads import granted_threads
 from ..callbacks import Callbacks
 from ..losses import losses_by_name, regularization_losses, row_losses
@@ -323,7 +324,7 @@ class Program:
         if self._padded:
             layers = [
                 layer
-                for layer in self._model._flatten_layers()
+                for layer in flatten_layers(self._model)
                 if layer.activity_regularizer is not None
             ]
         penalties = [layer.activity_regularizer for layer in layers]

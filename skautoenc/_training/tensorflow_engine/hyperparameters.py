@@ -9,6 +9,7 @@ import contextlib
 import numpy as np
 
 from ..._backend.keras import load
+from ..._backend.keras_internals import flatten_layers
 
 _REGULARIZERS = {"L1": ("l1",), "L2": ("l2",), "L1L2": ("l1", "l2")}
 
@@ -87,7 +88,7 @@ def _sites(model):
         names = _names(_REGULARIZERS, variable.regularizer)
         if names:
             yield variable, "regularizer", variable.regularizer, names
-    for layer in model._flatten_layers():
+    for layer in flatten_layers(model):
         names = _names(_REGULARIZERS, layer.activity_regularizer)
         if names:
             yield layer, "activity_regularizer", layer.activity_regularizer, names

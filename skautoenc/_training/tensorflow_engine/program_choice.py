@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..._backend.keras import load, own_layers
+from ..._backend.keras_internals import all_nodes, flatten_layers, nodes
 
 # A chunk fits the last-level cache of most machines, and bounds the memory of a fit.
 CHUNK_BYTES = 32 * 2**20
@@ -46,14 +47,8 @@ def multiplications(operation, positions=1):
     positions : int, default=1
         Where it is applied, such as pixels.
     """
-    graph = getattr(operation, "_functional", None) or operation
-    levels = getattr(graph, "_nodes_by_depth", None)
-    if levels is not None:
-        return sum(
-            multiplications(node.operation, _positions(node))
-            for level in levels.values()
-            for node in level
-        )
+    if calls := nodes(operation):
+        return sum(multiplications(node.operation, _positions(node)) for node in calls)
     if isinstance(operation, own_layers().EncoderWithJacobian):
         encoder = operation.encoder  # once for each component
         return encoder.output_shape[1] * multiplications(encoder)
@@ -79,7 +74,7 @@ def pays_for_xla(model, n_steps, batch_size):
     """
     tf, _ = load()
     if not tf.config.list_physical_devices("GPU") and any(
-        "Conv" in type(layer).__name__ for layer in model._flatten_layers()
+        "Conv" in type(layer).__name__ for layer in flatten_layers(model)
     ):
         return False
     row = int(np.prod(model.inputs[0].shape[1:]))
@@ -93,18 +88,12 @@ def is_row_wise(model, loss):
     Rows of padding then change nothing. Layers, functions and losses of the user may
     look at the whole batch, and so may a penalty on activities other than L1 and L2.
     """
-    graphs = [getattr(layer, "_functional", layer) for layer in model._flatten_layers()]
-    operations = [
-        node.operation
-        for graph in graphs
-        for level in getattr(graph, "_nodes_by_depth", {}).values()
-        for node in level
-    ]
+    operations = [node.operation for node in all_nodes(model)]
     return _is_known(loss) and all(
         _layer_is_row_wise(operation)
         if hasattr(operation, "activity_regularizer")
         else _operation_is_row_wise(operation)
-        for operation in (*model._flatten_layers(), *operations)
+        for operation in (*flatten_layers(model), *operations)
     )
 
 
