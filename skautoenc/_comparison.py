@@ -5,19 +5,19 @@ from time import perf_counter
 
 import numpy as np
 from joblib.parallel import get_active_backend
-from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import indexable
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._utils.blocks import row_blocks
+from ._utils.blocks import row_blocks, to_dense
 from ._utils.metrics import ExplainedVariance
+from ._utils.sklearn_compat import _safe_indexing
 
 _DOWNSTREAM_OF = {
     "binary": LogisticRegression(max_iter=1000),
@@ -284,7 +284,7 @@ def _tables(X, indices):
 
 def _table(rows):
     """Rows in float64, whatever they came as."""
-    rows = rows.toarray() if issparse(rows) else np.asarray(rows)
+    rows = to_dense(rows)
     return rows.reshape(len(rows), -1).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Keras layers of our own. Imported through `_keras.own_layers`, after Keras."""
+"""Keras layers of this package. `_backend.keras` imports them after Keras."""
 
 from types import SimpleNamespace
 

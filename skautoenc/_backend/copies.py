@@ -1,8 +1,8 @@
-"""Objects that another process works on in the place of the user's own.
+"""Objects copied to another process, with changes written back to the originals.
 
-Pickling numbers the objects that it copies, in the same way on both sides. So what was
-changed in a copy can be written into the very object that it is a copy of, whoever
-holds it: a list that a callback appends to, or the variables of a function.
+The memo of pickle numbers the pickled objects in the same way in both processes. So a
+change to a copy can be applied to the object that it is a copy of, such as a list that
+a callback appends to, or the global variables of a function.
 """
 
 import contextlib
@@ -13,122 +13,129 @@ import sys
 import warnings
 from collections import deque
 from types import FunctionType
+from typing import Any
 
 import cloudpickle
 import numpy as np
 
 
 class Originals:
-    """Objects that are copied to another process.
+    """Objects in this process that are copied to another one.
 
     Parameters
     ----------
     objects : object
+        Any object that can be pickled by cloudpickle.
 
     Attributes
     ----------
     data : bytes
-        For `Copies`.
+        The pickled objects, for `Copies`.
     """
 
-    def __init__(self, objects):
+    def __init__(self, objects: Any):
         file = io.BytesIO()
         pickler = cloudpickle.Pickler(file)
         pickler.dump(objects)
         self.data = file.getvalue()
-        self._numbered = dict(pickler.memo.copy().values())
+        self._by_number = dict(pickler.memo.copy().values())
 
-    def update(self, changed):
-        """Write what `Copies.changed` gave into the objects."""
+    def update(self, changes: bytes) -> None:
+        """Apply the changes that `Copies.changes` returned."""
         namespaces = {
             id(vars(original))
-            for original in self._numbered.values()
+            for original in self._by_number.values()
             if hasattr(original, "__dict__")
         }
-        unpickler = pickle.Unpickler(io.BytesIO(changed))
-        unpickler.persistent_load = self._numbered.__getitem__
+        unpickler = pickle.Unpickler(io.BytesIO(changes))
+        unpickler.persistent_load = self._by_number.__getitem__
         for number, (items, state) in unpickler.load().items():
-            original = self._numbered[number]
+            original = self._by_number[number]
             if id(original) not in namespaces:
                 _set_items(original, items)
                 _set_state(original, state)
 
 
 class Copies:
-    """The copies, in the other process.
+    """The copied objects, in the other process.
 
     Parameters
     ----------
     data : bytes
-        Of `Originals`.
+        The attribute `data` of `Originals`.
 
     Attributes
     ----------
     objects : object
     """
 
-    def __init__(self, data):
+    def __init__(self, data: bytes):
         unpickler = pickle.Unpickler(io.BytesIO(data))
         self.objects = unpickler.load()
-        copies = unpickler.memo.copy()
-        functions = [c for c in copies.values() if isinstance(c, FunctionType)]
+        memo = unpickler.memo.copy()
+        functions = [c for c in memo.values() if isinstance(c, FunctionType)]
         namespaces = {id(function.__globals__) for function in functions}
-        self._numbered = {
+        self._by_number = {
             number: copy
-            for number, copy in copies.items()
-            if (isinstance(copy, (*_CONTAINERS, *_CODE)) or _is_plain(copy))
+            for number, copy in memo.items()
+            if (isinstance(copy, (*_CONTAINERS, *_CODE)) or _has_plain_state(copy))
             and id(copy) not in namespaces
         }
 
-    def changed(self):
-        """What the copies now hold, as bytes; an error if it cannot be pickled.
+    def changes(self) -> bytes:
+        """Return the current contents of the copies, for `Originals.update`.
 
-        An attribute that cannot is left as the original has it, with a warning.
+        Attributes that cannot be pickled are left out with a warning, so that those of
+        the originals stay. Other contents that cannot be pickled raise an error.
         """
-        held = {
-            number: (_items(copy), self._state(copy) if _is_plain(copy) else None)
-            for number, copy in self._numbered.items()
+        contents = {
+            number: (
+                _items(copy),
+                self._state(copy) if _has_plain_state(copy) else None,
+            )
+            for number, copy in self._by_number.items()
         }
-        return self._pickled(held)
+        return self._pickled(contents)
 
     def _state(self, copy):
         state = copy.__getstate__()
         if not isinstance(state, dict):
             return state
-        left = {name: self._reason_to_leave(value) for name, value in state.items()}
-        for name, reason in left.items():
-            if reason is not None:
+        errors = {name: self._pickling_error(value) for name, value in state.items()}
+        for name, error in errors.items():
+            if error is not None:
                 warnings.warn(
-                    f"What {type(copy).__name__} holds in {name!r} after training "
-                    f"cannot be copied from one process to another: {reason}",
+                    f"The attribute {name!r} of {type(copy).__name__} cannot be copied "
+                    f"from one process to another after training: {error}",
                     stacklevel=2,
                 )
-        return {name: state[name] for name, reason in left.items() if reason is None}
+        return {name: state[name] for name, error in errors.items() if error is None}
 
-    def _reason_to_leave(self, value):
+    def _pickling_error(self, value):
         try:
             self._pickled(value)
         except Exception as error:
             return error
+        return None
 
     def _pickled(self, value):
         file = io.BytesIO()
-        _Pickler(file, self._numbered).dump(value)
+        _Pickler(file, self._by_number).dump(value)
         return file.getvalue()
 
 
 class _Pickler(cloudpickle.Pickler):
-    """Refers to copies by their numbers."""
+    """A pickler that writes the number of a copy in place of its contents."""
 
-    def __init__(self, file, numbered):
+    def __init__(self, file, by_number):
         super().__init__(file)
-        self._numbers = {id(copy): number for number, copy in numbered.items()}
+        self._numbers = {id(copy): number for number, copy in by_number.items()}
 
     def persistent_id(self, obj):
         return self._numbers.get(id(obj))
 
     def reducer_override(self, obj):
-        if isinstance(obj, io.IOBase) and obj.closed:  # as CSVLogger's
+        if isinstance(obj, io.IOBase) and obj.closed:  # such as the file of CSVLogger
             return _closed_file, ()
         return super().reducer_override(obj)
 
@@ -143,8 +150,8 @@ _CONTAINERS = (list, deque, dict, set, np.ndarray)
 _CODE = (type, FunctionType)
 
 
-def _is_plain(copy):
-    """Whether a copy has attributes, and is pickled by them."""
+def _has_plain_state(copy):
+    """Whether an object has attributes and is pickled by them, without `__reduce__`."""
     kind = type(copy)
     return (
         hasattr(copy, "__dict__")
@@ -156,38 +163,38 @@ def _is_plain(copy):
 
 
 def _items(copy):
-    """What a copy holds besides attributes, in a new object; None for nothing."""
+    """Return the items of a container or variables of a function, else None."""
     if isinstance(copy, FunctionType):
-        return _variables(copy)
+        return _function_variables(copy)
     for kind in (list, deque, dict, set):
         if isinstance(copy, kind):
             return kind(copy)
     return np.array(copy) if isinstance(copy, np.ndarray) else None
 
 
-def _variables(function):
-    """The global variables that a function sets, and those that it encloses.
+def _function_variables(function):
+    """Return the global variables that a function sets, and its closure's contents.
 
-    None of a function that was imported there.
+    Both are empty for a function that was pickled by its name, not by its code.
     """
     module = sys.modules.get(function.__module__)
     if function.__globals__ is getattr(module, "__dict__", None):
         return {}, {}
-    steps = dis.get_instructions(function)
-    names = {step.argval for step in steps if step.opname == "STORE_GLOBAL"}
-    enclosed = {}
+    instructions = dis.get_instructions(function)
+    names = {i.argval for i in instructions if i.opname == "STORE_GLOBAL"}
+    closure = {}
     for i, cell in enumerate(function.__closure__ or ()):
-        with contextlib.suppress(ValueError):  # it holds nothing yet
-            enclosed[i] = cell.cell_contents
-    given = {k: v for k, v in function.__globals__.items() if k in names}
-    return given, enclosed
+        with contextlib.suppress(ValueError):  # the cell is empty
+            closure[i] = cell.cell_contents
+    variables = {k: v for k, v in function.__globals__.items() if k in names}
+    return variables, closure
 
 
 def _set_items(original, items):
     if isinstance(original, FunctionType):
-        variables, enclosed = items
+        variables, closure = items
         original.__globals__.update(variables)
-        for i, contents in enclosed.items():
+        for i, contents in closure.items():
             original.__closure__[i].cell_contents = contents
     elif isinstance(original, np.ndarray):
         if original.flags.writeable:

@@ -1,15 +1,25 @@
-"""A convolution after up-sampling, done before it: the same numbers, less work."""
+"""Convolutions of upsampled images, computed on the images before upsampling.
+
+The outputs are the same, with fewer multiplications.
+"""
 
 import contextlib
 from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._utils.patching import patched
 from .keras import load
+from .keras_internals import all_nodes, flatten_layers, graph_of
 
-# Which pixel before up-sampling (the one before, the same, the one after) each of the
-# three taps reads, for the even and for the odd pixel after it.
-_READS = np.float32(
+if TYPE_CHECKING:
+    import keras
+
+# Axes: parity of the output pixel (even, odd), input pixel before upsampling (previous,
+# same, next), kernel tap. 1 where the tap reads that input pixel.
+_TAPS_BY_PIXEL = np.float32(
     [
         [[1, 0, 0], [0, 1, 1], [0, 0, 0]],
         [[0, 0, 0], [1, 1, 0], [0, 0, 1]],
@@ -18,49 +28,49 @@ _READS = np.float32(
 
 
 @contextlib.contextmanager
-def upsampling_fused(model):
-    """While tracing, let 3x3 convolutions of doubled images work on the small ones.
+def upsampling_fused(model: "keras.Model") -> Iterator[None]:
+    """While tracing, fuse 2x2 upsampling layers with the 3x3 convolutions after them.
 
-    Doubling an image repeats its pixels, so a 3x3 convolution of the double is four of
-    the original, one for each pixel of a 2x2 block. That pays where few filters end a
-    network.
+    Upsampling repeats pixels, so a 3x3 convolution of the upsampled image equals four
+    convolutions of the original one, one for each pixel of a 2x2 block. This is faster
+    where the convolution has few filters.
+
+    Parameters
+    ----------
+    model : keras.Model
     """
-    fused = [pair for pair in _pairs(model) if _pays(*pair)]
-    for upsampling, convolution in fused:
-        upsampling.call = lambda inputs: inputs
-        convolution.call = _fused(convolution)
-    try:
+    with contextlib.ExitStack() as stack:
+        for upsampling, convolution in list(_upsampled_convolutions(model)):
+            if _is_fusible(upsampling, convolution):
+                stack.enter_context(patched(upsampling, "call", lambda inputs: inputs))
+                call = _fused_call(convolution)
+                stack.enter_context(patched(convolution, "call", call))
         yield
-    finally:
-        for layer in (layer for pair in fused for layer in pair):
-            del layer.call
 
 
-def _pairs(model):
-    """Each doubling layer with the convolution that alone uses what it gives."""
+def _upsampled_convolutions(model):
+    """Yield each UpSampling2D and Conv2D layer where only the second uses the first."""
     _, keras = load()
-    graphs = [getattr(layer, "_functional", layer) for layer in model._flatten_layers()]
-    nodes = [
-        node
-        for graph in graphs
-        for level in getattr(graph, "_nodes_by_depth", {}).values()
-        for node in level
-    ]
-    uses = Counter(id(node.operation) for node in nodes)
-    users = Counter(id(parent) for node in nodes for parent in node.parent_nodes)
-    given = {id(tensor) for graph in graphs for tensor in getattr(graph, "outputs", ())}
-    users.update(id(node) for node in nodes if id(node.outputs[0]) in given)
+    nodes = all_nodes(model)
+    n_calls = Counter(id(node.operation) for node in nodes)
+    n_users = Counter(id(parent) for node in nodes for parent in node.parent_nodes)
+    graphs = filter(None, map(graph_of, flatten_layers(model)))
+    model_outputs = {id(tensor) for graph in graphs for tensor in graph.outputs}
+    n_users.update(id(node) for node in nodes if id(node.outputs[0]) in model_outputs)
     for node in nodes:
         if type(node.operation) is not keras.layers.Conv2D:
             continue
-        (before,) = node.parent_nodes
-        if type(before.operation) is keras.layers.UpSampling2D and (
-            uses[id(node.operation)] == uses[id(before.operation)] == users[id(before)]
+        (parent,) = node.parent_nodes
+        if type(parent.operation) is keras.layers.UpSampling2D and (
+            n_calls[id(node.operation)]
+            == n_calls[id(parent.operation)]
+            == n_users[id(parent)]
         ):
-            yield before.operation, node.operation
+            yield parent.operation, node.operation
 
 
-def _pays(upsampling, convolution):
+def _is_fusible(upsampling, convolution):
+    """Whether the fused call gives the same outputs, and is faster."""
     return (
         (upsampling.size, upsampling.interpolation) == ((2, 2), "nearest")
         and convolution.kernel_size == (3, 3)
@@ -72,14 +82,14 @@ def _pays(upsampling, convolution):
     )
 
 
-def _fused(convolution):
+def _fused_call(convolution):
     tf, _ = load()
 
     def call(inputs):
         *_, channels, filters = convolution.kernel.shape
         kernel = convolution.kernel.value
-        reads = tf.cast(_READS, kernel.dtype)
-        kernel = tf.einsum("pat,qbu,tuio->abipqo", reads, reads, kernel)
+        taps = tf.cast(_TAPS_BY_PIXEL, kernel.dtype)
+        kernel = tf.einsum("pat,qbu,tuio->abipqo", taps, taps, kernel)
         kernel = tf.reshape(kernel, (3, 3, channels, 4 * filters))
         outputs = tf.nn.depth_to_space(tf.nn.conv2d(inputs, kernel, 1, "SAME"), 2)
         if convolution.use_bias:

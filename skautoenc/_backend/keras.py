@@ -1,4 +1,8 @@
-"""The one place that imports TensorFlow: late, quiet, on the threads it was granted."""
+"""Lazy import of TensorFlow and Keras, and isolation from their global state.
+
+TensorFlow is imported when it is first needed, without its usual start-up messages,
+and uses as many threads as the process may use.
+"""
 
 import contextlib
 import functools
@@ -10,21 +14,24 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from types import ModuleType
 
 import numpy as np
 
 from .._utils.threads import granted_threads
 from .fork import forked_after_tensorflow
+from .keras_internals import global_state, set_seed_source
 
-_START_UP_LINE = re.compile(
+_STARTUP_MESSAGE = re.compile(
     rb"WARNING: All log messages before absl|I\d{4} |\d{4}-\d\d-\d\d [\d:.]+: I |"
     rb"To enable the following instructions|E\d{4} .*cuInit|\s*$"
 )
-_importing, _building = threading.RLock(), threading.RLock()
+_import_lock, _build_lock = threading.RLock(), threading.RLock()
 
 
 class _KerasRandom(threading.local):
-    """Where Keras draws seeds from: Python's generator, or `isolated`'s."""
+    """The generator Keras draws seeds from: Python's global one unless isolated."""
 
     source = random
 
@@ -35,7 +42,7 @@ class _KerasRandom(threading.local):
 _keras_random = _KerasRandom()
 
 
-def load():
+def load() -> tuple[ModuleType, ModuleType]:
     """Import TensorFlow and Keras.
 
     Returns
@@ -45,50 +52,48 @@ def load():
     Raises
     ------
     ImportError
-        If Keras runs on another backend than TensorFlow.
+        If Keras uses another backend than TensorFlow.
     RuntimeError
-        In a process that was forked after TensorFlow's import: it would hang. Or if
-        an earlier import was interrupted, and cannot be repeated.
+        If this process was forked after TensorFlow was imported, as calls would
+        deadlock, or if an earlier import of TensorFlow was interrupted.
     """
     if forked_after_tensorflow():
         raise RuntimeError(
             "This process was forked after TensorFlow was imported, and TensorFlow "
-            "does not survive that: no Keras model can be built or used here. fit and "
-            "transform can do without; for all else start processes with the 'spawn' "
-            "method, or with joblib."
+            "does not survive a fork: no Keras model can be built or used here. fit "
+            "and transform still work. For anything else, start processes with the "
+            "'spawn' method or with joblib."
         )
     return _imported()
 
 
 @functools.cache
 def _imported():
-    with _importing, _interrupts_delayed():
+    with _import_lock, _interrupts_delayed():
         if "keras" not in sys.modules:
-            _refuse_other_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
+            _check_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
         is_first = "tensorflow" not in sys.modules
-        with _without_start_up_lines() if is_first else contextlib.nullcontext():
-            with _temporary_folder_named():
+        with _without_startup_messages() if is_first else contextlib.nullcontext():
+            with _temporary_folder_set():
                 keras, tf = _import()
             if is_first:
                 tf.config.threading.set_intra_op_parallelism_threads(granted_threads())
                 tf.config.threading.set_inter_op_parallelism_threads(granted_threads())
-                tf.config.list_logical_devices()  # logs too, where there is no GPU
-        _refuse_other_backend(keras.backend.backend())
-        from keras.src.random import seed_generator
-
-        seed_generator.python_random = _keras_random
+                tf.config.list_logical_devices()  # logs if there is no GPU
+        _check_backend(keras.backend.backend())
+        set_seed_source(_keras_random)
     return tf, keras
 
 
 def _import():
-    was_interrupted = (
+    is_half_imported = (
         "tensorflow" not in sys.modules and "tensorflow.python" in sys.modules
     )
     try:
         import keras
         import tensorflow as tf
     except Exception as error:
-        if was_interrupted:
+        if is_half_imported:
             raise RuntimeError(
                 "An earlier import of TensorFlow in this process was interrupted, and "
                 "TensorFlow cannot be imported again. Restart Python."
@@ -97,8 +102,8 @@ def _import():
     return keras, tf
 
 
-def own_layers():
-    """Import our Keras layers, and so register them with Keras.
+def own_layers() -> ModuleType:
+    """Import the Keras layers of this package, which registers them with Keras.
 
     Returns
     -------
@@ -108,10 +113,10 @@ def own_layers():
     return importlib.import_module("skautoenc.layers")
 
 
-def _refuse_other_backend(backend):
+def _check_backend(backend):
     if backend != "tensorflow":
         raise ImportError(
-            "skautoenc trains on Keras's TensorFlow backend, but Keras is set to "
+            "skautoenc needs the TensorFlow backend of Keras, but Keras uses "
             f"{backend!r}. Set the environment variable KERAS_BACKEND=tensorflow "
             "before Keras is imported."
         )
@@ -119,29 +124,29 @@ def _refuse_other_backend(backend):
 
 @contextlib.contextmanager
 def _interrupts_delayed():
-    """Deliver Ctrl-C at the end: what is imported by half stays so in this process.
+    """Deliver Ctrl-C on exit: an interrupted import cannot be repeated.
 
-    Python interrupts its main thread alone.
+    Python interrupts the main thread only, so nothing is done in other threads.
     """
     handler = signal.getsignal(signal.SIGINT)
     if handler is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    arrived = []
-    signal.signal(signal.SIGINT, lambda number, frame: arrived.append(number))
+    received = []
+    signal.signal(signal.SIGINT, lambda number, frame: received.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
-        if arrived:
+        if received:
             signal.raise_signal(signal.SIGINT)
 
 
 @contextlib.contextmanager
-def _temporary_folder_named():
-    """Name a temporary folder where none can be written to: TensorFlow asks for one.
+def _temporary_folder_set():
+    """Set the temporary folder to the current one if no writable folder exists.
 
-    Its import looks for the name alone.
+    The import of TensorFlow looks up the path but writes nothing.
     """
     try:
         folder = tempfile.gettempdir()
@@ -154,51 +159,51 @@ def _temporary_folder_named():
 
 
 @contextlib.contextmanager
-def _without_start_up_lines():
-    """Hold back what TensorFlow's C++ logs at start-up, and drop its usual lines.
+def _without_startup_messages():
+    """Capture what is written to file descriptor 2, and drop TensorFlow's messages.
 
-    They are written to file descriptor 2 before any log level applies: info lines,
-    and the failed look for a GPU. Whatever else is written (a warning, an error,
-    another thread's output) is passed on. Where there is no such descriptor, or no
-    file to hold the lines, nothing is held back.
+    TensorFlow's C++ code logs information and a failed search for a GPU before any log
+    level applies. All other captured lines, such as warnings, errors and the output of
+    other threads, are written on exit. Without a file descriptor 2 or a file to capture
+    to, nothing is captured.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with contextlib.ExitStack() as stack:
-        held = None
-        if sys.__stderr__ is not None:  # or descriptor 2 may be any file
+        captured = None
+        if sys.__stderr__ is not None:  # else descriptor 2 may be any file
             with contextlib.suppress(OSError):
-                real = os.dup(2)
-                stack.callback(os.close, real)
-                held = stack.enter_context(_unnamed_file())
-        if held is None:
+                stderr_copy = os.dup(2)
+                stack.callback(os.close, stderr_copy)
+                captured = stack.enter_context(_unnamed_file())
+        if captured is None:
             yield
             return
-        os.dup2(held.fileno(), 2)
+        os.dup2(captured.fileno(), 2)
         try:
             yield
         finally:
-            os.dup2(real, 2)
-            held.seek(0)
-            lines = [line for line in held if not _START_UP_LINE.match(line)]
+            os.dup2(stderr_copy, 2)
+            captured.seek(0)
+            lines = [line for line in captured if not _STARTUP_MESSAGE.match(line)]
             with contextlib.suppress(OSError), open(2, "wb", closefd=False) as stderr:
                 stderr.writelines(lines)
 
 
 def _unnamed_file():
-    """A file in memory where the system has such, or else in the temporary folder."""
+    """Open an anonymous file, in memory where the system supports it."""
     if hasattr(os, "memfd_create"):
         return open(os.memfd_create("stderr"), "w+b")
     return tempfile.TemporaryFile()
 
 
 @contextlib.contextmanager
-def isolated(seed):
-    """Build Keras objects from `seed`, and leave every global state as it was found.
+def isolated(seed: int) -> Iterator[None]:
+    """Make the Keras objects built inside depend on `seed` alone, not on global state.
 
-    Keras draws the seeds of its initialisers and random layers from Python's global
-    generator, and counts layer names in a table, one for each thread. Inside, seeds
-    come from another generator, and the table starts anew, so that the same seed gives
-    the same weights and the same config.
+    Keras draws the seeds of initializers and random layers from Python's global
+    generator, and numbers layer names by a table for each thread. Inside, seeds come
+    from a generator seeded with `seed`, and the table starts empty, so that the same
+    seed gives the same weights and the same config. Global state is restored on exit.
 
     Parameters
     ----------
@@ -206,27 +211,26 @@ def isolated(seed):
         Seed in [0, 2**32).
     """
     load()
-    from keras.src.backend.common import global_state
-
-    with _building:
-        state = vars(global_state.GLOBAL_STATE_TRACKER)
+    with _build_lock:
+        state = global_state()
         names = ("object_name_uids", "global_seed_generator")
-        kept = {name: state.pop(name) for name in names if name in state}
-        outer, _keras_random.source = _keras_random.source, random.Random(seed)
+        saved = {name: state.pop(name) for name in names if name in state}
+        previous, _keras_random.source = _keras_random.source, random.Random(seed)
         try:
             yield
         finally:
-            _keras_random.source = outer
+            _keras_random.source = previous
             for name in names:
                 state.pop(name, None)
-            state.update(kept)
+            state.update(saved)
 
 
 @contextlib.contextmanager
-def global_generators_seeded():
-    """Seed Python's and NumPy's global generators for a function of the user's.
+def global_generators_seeded() -> Iterator[None]:
+    """Seed Python's and NumPy's global generators while a user's function runs.
 
-    To be used inside `isolated`. What another thread draws meanwhile is seeded too.
+    To be used inside `isolated`. Both generators are restored on exit.
+    Draws of other threads in the meantime are affected.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()
     seed = _keras_random.getrandbits(32)

@@ -1,7 +1,8 @@
-"""Work that needs TensorFlow, in a process that was forked after its import.
+"""Calls that need TensorFlow, from a process that was forked after its import.
 
-TensorFlow's thread pools do not survive a fork, so calls would deadlock. The work is
-done by another Python, which each such process starts once and keeps.
+TensorFlow's thread pools do not survive a fork, so calls would deadlock. They are made
+in a subprocess instead: a new Python, which is started once and used until this process
+ends.
 """
 
 import contextlib
@@ -15,131 +16,156 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from multiprocessing import spawn
 from multiprocessing.connection import Connection
+from typing import Any
 
 import cloudpickle
 
+from .._utils.sklearn_compat import has_callbacks, remove_callback_context
 from .copies import Copies, Originals
 from .keras import load
 
-_REMEDY = "Start processes with the 'spawn' method, or with joblib."
+_REMEDY = "Start processes with the 'spawn' method or with joblib."
 
 
-def in_fresh_process(function, *arguments):
-    """Call a function in the other process; return what it returns, or raise.
+def in_fresh_process(function: Callable, *arguments: Any) -> Any:
+    """Call a function in the subprocess, and return its result.
+
+    Warnings are given again in this process.
 
     Parameters
     ----------
     function : callable
-        The process keeps the last few that it was given, so that a network is traced
-        once for all calls.
+        The subprocess caches the last few functions, so that a network is traced once
+        for several calls.
 
     *arguments : object
-        Copied to the process by cloudpickle, as is the result on its way back.
+        Copied to the subprocess by cloudpickle, as the result is copied back.
+
+    Returns
+    -------
+    object
+        The result of the function.
 
     Raises
     ------
     Exception
-        What the function raises.
+        Whatever the function raises.
     TypeError
-        If something cannot be copied.
+        If the function, an argument or the result cannot be pickled.
     RuntimeError
-        If the process ends before it answers.
+        If the subprocess ends before the function returns.
     """
     folder = None
     with contextlib.suppress(FileNotFoundError):  # it may have been deleted
         folder = os.getcwd()
     try:
-        parts = (sys.path, folder), (_registered(), function), arguments
+        parts = (sys.path, folder), (_registered_objects(), function), arguments
         task = [cloudpickle.dumps(part) for part in parts]
     except Exception as error:
-        raise _uncopied("What is to be computed", error) from error
-    succeeded, result, warned = cloudpickle.loads(_worker.answer_to(task))
-    for warning in warned:
+        raise _copy_error("The function or an argument", error) from error
+    succeeded, result, caught = cloudpickle.loads(_worker.run(task))
+    for warning in caught:
         warnings.warn_explicit(*warning)
     if not succeeded:
         raise result
     return result
 
 
-def fit_in_fresh_process(estimator, *arguments):
-    """Return what ``estimator._fit(*arguments)`` returns there.
+def fit_in_fresh_process(estimator: Any, *arguments: Any) -> Any:
+    """Call ``estimator._fit(*arguments)`` in the subprocess, and return its result.
 
-    What its Keras callbacks record comes back into the user's own objects.
+    Changes that the Keras callbacks make to themselves and to the objects that they
+    refer to are written into the user's objects, also if the fit fails.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Has the attribute `callbacks` and the method `_fit`. It is not changed.
+
+    *arguments : object
+
+    Returns
+    -------
+    object
+        The result of `_fit`.
 
     Raises
     ------
     TypeError
-        If the callbacks cannot be copied.
+        If the callbacks, or what they recorded, cannot be pickled.
     RuntimeError
-        If it has callbacks of scikit-learn's, which cannot follow the fit there.
+        If the estimator has scikit-learn callbacks, which are not supported in the
+        subprocess.
     """
-    if getattr(estimator, "_skl_callbacks", None):
+    if has_callbacks(estimator):
         raise RuntimeError(
             "set_callbacks: this process was forked after TensorFlow was imported, so "
-            "another one trains in its place, where callbacks cannot follow the fit. "
-            f"{_REMEDY} Or take the callbacks away: set_callbacks()."
+            "training runs in a subprocess, where scikit-learn callbacks are not "
+            f"supported. {_REMEDY} Or remove the callbacks: set_callbacks()."
         )
     try:
         callbacks = Originals(estimator.callbacks)
     except Exception as error:
-        raise _uncopied("callbacks", error) from error
+        raise _copy_error("callbacks", error) from error
     estimator = copy.copy(estimator)
     estimator.callbacks = None
-    vars(estimator).pop("_parent_callback_ctx", None)  # a search's, of no use there
-    outcome, changed = in_fresh_process(
-        _fit, estimator, arguments, callbacks.data, _registered()
+    remove_callback_context(estimator)
+    result, changes = in_fresh_process(
+        _fit, estimator, arguments, callbacks.data, _registered_objects()
     )
-    callbacks.update(changed)
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+    callbacks.update(changes)
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def _fit(estimator, arguments, callbacks, registered):
-    _register(registered)  # the very functions that the estimator holds
+    """Fit in the subprocess; return the result or the error, and what changed."""
+    _register(registered)  # the same function objects as in the estimator
     copies = Copies(callbacks)
     estimator.callbacks = copies.objects
     try:
-        outcome = estimator._fit(*arguments)
+        result = estimator._fit(*arguments)
     except Exception as error:
-        outcome = _copyable(error)
+        result = _picklable(error)
     try:
-        return outcome, copies.changed()
+        return result, copies.changes()
     except Exception as error:
-        raise _uncopied("What callbacks recorded", error) from error
+        raise _copy_error("What the callbacks recorded", error) from error
 
 
-def _uncopied(what, error):
+def _copy_error(what, error):
     return TypeError(
         f"{what} cannot be copied between this process, which was forked after "
-        "TensorFlow was imported, and the one that works in its place: "
-        f"{error}. {_REMEDY}"
+        f"TensorFlow was imported, and the subprocess that replaces it: {error}. "
+        f"{_REMEDY}"
     )
 
 
 class _Worker:
-    """The Python that works in the place of this process, started when needed."""
+    """The subprocess, started when it is first needed."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._process = self._connection = None
 
-    def answer_to(self, task):
-        """Send the parts of a task, and return the answer; all are bytes."""
+    def run(self, task):
+        """Run a task, a list of three bytes objects, and return the pickled result."""
         with self._lock:
             try:
-                if self._process is None or not self._takes(task):
+                if self._process is None or not self._accepts(task):
                     self._start()
-                    if not self._takes(task):
+                    if not self._accepts(task):
                         raise EOFError
                 return self._connection.recv_bytes()
             except (EOFError, ConnectionError):
                 raise RuntimeError(
-                    "The process that works in the place of this one, which was "
-                    "forked after TensorFlow was imported, ended with status "
-                    f"{self._end()}. {_REMEDY}"
+                    "This process was forked after TensorFlow was imported, and the "
+                    f"subprocess that replaces it ended with status {self._end()}. "
+                    f"{_REMEDY}"
                 ) from None
             except BaseException:
                 if self._process is not None:
@@ -147,7 +173,8 @@ class _Worker:
                     self._end()
                 raise
 
-    def _takes(self, task):
+    def _accepts(self, task):
+        """Send a task; return False if the subprocess has ended before."""
         try:
             for part in task:
                 self._connection.send_bytes(part)
@@ -157,48 +184,48 @@ class _Worker:
         return True
 
     def _start(self):
-        if self._process is not None:  # it was killed
+        if self._process is not None:  # it has ended
             self._end()
-        own, other = map(_connection, socket.socketpair())
+        ours, theirs = map(_connection, socket.socketpair())
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from {__name__} import _serve; _serve({other.fileno()})"
+            f"from {__name__} import _serve; _serve({theirs.fileno()})"
         )
         python = os.fsdecode(spawn.get_executable())
-        with other:
+        with theirs:
             try:
                 self._process = subprocess.Popen(
                     [python, "-c", code],
                     stdin=subprocess.DEVNULL,
-                    pass_fds=[other.fileno()],
+                    pass_fds=[theirs.fileno()],
                 )
             except OSError as error:
-                own.close()
+                ours.close()
                 raise RuntimeError(
                     "This process was forked after TensorFlow was imported, and the "
-                    f"one that is to work in its place cannot be started: {error}. "
-                    "Name a Python with multiprocessing.set_executable."
+                    f"subprocess that replaces it cannot be started: {error}. "
+                    "Set a Python executable with multiprocessing.set_executable."
                 ) from error
-        self._connection = own
+        self._connection = ours
 
     def _end(self):
-        """Wait for a process that is ending; return its status."""
+        """Wait for the ending subprocess, and return its exit status."""
         status = self._process.wait()
         self._connection.close()
         self._process = self._connection = None
         return status
 
-    def forget(self):
-        """In a fork: the process is that of the parent."""
+    def reset_after_fork(self):
+        """Disconnect from the subprocess, which belongs to the parent process."""
         if self._process is not None:
             self._connection.close()
-            self._process.returncode = 0  # it is not waited for here
+            self._process.returncode = 0  # so that Popen does not wait for it
         self.__init__()
 
 
 def _connection(end):
-    """A socket's end, not in the place of a standard stream that was closed."""
-    import fcntl  # not on Windows, where nothing forks
+    """Wrap a socket, with a file descriptor above those of the standard streams."""
+    import fcntl  # does not exist on Windows, which has no fork
 
     with end:
         return Connection(fcntl.fcntl(end.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
@@ -208,59 +235,62 @@ _worker = _Worker()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_worker.forget)
+    os.register_at_fork(after_in_child=_worker.reset_after_fork)
 
 
 def _serve(descriptor):
-    """Answer tasks, one after the other, for as long as the parent lives."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
-    watch = threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True)
-    watch.start()
+    """Run tasks in the subprocess until the parent process ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent kills this process
+    watcher = threading.Thread(
+        target=_exit_with_parent, args=(os.getppid(),), daemon=True
+    )
+    watcher.start()
     connection = Connection(descriptor)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             task = [connection.recv_bytes() for _ in range(3)]
-            connection.send_bytes(b"taken")
-            connection.send_bytes(_answer(*task))
+            connection.send_bytes(b"accepted")
+            connection.send_bytes(_run(*task))
             del task
             with contextlib.suppress(OSError):
-                print(end="", flush=True)  # what the task has printed
+                print(end="", flush=True)  # flush the output of the task
 
 
-def _end_with(parent):
+def _exit_with_parent(parent):
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
 
 
-def _answer(place, function, arguments):
-    """Do a task, and return what came of it, pickled."""
+def _run(environment, function, arguments):
+    """Run a task; return success, the result or the error, and warnings, pickled."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             load()
-            sys.path[:], folder = cloudpickle.loads(place)
+            sys.path[:], folder = cloudpickle.loads(environment)
             if folder is not None:
                 os.chdir(folder)
-            succeeded, result = True, _loaded(function)(*cloudpickle.loads(arguments))
+            result = _load_function(function)(*cloudpickle.loads(arguments))
+            succeeded = True
         except BaseException as error:
-            succeeded, result = False, _copyable(error)
-    warned = [(w.message, w.category, w.filename, w.lineno) for w in caught]
+            succeeded, result = False, _picklable(error)
+    shown = [(w.message, w.category, w.filename, w.lineno) for w in caught]
     try:
-        return cloudpickle.dumps((succeeded, result, warned))
+        return cloudpickle.dumps((succeeded, result, shown))
     except Exception as error:
-        return cloudpickle.dumps((False, _uncopied("The result", error), []))
+        return cloudpickle.dumps((False, _copy_error("The result", error), []))
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(function):
+def _load_function(function):
     registered, function = cloudpickle.loads(function)
     _register(registered)
     return function
 
 
-def _copyable(error):
-    """The error, or one of the same words where it could not be copied."""
+def _picklable(error):
+    """Return the error, or a RuntimeError with its message if it cannot be pickled."""
     try:
         cloudpickle.loads(cloudpickle.dumps(error))
     except Exception:
@@ -268,8 +298,8 @@ def _copyable(error):
     return error
 
 
-def _registered():
-    """The user's layers and functions that Keras finds by name."""
+def _registered_objects():
+    """Return the user's layers and functions that are registered with Keras."""
     if "keras" not in sys.modules:
         return {}
     return dict(sys.modules["keras"].saving.get_custom_objects())
@@ -277,8 +307,8 @@ def _registered():
 
 def _register(objects):
     saving = sys.modules["keras"].saving
-    for name, found in objects.items():
-        package, has_package, own_name = name.rpartition(">")
+    for name, obj in objects.items():
+        package, has_package, short_name = name.rpartition(">")
         if has_package:
-            saving.register_keras_serializable(package, own_name)(found)
-        saving.get_custom_objects()[name] = found
+            saving.register_keras_serializable(package, short_name)(obj)
+        saving.get_custom_objects()[name] = obj

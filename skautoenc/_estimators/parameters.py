@@ -3,7 +3,7 @@
 import inspect
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from .._utils.sklearn_compat import HasMethods, Interval, StrOptions
 
 
 class Number(Interval):

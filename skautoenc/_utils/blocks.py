@@ -1,21 +1,45 @@
-"""Blocks of rows that fit the processor's cache."""
+"""Blocks of rows, and small helpers for rows and their counts."""
 
-# Rows evaluated at once: few enough for activations to stay in the processor's cache,
-# enough for the matrix products to run at full speed.
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+# Size of a block: its activations fit into the processor's cache, and its matrix
+# products run at full speed.
 _BLOCK_BYTES = 2**23
 
 
-def row_blocks(n_samples, width):
-    """Cut rows into slices of about 8 MiB of float32, at least 64 rows each."""
-    rows = max(64, _BLOCK_BYTES // (4 * max(width, 1)))
-    return [slice(i, i + rows) for i in range(0, n_samples, rows)]
+def row_blocks(n_samples: int, width: int) -> list[slice]:
+    """Return slices of about 8 MiB of float32 values, of at least 64 rows each.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of rows to cut into blocks.
+
+    width : int
+        Values per row.
+    """
+    block_size = max(64, _BLOCK_BYTES // (4 * max(width, 1)))
+    return [slice(i, i + block_size) for i in range(0, n_samples, block_size)]
+
+
+def to_dense(rows: Any) -> np.ndarray:
+    """Return rows as an ndarray: sparse ones made dense, arrays as they are."""
+    return rows.toarray() if issparse(rows) else np.asarray(rows)
+
+
+def ceil_div(dividend: int, divisor: int) -> int:
+    """Return the quotient rounded up, such as the number of batches in an epoch."""
+    return -(-dividend // divisor)
 
 
 # Data with more rows, or more bytes of float32, are visited in blocks.
 _MAX_ROWS_IN_MEMORY, _MAX_BYTES_IN_MEMORY = 2**18, 2**30
 
 
-def is_streamed(X):
+def is_streamed(X: Any) -> bool:
     """Whether training visits `X` in blocks, and stores nothing for each row."""
     n_samples, n_features = X.shape
     return (

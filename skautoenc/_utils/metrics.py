@@ -1,42 +1,54 @@
-"""Errors of a reconstruction, measured in float64."""
+"""Reconstruction errors and explained variance, computed in float64."""
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+# Elementwise errors of the differences, by the names that users give.
 METRICS = {"mean_squared_error": np.square, "mean_absolute_error": np.abs}
 
-# Units in the last place of the largest value by which a feature may deviate from its
-# mean without varying, and by which what is computed in float32 may be off.
+# In units in the last place of a feature's largest absolute value: the deviation from
+# the mean up to which the feature counts as constant, and the rounding error of a
+# reconstruction computed in float32.
 _MAX_DEVIATION, _MAX_ERROR = 4, 16
 
 
 class ExplainedVariance:
-    """Share of variance explained: 1 - squared errors / squares around the mean.
+    """Explained variance ratio over blocks of rows.
 
-    Where no feature varies by more than the rounding of its values, rows score 1 if
-    they are reconstructed up to the rounding of float32, else 0.
+    The ratio is 1 - squared errors / squared deviations from the mean, both summed over
+    rows and features. If no feature deviates from its mean by more than rounding, it is
+    1 where the reconstruction is exact up to the rounding of float32, else 0.
 
     Parameters
     ----------
     n_features : int
-    dtype : {np.float32, np.float64}
-        Of the rows, as they were given.
+    dtype : {np.float32, np.float64}, default=np.float64
+        Data type of the rows before they were converted to float64.
     """
 
-    def __init__(self, n_features, dtype=np.float64):
+    def __init__(self, n_features: int, dtype: DTypeLike = np.float64):
         self._errors = 0.0
         self._squares, self._largest = np.zeros((2, n_features))
         self._weight, self._dtype = 0.0, np.dtype(dtype)
 
-    def add(self, rows, differences, mean, weight=None):
-        """Take in some rows.
+    def add(
+        self,
+        rows: NDArray,
+        differences: NDArray,
+        mean: NDArray,
+        weight: NDArray | None = None,
+    ) -> None:
+        """Add a block of rows.
 
         Parameters
         ----------
-        rows, differences : ndarray of shape (n, n_features)
-            Rows, and what their reconstructions are off by.
+        rows : ndarray of shape (n_samples, n_features)
+        differences : ndarray of shape (n_samples, n_features)
+            Reconstructions minus rows.
 
         mean : ndarray of shape (n_features,)
-        weight : ndarray of shape (n,) or None, default=None
+        weight : ndarray of shape (n_samples,) or None, default=None
+            Sample weights; None weights all rows equally.
         """
         weight = np.ones(len(rows)) if weight is None else weight
         self._errors += weight @ np.vecdot(differences, differences)
@@ -45,13 +57,14 @@ class ExplainedVariance:
         self._largest = np.maximum(self._largest, np.abs(rows).max(axis=0))
         self._weight += weight.sum()
 
-    def result(self, largest=0.0):
-        """The share explained.
+    def result(self, largest: ArrayLike = 0.0) -> float:
+        """Return the explained variance ratio of all rows added.
 
         Parameters
         ----------
-        largest : float or ndarray of shape (n_features,), default=0
-            Absolute value of each feature that there was elsewhere.
+        largest : float or ndarray of shape (n_features,), default=0.0
+            Largest absolute value of each feature in other rows, such as those of the
+            training set. Rounding is measured relative to it if it is larger.
         """
         sizes = np.maximum(self._largest, largest)
         deviation = _MAX_DEVIATION * np.finfo(self._dtype).eps * sizes

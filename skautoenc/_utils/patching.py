@@ -1,4 +1,4 @@
-"""Attributes of live objects, replaced for a while."""
+"""Temporary replacement of attributes."""
 
 import contextlib
 import inspect
@@ -7,26 +7,28 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def patched(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Set an attribute of an object, and restore it at the end.
+def patched(obj: Any, name: str, value: Any) -> Iterator[None]:
+    """Replace an attribute of an object, and restore it on exit.
+
+    An attribute that the object had from its class is removed from the instance again.
 
     Parameters
     ----------
-    owner : object
+    obj : object
     name : str
-        An attribute of the object or of its class.
+        Name of an attribute that the object has.
 
     value : object
     """
-    previous = getattr(owner, name)
-    is_own = name in vars(owner) or inspect.isdatadescriptor(
-        getattr(type(owner), name, None)
+    is_set_on_instance = name in vars(obj) or inspect.isdatadescriptor(
+        getattr(type(obj), name, None)
     )
-    setattr(owner, name, value)
+    previous = getattr(obj, name)
+    setattr(obj, name, value)
     try:
         yield
     finally:
-        if is_own:
-            setattr(owner, name, previous)
+        if is_set_on_instance:
+            setattr(obj, name, previous)
         else:
-            delattr(owner, name)
+            delattr(obj, name)

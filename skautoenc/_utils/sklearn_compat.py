@@ -19,6 +19,7 @@ __all__ = [
     "_safe_indexing",
     "fitted_attributes_html",
     "has_callbacks",
+    "init_callback_context",
     "remove_callback_context",
     "validate_parameters",
 ]
@@ -44,6 +45,14 @@ def fitted_attributes_html(estimator: BaseEstimator, doc_link: str = "") -> Any:
 def has_callbacks(estimator: BaseEstimator) -> bool:
     """Whether `set_callbacks` has given the estimator scikit-learn callbacks."""
     return bool(getattr(estimator, "_skl_callbacks", None))
+
+
+def init_callback_context(estimator: BaseEstimator, max_subtasks: int) -> Any:
+    """Return the callback context of a fit, whose subtasks are the epochs.
+
+    The estimator derives from :class:`~sklearn.callback.CallbackSupportMixin`.
+    """
+    return estimator._init_callback_context(max_subtasks=max_subtasks)
 
 
 def remove_callback_context(estimator: BaseEstimator) -> None:

@@ -1,24 +1,34 @@
-"""How many threads this process may use, and work spread over them."""
+"""Number of threads that this process may use, and work distributed over them."""
 
 import functools
 import os
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 from threadpoolctl import ThreadpoolController
 
 
-def granted_threads():
-    """Threads this process may use: what joblib or the user set, or every core."""
-    granted = os.environ.get("OMP_NUM_THREADS", "")
-    if granted.isdigit() and int(granted) > 0:
-        return int(granted)
+def granted_threads() -> int:
+    """Return OMP_NUM_THREADS, which users and joblib set, or the number of cores."""
+    n_threads = os.environ.get("OMP_NUM_THREADS", "")
+    if n_threads.isdigit() and int(n_threads) > 0:
+        return int(n_threads)
     return joblib.cpu_count()
 
 
-def run_in_threads(function, *arguments):
-    """Call `function` once per item of the sequences, for what it does."""
+def run_in_threads(function: Callable, *arguments: Sequence) -> None:
+    """Call ``function(*items)`` for each of the zipped items, and ignore the results.
+
+    Parameters
+    ----------
+    function : callable
+        Releases the GIL for most of its work.
+
+    *arguments : sequence
+        Sequences of equal length.
+    """
     n_threads = min(granted_threads(), len(arguments[0]))
     if n_threads == 1:
         for items in zip(*arguments, strict=True):
@@ -29,30 +39,30 @@ def run_in_threads(function, *arguments):
 
 
 class _OneBlasThread:
-    """Holds NumPy's matrix products to one thread while anyone is inside.
+    """Context that limits BLAS to one thread; threads may enter it at the same time.
 
-    The limit is one of the process, so it is lifted when the last one leaves.
+    The limit applies to the whole process, so it is lifted when the last thread leaves.
     """
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._users, self._limit = 0, None
+        self._n_users, self._limit = 0, None
 
     def __enter__(self):
         with self._lock:
-            if self._users == 0:
+            if self._n_users == 0:
                 self._limit = _blas().limit(limits=1, user_api="blas")
-            self._users += 1
+            self._n_users += 1
 
     def __exit__(self, *exc):
         with self._lock:
-            self._users -= 1
-            if self._users == 0:
+            self._n_users -= 1
+            if self._n_users == 0:
                 self._limit.restore_original_limits()
 
 
 one_blas_thread = _OneBlasThread()
-if hasattr(os, "register_at_fork"):  # the threads that were inside are not there
+if hasattr(os, "register_at_fork"):  # threads inside the context do not survive a fork
     os.register_at_fork(after_in_child=one_blas_thread.__init__)
 
 

@@ -303,7 +303,7 @@ def test_callbacks_that_cannot_be_copied_are_refused(digits, fitted):
         with pytest.raises(TypeError, match=r"callbacks cannot be copied.*lock"):
             estimator.fit(digits)
         estimator.callbacks = [LockedLater()]
-        with pytest.warns(UserWarning, match="What LockedLater holds in 'lock'"):
+        with pytest.warns(UserWarning, match="attribute 'lock' of LockedLater"):
             estimator.fit(digits)
         return estimator.callbacks[0].ended
 

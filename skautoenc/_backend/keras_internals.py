@@ -1,0 +1,98 @@
+"""Private names of Keras: the only file that an upgrade of Keras can break by them.
+
+Nothing here imports Keras before a function is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+# The module that Keras writes into the config of a functional model.
+FUNCTIONAL_MODULE = "keras.src.models.functional"
+
+
+def flatten_layers(model: keras.Model) -> Iterator[keras.Layer]:
+    """Iterate over a model and all its layers, including those of nested models."""
+    return model._flatten_layers()
+
+
+def graph_of(operation: keras.Operation) -> Any:
+    """Return the graph of a functional or built Sequential model, else None."""
+    graph = getattr(operation, "_functional", None) or operation
+    return graph if hasattr(graph, "_nodes_by_depth") else None
+
+
+def nodes(operation: keras.Operation) -> list:
+    """Return the nodes of a model's graph, one per call of an operation.
+
+    A node has the attributes `operation`, `parent_nodes`, `input_tensors` and
+    `outputs`. The list is empty for an operation without a graph.
+    """
+    graph = graph_of(operation)
+    if graph is None:
+        return []
+    return [node for level in graph._nodes_by_depth.values() for node in level]
+
+
+def all_nodes(model: keras.Model) -> list:
+    """Return the nodes of a model's graph and of the graphs of all nested models."""
+    return [node for layer in flatten_layers(model) for node in nodes(layer)]
+
+
+def node_of(model: keras.Model, layer: keras.Layer) -> Any:
+    """Return the first node that calls `layer` in the graph of `model`."""
+    return next(node for node in nodes(model) if node.operation is layer)
+
+
+def apply_graph(model: keras.Model, tensor: keras.KerasTensor) -> Any:
+    """Call the layers of a functional or Sequential model on a symbolic tensor.
+
+    Unlike ``model(tensor)``, the layers become part of the new graph one by one.
+    """
+    return graph_of(model)._run_through_graph(tensor, operation_fn=lambda layer: layer)
+
+
+def operation_name(tensor: keras.KerasTensor) -> str:
+    """Return the name of the operation whose output a symbolic tensor is."""
+    return tensor._keras_history.operation.name
+
+
+def initial_epoch(model: keras.Model) -> int:
+    """Return the epoch at which a callback such as BackupAndRestore resumes."""
+    return getattr(model, "_initial_epoch", None) or 0
+
+
+def set_initial_epoch(model: keras.Model, epoch: int) -> None:
+    """Set the epoch at which `Model.fit` resumes."""
+    model._initial_epoch = epoch
+
+
+def profiles_batches(callback: keras.callbacks.TensorBoard) -> bool:
+    """Whether a TensorBoard callback profiles batches."""
+    return callback._should_trace
+
+
+def safe_mode() -> AbstractContextManager:
+    """Return a context in which Keras refuses to deserialize lambdas."""
+    from keras.src.saving.serialization_lib import SafeModeScope
+
+    return SafeModeScope(True)
+
+
+def global_state() -> dict[str, Any]:
+    """Return Keras's global state of this thread: a live dict of its attributes."""
+    from keras.src.backend.common import global_state
+
+    return vars(global_state.GLOBAL_STATE_TRACKER)
+
+
+def set_seed_source(source: Any) -> None:
+    """Set the object that Keras uses in place of the module `random` to draw seeds."""
+    from keras.src.random import seed_generator
+
+    seed_generator.python_random = source
