@@ -19,7 +19,7 @@ from skautoenc import AutoencoderTransformer
 from ._cases import Result, case, mnist, seconds
 from .recipes import MNIST_DEEP
 
-# Measured in the child: what the parent reads with getrusage includes its own pages.
+# Measured in the child, because the value that the parent reads includes its pages.
 _PEAK = """
 with open("/proc/self/status") as status:
     print(next(line for line in status if line.startswith("VmHWM")).split()[1])

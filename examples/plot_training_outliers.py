@@ -74,7 +74,7 @@ for row, marker in zip(outliers, "os", strict=True):
         color="#D55E00",
         label=f"outlier, row {row}",
     )
-ax.set(yscale="log", ylabel="mean absolute error of a row")
+ax.set(yscale="log", ylabel="mean absolute error per row")
 ax.set_xticks(positions, models)
 ax.set_title("Boxes: 50 % of the rows; whiskers: 98 %")
 ax.legend()
