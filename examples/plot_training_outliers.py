@@ -82,6 +82,6 @@ plt.show()
 
 # %%
 # With the squared error and the initialization from PCA, both outliers are
-# reconstructed about as well as other rows. With the absolute error their errors are
+# reconstructed better than most other rows. With the absolute error their errors are
 # larger, most clearly with random initialization, because the principal components
 # already represent the outliers. If possible, train on data without outliers.
