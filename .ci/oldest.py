@@ -1,8 +1,8 @@
-"""Print the oldest versions that pyproject.toml allows, as pip's arguments."""
+"""Print the minimum versions in pyproject.toml as requirements for pip."""
 
 import tomllib
 from pathlib import Path
 
 project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
-wanted = project["dependencies"] + project["optional-dependencies"]["test"]
-print(*(requirement.replace(">=", "==") for requirement in wanted))
+requirements = project["dependencies"] + project["optional-dependencies"]["test"]
+print(*(requirement.replace(">=", "==") for requirement in requirements))

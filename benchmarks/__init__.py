@@ -1,1 +1,1 @@
-"""Both sides of every comparison in one process; ``python -m benchmarks`` runs all."""
+"""Benchmark suite; ``python -m benchmarks`` compares skautoenc with its baselines."""

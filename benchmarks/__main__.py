@@ -1,9 +1,9 @@
-"""Run benchmark rows; print a Markdown table, and write it with a JSON twin.
+"""Run benchmark cases, print a Markdown table, and write it as Markdown and JSON.
 
-python -m benchmarks                     the rows that need no data folder
-python -m benchmarks --data FOLDER       all short rows; FOLDER holds mnist.npz
-python -m benchmarks --data FOLDER --long    the whole recipes too: an hour or two
-python -m benchmarks --only one_row      single rows, by the names that it prints
+python -m benchmarks                     the cases that need no data folder
+python -m benchmarks --data FOLDER       all short cases; FOLDER holds mnist.npz
+python -m benchmarks --data FOLDER --long    the full recipes too: an hour or two
+python -m benchmarks --only one_row      single cases, by name
 """
 
 import argparse
@@ -14,17 +14,17 @@ import os
 import platform
 from pathlib import Path
 
-from . import (  # noqa: F401  (they register their rows)
+from . import (  # noqa: F401  (importing them registers their cases)
     encoding,
+    libraries,
     memory,
     quality,
-    rivalry,
     scale,
     search,
     starts,
     training,
 )
-from ._rows import ROWS
+from ._cases import CASES
 
 PACKAGES = (
     "skautoenc",
@@ -39,8 +39,11 @@ PACKAGES = (
 
 
 def machine():
+    """Return the date, processor and package versions of this run."""
     versions = {
-        name: importlib.metadata.version(name) for name in PACKAGES if _has(name)
+        name: importlib.metadata.version(name)
+        for name in PACKAGES
+        if _is_installed(name)
     }
     return {
         "date": datetime.date.today().isoformat(),
@@ -51,7 +54,7 @@ def machine():
     }
 
 
-def _has(package):
+def _is_installed(package):
     try:
         importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -68,33 +71,34 @@ def _processor():
 
 HEADING = """# Measured figures
 
-Written by `python -m benchmarks --data FOLDER --out docs/benchmarks`, which runs both
-sides of a row in one process, by turns, and shows medians; the spread is that of the
-ratio. "Asked for" is the bar that the project sets itself for rival / ours; where it
-has a unit, for ours. `--only` takes the names in the first column. Where a row names no
-rival, it is plain Keras: the same model, `compile` and `fit` with `verbose=0`. A row
-with losses fails where ours is more than 5 % above.
+Written by `python -m benchmarks --data FOLDER --out docs/benchmarks`. "Ours" and
+"baseline" are run alternately in one process, unless the case measures new processes.
+The table shows medians over the repetitions and the range of the ratio. "Target" is the
+minimum ratio of baseline to ours, or the maximum value of ours if it has a unit.
+`--only` takes the names in the first column. Unless a case names another baseline, the
+baseline is plain Keras: the same model, `compile`, and `fit` with `verbose=0`. A case
+that compares losses fails if our loss is more than 5 % above the baseline's.
 
-`FOLDER` holds `mnist.npz` as Keras distributes it. Rows of PyTorch and JAX need those
-installed. `keras.wrappers` is no rival: its `fit` takes a single column as target, so
-it trains no autoencoder. Rows of validation losses come with `--long`: both sides start
-from the same weights.
+`FOLDER` holds `mnist.npz` as Keras distributes it. The cases with PyTorch and JAX
+require these packages. `keras.wrappers` is not a baseline, because its `fit` accepts
+only a single target column and cannot train an autoencoder. Cases that compare
+validation losses require `--long`; both sides start from the same weights.
 
 """
 
 
 def markdown(records, about):
     head = [
-        "row",
+        "case",
         "what",
         "ours",
-        "rival",
+        "baseline",
         "unit",
-        "rival / ours",
-        "spread",
-        "asked for",
+        "baseline / ours",
+        "range",
+        "target",
     ]
-    head += ["loss, ours", "loss, rival"]
+    head += ["loss, ours", "loss, baseline"]
     lines = [
         ", ".join(f"{name} {value}" for name, value in about.items()) + ".",
         "",
@@ -114,14 +118,10 @@ def _cell(value):
 
 
 def merged(path, records):
-    """Rows written before, with those run now in their places."""
-    rows = {}
-    if path.exists():
-        rows = {
-            record["row"]: record for record in json.loads(path.read_text())["rows"]
-        }
-    rows.update({record["row"]: record for record in records})
-    return [rows[name] for name in ROWS if name in rows]
+    """Return the stored records, updated with `records`, in the order of the cases."""
+    stored = json.loads(path.read_text())["cases"] if path.exists() else []
+    by_name = {record["case"]: record for record in [*stored, *records]}
+    return [by_name[name] for name in CASES if name in by_name]
 
 
 def main():
@@ -131,25 +131,26 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, help="folder with mnist.npz")
-    parser.add_argument("--only", nargs="+", choices=sorted(ROWS), metavar="ROW")
-    parser.add_argument("--long", action="store_true", help="whole recipes as well")
+    parser.add_argument("--only", nargs="+", choices=sorted(CASES), metavar="CASE")
+    parser.add_argument("--long", action="store_true", help="include the full recipes")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
-        "--out", type=Path, help="write OUT.md and OUT.json; rows not run are kept"
+        "--out", type=Path, help="update these cases in OUT.md and OUT.json"
     )
     args = parser.parse_args()
 
     about, records = machine(), []
-    rows = [name for name in ROWS if args.long or not ROWS[name].takes_long]
-    for name in args.only or rows:
-        if ROWS[name].needs_data and args.data is None:
-            print(f"{name}: left out, needs --data", flush=True)
+    names = [name for name in CASES if args.long or not CASES[name].takes_long]
+    for name in args.only or names:
+        case = CASES[name]
+        if case.needs_data and args.data is None:
+            print(f"{name}: skipped, requires --data", flush=True)
             continue
-        if ROWS[name].needs and not _has(ROWS[name].needs):
-            print(f"{name}: left out, needs {ROWS[name].needs}", flush=True)
+        if case.requires and not _is_installed(case.requires):
+            print(f"{name}: skipped, requires {case.requires}", flush=True)
             continue
-        record = {"row": name, **ROWS[name](args.data, args.repeats).row()}
-        print(f"{name}: {_cell(record['rival / ours'])}", flush=True)
+        record = {"case": name, **case(args.data, args.repeats).record()}
+        print(f"{name}: {_cell(record['baseline / ours'])}", flush=True)
         records.append(record)
         if args.out:
             write(args.out, record, about)
@@ -157,11 +158,11 @@ def main():
 
 
 def write(out, record, about):
-    """Put a row into the files, at once: those that follow may fail."""
+    """Update one case in the files; called after each case, as a later one may fail."""
     records = merged(out.with_suffix(".json"), [record])
     out.with_suffix(".md").write_text(HEADING + markdown(records, about))
     out.with_suffix(".json").write_text(
-        json.dumps({"machine": about, "rows": records}, indent=1) + "\n"
+        json.dumps({"machine": about, "cases": records}, indent=1) + "\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Time of encoding against PCA and against the bare matrix products."""
+"""Time of encoding, compared with PCA, Keras and the bare matrix products."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,12 +6,12 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from ._rows import Result, mnist, pair, per_call, row
+from ._cases import Result, case, mnist, per_call, time_both
 from .recipes import DIGITS_32, MNIST_CONV, MNIST_DEEP
 
 
 def _one_row(name, of_pca):
-    """A call on one row, both estimators of 32 components."""
+    """Register a call on one row; both estimators have 32 components."""
 
     def compare(data, repeats):
         X = load_digits().data
@@ -20,11 +20,11 @@ def _one_row(name, of_pca):
         one = pca.transform(X[:1]) if name == "inverse_transform" else X[:1]
         call = getattr(ours, name)
         return Result(
-            *pair_of_calls(lambda: call(one), lambda: of_pca(pca, one), repeats)
+            *_time_calls(lambda: call(one), lambda: of_pca(pca, one), repeats)
         )
 
     compare.__name__ = "one_row" if name == "transform" else f"one_row_{name}"
-    row(f"{name} of one digit, against PCA", "1/1.2")(compare)
+    case(f"{name} of one digit, against PCA", "1/1.2")(compare)
 
 
 _one_row("transform", PCA.transform)
@@ -33,24 +33,24 @@ _one_row("reconstruct", lambda pca, x: pca.inverse_transform(pca.transform(x)))
 _one_row("score_samples", PCA.score_samples)
 
 
-@row("transform of one image, mnist-conv, against the Keras model called", "")
+@case("transform of one image, mnist-conv, against a call of the Keras model", "")
 def one_image(data, repeats):
     X = np.random.default_rng(0).random((300, 784), np.float32)
     ours = MNIST_CONV.estimator(epochs=1, random_state=0).fit(X)
     encoder, one = ours.encoder_, X[:1]
     return Result(
-        *pair_of_calls(lambda: ours.transform(one), lambda: encoder(one), repeats, 200)
+        *_time_calls(lambda: ours.transform(one), lambda: encoder(one), repeats, 200)
     )
 
 
-@row("1, 2, ... 300 images, mnist-conv: transform, against Keras's predict", "")
+@case("1 to 300 images, mnist-conv: transform, against Model.predict", "")
 def image_counts(data, repeats):
-    """Calls of all lengths, none of which may compile anew."""
+    """Different numbers of images must not cause new compilations."""
     X = np.random.default_rng(0).random((300, 784), np.float32)
     ours = MNIST_CONV.estimator(epochs=1, random_state=0).fit(X)
     encoder, counts = ours.encoder_, range(1, 301, 13)
     return Result(
-        *pair(
+        *time_both(
             lambda: [ours.transform(X[:n]) for n in counts],
             lambda: [encoder.predict(X[:n], verbose=0) for n in counts],
             repeats,
@@ -58,7 +58,7 @@ def image_counts(data, repeats):
     )
 
 
-@row("32 threads, 100 calls each of 20 digits: transform, against PCA", "1/1.2")
+@case("32 threads, 100 calls each of 20 digits: transform, against PCA", "1/1.2")
 def threads_32(data, repeats):
     X = load_digits().data
     ours = DIGITS_32.estimator(epochs=1, random_state=0).fit(X / 16)
@@ -77,16 +77,16 @@ def threads_32(data, repeats):
         estimator: [estimator.transform(X[i : i + 20]) for i in range(32)]
         for estimator in (ours, pca)
     }
-    return Result(*pair(lambda: together(ours), lambda: together(pca), repeats))
+    return Result(*time_both(lambda: together(ours), lambda: together(pca), repeats))
 
 
-def pair_of_calls(ours, rival, repeats, calls=2000):
-    times = [(per_call(ours, calls), per_call(rival, calls)) for _ in range(repeats)]
+def _time_calls(ours, baseline, repeats, calls=2000):
+    times = [(per_call(ours, calls), per_call(baseline, calls)) for _ in range(repeats)]
     return [list(side) for side in zip(*times, strict=True)]
 
 
-@row(
-    "transform of 60000 MNIST rows, 784-128-64-32, against the bare products",
+@case(
+    "transform of 60000 MNIST rows, 784-128-64-32, against the bare matrix products",
     "1/1.3",
     needs_data=True,
 )
@@ -100,4 +100,4 @@ def mnist_rows(data, repeats):
         for kernel in kernels:
             Z = np.dot(Z, kernel)
 
-    return Result(*pair(lambda: ours.transform(X), products, max(repeats, 9)))
+    return Result(*time_both(lambda: ours.transform(X), products, max(repeats, 9)))

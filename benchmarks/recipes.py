@@ -1,5 +1,6 @@
-"""The recipes people bring, as one estimator call and as plain Keras."""
+"""Common autoencoder recipes, as an estimator and as plain Keras."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from skautoenc import (
@@ -12,15 +13,15 @@ from skautoenc import (
 
 @dataclass(frozen=True)
 class Recipe:
-    """An autoencoder and how it is trained, on both sides.
+    """An autoencoder and its training parameters, for both sides.
 
     Attributes
     ----------
     kind : class
-        The estimator.
+        Class of the estimator.
 
     params : dict
-        Its parameters, but for loss, optimizer and batch size.
+        Parameters of the estimator, except loss, optimizer and batch size.
 
     keras_model : callable
         ``(n_features) -> keras.Model``, as a user of plain Keras would write it.
@@ -28,12 +29,12 @@ class Recipe:
     loss, optimizer : str
     batch_size : int
     keras_shape : tuple of int or None
-        Shape of the rows that `keras_model` takes, where they are not flat.
+        Shape of the samples that `keras_model` takes, if they are not flat.
     """
 
     kind: type
     params: dict
-    keras_model: callable
+    keras_model: Callable
     loss: str = "binary_crossentropy"
     optimizer: str = "adam"
     batch_size: int = 256
@@ -49,24 +50,24 @@ class Recipe:
         )
 
     def plain_keras(self, X, epochs, inputs=None, validation=None, start=None):
-        """Build, compile and fit; return the history.
+        """Build, compile and fit the Keras model, and return its history.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
-            Targets, and inputs unless they are given.
+            Targets, and also the inputs if `inputs` is None.
 
         epochs : int
         inputs : ndarray of the shape of `X` or None, default=None
         validation : tuple of (inputs, targets) or None, default=None
         start : list of ndarray or None, default=None
-            Initial weights; None draws them.
+            Initial weights. If None, they are drawn at random.
         """
         model = self.keras_model(X.shape[1])
         if start is not None:
             model.set_weights(start)
         model.compile(optimizer=self.optimizer, loss=self.loss)
-        inputs, X, *pair = (
+        inputs, X, *validation = (
             a if self.keras_shape is None else a.reshape(-1, *self.keras_shape)
             for a in (X if inputs is None else inputs, X, *(validation or ()))
         )
@@ -75,13 +76,13 @@ class Recipe:
             X,
             epochs=epochs,
             batch_size=self.batch_size,
-            validation_data=tuple(pair) or None,
+            validation_data=tuple(validation) or None,
             verbose=0,
         ).history
 
 
 def dense(n_components, sizes, activation, code_activation, output_activation):
-    """Parameters of a dense estimator, and the same network in plain Keras."""
+    """Return parameters of a dense estimator, and a builder of its Keras model."""
     params = {
         "n_components": n_components,
         "hidden_layer_sizes": sizes,
@@ -159,7 +160,7 @@ def denoise_model(n_features):
 
 
 def variational_model(n_features):
-    """As in Keras's own example, with a sampling layer that adds the divergence."""
+    """Return the model of the Keras example, whose sampling layer adds the KL loss."""
     import keras
 
     class Sampling(keras.layers.Layer):

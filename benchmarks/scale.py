@@ -1,4 +1,4 @@
-"""Time and memory of a fit over the number of rows, streamed from a memory map."""
+"""Time and memory of a fit on a memory map, depending on the number of rows."""
 
 import json
 import statistics
@@ -11,13 +11,13 @@ import numpy as np
 
 from skautoenc import AutoencoderTransformer
 
-from ._rows import PeakMemory, Result, row, seconds
+from ._cases import PeakMemory, Result, case, seconds
 
 N_FEATURES = 16
 
 
-def mapped(path, n):
-    """Write `n` float32 rows on a curved surface to a file; return it as a map."""
+def memory_map(path, n):
+    """Write `n` float32 rows of a curved surface to a file, and return a memory map."""
     X = np.lib.format.open_memmap(path, "w+", np.float32, (n, N_FEATURES))
     rng = np.random.default_rng(0)
     mix = rng.standard_normal((4, N_FEATURES), np.float32)
@@ -35,9 +35,9 @@ def estimator():
 
 
 def _per_row(many, few, repeats):
-    """Seconds a row and epoch, of many rows and of few."""
+    """Return the seconds per row and epoch of fits on many and on few rows."""
     with tempfile.TemporaryDirectory() as folder:
-        X = mapped(Path(folder, "X.npy"), many)
+        X = memory_map(Path(folder, "X.npy"), many)
 
         def per_row(n):
             fits = max(1, few * 10 // n)
@@ -46,21 +46,21 @@ def _per_row(many, few, repeats):
 
         per_row(few)
         times = [(per_row(many), per_row(few)) for _ in range(repeats)]
-    return Result(*map(list, zip(*times, strict=True)), unit="s a row")
+    return Result(*map(list, zip(*times, strict=True)), unit="s per row")
 
 
-@row("fit on 10^6 rows of a memory map, against 10^4: time a row and epoch", "1/1.1")
+@case("fit on 10^6 rows of a memory map, against 10^4: time per row, epoch", "1/1.1")
 def rows_million(data, repeats):
     return _per_row(10**6, 10**4, repeats)
 
 
-@row("fit on 10^7 rows of a memory map, against 10^5: time a row and epoch", "1/1.1")
+@case("fit on 10^7 rows of a memory map, against 10^5: time per row, epoch", "1/1.1")
 def rows_ten_million(data, repeats):
     return _per_row(10**7, 10**5, repeats)
 
 
 def peak(path, n):
-    """Most bytes of its own that a fit holds on `n` mapped rows."""
+    """Return the peak memory of a fit on `n` rows, without mapped files, in bytes."""
     X = np.load(path, mmap_mode="r")[:n]
     estimator().fit(X[:2000])
     with PeakMemory(mapped_files=False) as memory:
@@ -68,11 +68,11 @@ def peak(path, n):
     return memory.peak - memory.before
 
 
-@row("peak memory of a fit on 10^7 mapped rows (610 MiB), against 10^5", "")
+@case("peak memory of a fit on 10^7 mapped rows (610 MiB), against 10^5", "")
 def rows_memory(data, repeats):
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "X.npy"))
-        mapped(path, 10**7)
+        memory_map(path, 10**7)
         code = "from benchmarks.scale import *; print(json.dumps(peak({!r}, {})))"
         sides = [
             [

@@ -1,4 +1,4 @@
-"""Time of searches: hundreds of short fits."""
+"""Time of grid searches with many short fits."""
 
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
@@ -7,8 +7,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skautoenc import AutoencoderTransformer
 
-from ._rows import Result, mnist, row, seconds
-from .rivals import scikeras_autoencoder
+from ._cases import Result, case, mnist, seconds
+from .baselines import scikeras_autoencoder
 
 SIZES, RATES = [4, 8, 16, 32], [0.0005, 0.001, 0.002]
 
@@ -19,11 +19,11 @@ def _search(estimator, X, grid, **params):
     return time, search.cv_results_["mean_test_score"].max()
 
 
-@row("GridSearchCV, digits, 36 fits of 50 epochs, against SciKeras", "12x")
+@case("GridSearchCV, digits, 36 fits of 50 epochs, against SciKeras", "12x")
 def search_scikeras(data, repeats):
-    """The share of variance not explained on held-out rows stands as the loss."""
+    """The loss is the fraction of variance not explained on held-out rows."""
     X = load_digits().data
-    pairs = {
+    estimators = {
         "ours": (
             AutoencoderTransformer(
                 hidden_layer_sizes=(),
@@ -36,7 +36,7 @@ def search_scikeras(data, repeats):
             ),
             "learning_rate",
         ),
-        "rival": (
+        "baseline": (
             scikeras_autoencoder(
                 n_components=2,
                 loss="binary_crossentropy",
@@ -44,24 +44,24 @@ def search_scikeras(data, repeats):
                 optimizer__learning_rate=0.001,
                 batch_size=64,
                 epochs=50,
-                verbose=0,  # and no random_state, which makes it slower
+                verbose=0,  # no random_state, which makes SciKeras slower
             ),
             "optimizer__learning_rate",
         ),
     }
-    times, scores = {side: [] for side in pairs}, {}
+    times, scores = {side: [] for side in estimators}, {}
     for _ in range(repeats):
-        for side, (autoencoder, rate) in pairs.items():
+        for side, (autoencoder, rate) in estimators.items():
             pipeline = Pipeline([("scale", MinMaxScaler()), ("ae", autoencoder)])
             grid = {"ae__n_components": SIZES, f"ae__{rate}": RATES}
             time, scores[side] = _search(pipeline, X, grid, n_jobs=1)
             times[side].append(time)
-    losses = 1 - scores["ours"], 1 - scores["rival"]
-    return Result(times["ours"], times["rival"], losses=losses)
+    losses = 1 - scores["ours"], 1 - scores["baseline"]
+    return Result(times["ours"], times["baseline"], losses=losses)
 
 
 def _two_jobs(estimator, X, repeats):
-    """Two processes of one thread each against one process of two."""
+    """Compare two processes of one thread each with one process of two threads."""
     grid = {"learning_rate": [0.0005, 0.001, 0.002, 0.004]}
     times = [
         [
@@ -73,14 +73,14 @@ def _two_jobs(estimator, X, repeats):
     return Result(*map(list, zip(*times, strict=True)))
 
 
-@row("GridSearchCV, digits, 12 fits of a second: n_jobs=2 against n_jobs=1", "1x")
+@case("GridSearchCV, digits, 12 fits of a second: n_jobs=2 against n_jobs=1", "1x")
 def search_two_jobs(data, repeats):
     X = load_digits().data / 16
     estimator = AutoencoderTransformer(8, epochs=100, random_state=0)
     return _two_jobs(estimator, X, repeats)
 
 
-@row(
+@case(
     "GridSearchCV, MNIST 784-128-32, 12 fits of seconds: n_jobs=2 against n_jobs=1",
     "1x",
     needs_data=True,

@@ -1,4 +1,4 @@
-"""Cold starts: imports, first fits, and pickles that must answer at once."""
+"""Cold starts: time of imports, first fits and loaded pickles."""
 
 import os
 import pickle
@@ -16,10 +16,10 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skautoenc import AutoencoderTransformer
 
-from ._rows import Result, mnist, row, seconds
+from ._cases import Result, case, mnist, seconds
 from .recipes import MNIST_DEEP
 
-# The figure that a parent gets for its child counts the parent's pages too.
+# Measured in the child, because the value that the parent reads includes its pages.
 _PEAK = """
 with open("/proc/self/status") as status:
     print(next(line for line in status if line.startswith("VmHWM")).split()[1])
@@ -27,7 +27,7 @@ with open("/proc/self/status") as status:
 
 
 def _python(code):
-    """Seconds and most resident KiB of a new process that runs `code`."""
+    """Run `code` in a new process, and return its seconds and peak memory in KiB."""
     start = time.perf_counter()
     process = subprocess.run(
         [sys.executable, "-c", code + _PEAK],
@@ -39,14 +39,16 @@ def _python(code):
     return time.perf_counter() - start, int(process.stdout)
 
 
-def _processes(ours, rival, repeats, what=0):
-    """One figure of both sides' processes, run by turns after one of each."""
-    _python(ours), _python(rival)
-    figures = [(_python(ours)[what], _python(rival)[what]) for _ in range(repeats)]
+def _processes(ours, baseline, repeats, measure=0):
+    """Measure processes of both sides alternately, after one unmeasured run each."""
+    _python(ours), _python(baseline)
+    figures = [
+        (_python(ours)[measure], _python(baseline)[measure]) for _ in range(repeats)
+    ]
     return list(map(list, zip(*figures, strict=True)))
 
 
-@row("import skautoenc, against sklearn.decomposition", "1/1.2")
+@case("import skautoenc, against sklearn.decomposition", "1/1.2")
 def importing(data, repeats):
     sides = "import skautoenc", "import sklearn.decomposition"
     return Result(*_processes(*sides, max(repeats, 7)))
@@ -60,14 +62,14 @@ DIGITS_32.{}
 """
 
 
-@row("digits-32, 100 epochs: new process, imports and first fit", "")
+@case("digits-32, 100 epochs: new process, imports and first fit", "")
 def new_process(data, repeats):
     ours = FIT.format("estimator(epochs=100, random_state=0).fit(X)")
     return Result(*_processes(ours, FIT.format("plain_keras(X, 100)"), repeats))
 
 
-def _serve(what):
-    """Load a pickled classifier on codes in a new process, and let it predict."""
+def _serve(measure):
+    """Return a case that loads a pickled pipeline in a new process and predicts."""
     X, y = load_digits(return_X_y=True)
     code = (
         "import pickle\n"
@@ -84,26 +86,26 @@ def _serve(what):
                 path = Path(folder, type(reducer).__name__)
                 path.write_bytes(pickle.dumps(pipeline))
                 sides.append(code.format(str(path)))
-            figures = _processes(*sides, max(repeats, 7), what)
-        if what == 0:
+            figures = _processes(*sides, max(repeats, 7), measure)
+        if measure == 0:
             return Result(*figures)
         return Result(*([n / 2**10 for n in side] for side in figures), unit="MiB")
 
     return run
 
 
-@row("load a pickled pipeline and predict, new process, against PCA's", "1/1.25")
+@case("load a pickled pipeline and predict, new process, against PCA", "1/1.25")
 def cold_pickle(data, repeats):
     return _serve(0)(data, repeats)
 
 
-@row("the same, most memory", "1/1.25")
+@case("the same: peak memory", "1/1.25")
 def cold_pickle_memory(data, repeats):
     return _serve(1)(data, repeats)
 
 
-@row(
-    "mnist-deep: tracing of the first fit, against compiling by XLA",
+@case(
+    "mnist-deep: tracing in the first fit, against XLA compilation",
     "",
     needs_data=True,
 )
@@ -120,7 +122,7 @@ def trace_and_compile(data, repeats):
 
 
 def compile_times(data):
-    """Seconds to trace a program, and seconds that its first call is longer."""
+    """Return the seconds to trace a program, and the excess time of its first call."""
     from skautoenc._training.tensorflow_engine.engine import Program
 
     traced, called = [], []

@@ -1,4 +1,4 @@
-"""Time of training against plain Keras: the same model, `compile` and `fit`."""
+"""Time of training, compared with plain Keras: the same model, `compile` and `fit`."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skautoenc import AutoencoderTransformer
 
-from ._rows import Result, mnist, row, seconds
+from ._cases import Result, case, mnist, seconds
 from .recipes import (
     DENSE_DENOISE,
     DIGITS_2,
@@ -29,7 +29,7 @@ def _digits():
 
 
 def first_fit(ours_first):
-    """Both sides' first fit of digits-32 in a process that has imported TensorFlow."""
+    """Time the first fit of both sides in a process that has imported TensorFlow."""
     import tensorflow as tf
 
     X = _digits()
@@ -40,16 +40,16 @@ def first_fit(ours_first):
     def ours():
         losses["ours"] = estimator.fit(X).history_["loss"][-1]
 
-    def rival():
-        losses["rival"] = DIGITS_32.plain_keras(X, epochs=100)["loss"][-1]
+    def baseline():
+        losses["baseline"] = DIGITS_32.plain_keras(X, epochs=100)["loss"][-1]
 
-    sides = {"ours": ours, "rival": rival}
+    sides = {"ours": ours, "baseline": baseline}
     order = sides if ours_first else reversed(sides)
     times = {side: seconds(sides[side]) for side in order}
     return {"times": times, "losses": losses}
 
 
-@row("digits-32, 100 epochs: first fit in a process", "4x")
+@case("digits-32, 100 epochs: first fit in a process", "4x")
 def digits_32_first(data, repeats):
     runs = []
     for i in range(repeats):
@@ -62,104 +62,106 @@ def digits_32_first(data, repeats):
         runs.append(json.loads(out.stdout))
     return Result(
         [run["times"]["ours"] for run in runs],
-        [run["times"]["rival"] for run in runs],
-        losses=(runs[-1]["losses"]["ours"], runs[-1]["losses"]["rival"]),
+        [run["times"]["baseline"] for run in runs],
+        losses=(runs[-1]["losses"]["ours"], runs[-1]["losses"]["baseline"]),
     )
 
 
-@row("digits-32, 100 epochs: fitted again, another random_state", "15x")
+@case("digits-32, 100 epochs: second fit, another random_state", "15x")
 def digits_32_again(data, repeats):
-    X, ours, rival = _digits(), [], []
+    X, ours, baseline = _digits(), [], []
     DIGITS_32.estimator(epochs=100, random_state=0).fit(X)
     DIGITS_32.plain_keras(X, epochs=2)
     for seed in range(1, repeats + 1):
         estimator = DIGITS_32.estimator(epochs=100, random_state=seed)
         ours.append(seconds(lambda: estimator.fit(X)))
-        rival.append(seconds(lambda: DIGITS_32.plain_keras(X, epochs=100)))
-    return Result(ours, rival, losses=_same_epochs_losses(DIGITS_32, X, 100, seeds=5))
+        baseline.append(seconds(lambda: DIGITS_32.plain_keras(X, epochs=100)))
+    return Result(
+        ours, baseline, losses=_same_epochs_losses(DIGITS_32, X, 100, seeds=5)
+    )
 
 
-def _per_epoch(recipe, X, repeats, few, many, rival_few, rival_many):
-    """Seconds per epoch: the difference of two fits of different length."""
+def _per_epoch(recipe, X, repeats, few, many, baseline_few, baseline_many):
+    """Return the seconds per epoch, from the difference of a long and a short fit."""
     recipe.estimator(epochs=many, random_state=0).fit(X)
-    ours, rival = [], []
+    ours, baseline = [], []
     for seed in range(repeats):
         estimator = recipe.estimator(random_state=seed)
         long = seconds(lambda: estimator.set_params(epochs=many).fit(X))
         short = seconds(lambda: estimator.set_params(epochs=few).fit(X))
         ours.append((long - short) / (many - few))
-        long = seconds(lambda: recipe.plain_keras(X, rival_many))
-        short = seconds(lambda: recipe.plain_keras(X, rival_few))
-        rival.append((long - short) / (rival_many - rival_few))
-    return ours, rival
+        long = seconds(lambda: recipe.plain_keras(X, baseline_many))
+        short = seconds(lambda: recipe.plain_keras(X, baseline_few))
+        baseline.append((long - short) / (baseline_many - baseline_few))
+    return ours, baseline
 
 
 def _same_epochs_losses(recipe, X, epochs, seeds=1):
-    """Mean loss after equal training, ours and plain Keras's."""
-    ours = rival = 0
+    """Return the mean losses of both sides after the same number of epochs."""
+    ours = baseline = 0
     for seed in range(seeds):
         fitted = recipe.estimator(epochs=epochs, random_state=seed).fit(X)
         ours += fitted.history_["loss"][-1] / seeds
-        rival += recipe.plain_keras(X, epochs)["loss"][-1] / seeds
-    return ours, rival
+        baseline += recipe.plain_keras(X, epochs)["loss"][-1] / seeds
+    return ours, baseline
 
 
-@row("digits-2: per epoch", "25x")
+@case("digits-2: per epoch", "25x")
 def digits_2_epoch(data, repeats):
     X = load_digits().data.astype("float32") / 16
     times = _per_epoch(DIGITS_2, X, repeats, 50, 100, 2, 7)
     return Result(*times, losses=_same_epochs_losses(DIGITS_2, X, 50, seeds=5))
 
 
-@row("mnist-simple, 60000 rows: per epoch", "4x", needs_data=True)
+@case("mnist-simple, 60000 rows: per epoch", "4x", needs_data=True)
 def mnist_simple_epoch(data, repeats):
     X = mnist(data)
     times = _per_epoch(MNIST_SIMPLE, X, repeats, 4, 8, 1, 3)
     return Result(*times, losses=_same_epochs_losses(MNIST_SIMPLE, X, 5, seeds=3))
 
 
-@row("mnist-deep, 60000 rows: per epoch", "3x", needs_data=True)
+@case("mnist-deep, 60000 rows: per epoch", "3x", needs_data=True)
 def mnist_deep_epoch(data, repeats):
     X = mnist(data)
     times = _per_epoch(MNIST_DEEP, X, repeats, 2, 5, 1, 3)
     return Result(*times, losses=_same_epochs_losses(MNIST_DEEP, X, 3, seeds=10))
 
 
-@row("784-128-64-32, fresh normal noise: per epoch", "3x", needs_data=True)
+@case("784-128-64-32, new normal noise in each epoch: per epoch", "3x", needs_data=True)
 def dense_denoise_epoch(data, repeats):
     X = mnist(data)
     times = _per_epoch(DENSE_DENOISE, X, repeats, 2, 5, 1, 3)
     return Result(*times, losses=_same_epochs_losses(DENSE_DENOISE, X, 3, seeds=3))
 
 
-@row("variational, 784-128-64-2: per epoch", "3x", needs_data=True)
+@case("variational, 784-128-64-2: per epoch", "3x", needs_data=True)
 def variational_epoch(data, repeats):
     X = mnist(data)
     times = _per_epoch(VARIATIONAL, X, repeats, 1, 4, 1, 3)
     return Result(*times, losses=_same_epochs_losses(VARIATIONAL, X, 3, seeds=3))
 
 
-@row("mnist-conv, 15000 rows: per epoch", "1.4x", needs_data=True)
+@case("mnist-conv, 15000 rows: per epoch", "1.4x", needs_data=True)
 def mnist_conv_epoch(data, repeats):
     return Result(*_per_epoch(MNIST_CONV, mnist(data)[:15_000], repeats, 1, 3, 1, 3))
 
 
-@row("mnist-denoise, 15000 rows: per epoch", "1.4x", needs_data=True)
+@case("mnist-denoise, 15000 rows: per epoch", "1.4x", needs_data=True)
 def mnist_denoise_epoch(data, repeats):
     return Result(*_per_epoch(MNIST_DENOISE, mnist(data)[:15_000], repeats, 1, 3, 1, 3))
 
 
-@row("mnist-relu: per epoch", "1x", needs_data=True)
+@case("mnist-relu: per epoch", "1x", needs_data=True)
 def mnist_relu_epoch(data, repeats):
     return Result(*_per_epoch(MNIST_RELU, mnist(data), repeats, 1, 2, 1, 2))
 
 
-@row("digits, 2 components: a default fit, against 20 epochs of plain Keras", "1/3")
+@case("digits, 2 components: a default fit, against 20 epochs of plain Keras", "1/3")
 def digits_default(data, repeats):
-    """Keras trains the plain mirror of the default layers, in batches of 32."""
+    """Keras trains the default layers without a linear path, in batches of 32."""
     import keras
 
-    X, ours, rival = _digits(), [], []
+    X, ours, baseline = _digits(), [], []
     estimator = AutoencoderTransformer(2)
 
     def plain_keras():
@@ -179,5 +181,7 @@ def digits_default(data, repeats):
         ours.append(seconds(lambda: estimator.fit(X)))
         start = perf_counter()
         loss = plain_keras()
-        rival.append(perf_counter() - start)
-    return Result(ours, rival, losses=(estimator.reconstruction_error(X).mean(), loss))
+        baseline.append(perf_counter() - start)
+    return Result(
+        ours, baseline, losses=(estimator.reconstruction_error(X).mean(), loss)
+    )

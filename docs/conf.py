@@ -17,7 +17,7 @@ extensions = [
 html_theme = "pydata_sphinx_theme"
 exclude_patterns = ["_build"]
 numpydoc_show_class_members = False
-# scikit-learn's own, which refer to its user guide.
+# Methods of scikit-learn whose docstrings refer to its user guide.
 autodoc_default_options = {
     "exclude-members": "get_metadata_routing, set_fit_request, "
     "set_inverse_transform_request, set_output, set_score_request"

@@ -1,7 +1,7 @@
-"""Run examples without a screen and save their pictures.
+"""Run examples without a display, and save their figures.
 
-python -m examples                 all of them
-python -m examples plot_digits_32  the named ones
+python -m examples                 all examples
+python -m examples plot_digits_32  the named examples
 """
 
 import argparse
@@ -31,9 +31,9 @@ def main():
 
     import matplotlib.pyplot as plt
 
-    # The examples end with plt.show(), which has nothing to do here.
+    # The examples call plt.show(), which has no effect with this backend.
     warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
-    # Keras converts TensorFlow's tensors in a way that NumPy is about to drop.
+    # Keras converts tensors of TensorFlow in a way that NumPy deprecates.
     warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
     for name in args.names or names:
         print(f"== {name}", flush=True)
@@ -41,7 +41,7 @@ def main():
         for i, number in enumerate(plt.get_fignums(), start=1):
             path = args.out / f"{name}_{i}.png"
             plt.figure(number).savefig(path, dpi=120)
-            print(f"picture: {path}", flush=True)
+            print(f"figure: {path}", flush=True)
         plt.close("all")
 
 

@@ -1,17 +1,19 @@
 """
-=============================
-Choosing the size of the code
-=============================
+=================================
+Choosing the number of components
+=================================
 
-How many numbers should a row become? It depends on what the code is for: to give the
-row back, more is better; for a classifier, enough is enough.
+The best number of components depends on the purpose of the code: the reconstruction
+error decreases with every component, but the accuracy of a classifier on the codes does
+not increase beyond some number of components.
 """
 
 # %%
-# Two curves for each reducer
-# ---------------------------
-# Held-out error, and held-out accuracy of a logistic regression on the code, over the
-# size of the code. The splits are the same for all.
+# Error and accuracy
+# ------------------
+# We compute the held-out reconstruction error, and the held-out accuracy of a logistic
+# regression on the codes, for PCA and the autoencoder with several numbers of
+# components. All use the same splits.
 
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -47,19 +49,19 @@ from skautoenc.plotting import ComparisonDisplay
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 ComparisonDisplay.from_results(results, ax=left)
 ComparisonDisplay.from_results(results, measure="test_score", ax=right)
-left.set_title("what comes back")
-right.set_title("what a classifier makes of it")
+left.set_title("Reconstruction error")
+right.set_title("Accuracy of a classifier on the codes")
 plt.show()
 
 # %%
-# The error falls with every number that is added, so it names no size. Accuracy does:
-# it rises steeply at first, and then hardly at all.
+# The error decreases with every component, so it does not determine a number of
+# components. The accuracy does: it first increases steeply, and then hardly at all.
 
 # %%
-# A search that picks it
-# ----------------------
-# The size is a parameter like any other. What is best for the classifier is looked for
-# in the training rows alone; the last rows judge.
+# Grid search
+# -----------
+# `n_components` is a parameter like any other. The grid search uses the training rows
+# only, and the test rows evaluate the selected pipeline.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -77,10 +79,10 @@ pipeline = Pipeline(
 search = GridSearchCV(pipeline, {"encode__n_components": sizes}, cv=3)
 search.fit(X_train, y_train)
 size = search.best_params_["encode__n_components"]
-print(f"picked {size} components: accuracy {search.score(X_test, y_test):.3f}")
+print(f"selected {size} components: accuracy {search.score(X_test, y_test):.3f}")
 
 # %%
-# What the picked code keeps of digits that it has not seen.
+# Reconstructions of test digits with the selected number of components:
 
 from skautoenc.plotting import ReconstructionDisplay
 
@@ -90,11 +92,11 @@ ReconstructionDisplay.from_estimator(
 plt.show()
 
 # %%
-# Where PCA is the better choice
-# ------------------------------
-# On data without curved structure there is nothing to win. Of 8x8 patches of a
-# photograph, what PCA leaves over is nearly noise: the autoencoder finds nothing better
-# on the rows that it sets aside, and ends as PCA, after many times the work.
+# When PCA is the better choice
+# -----------------------------
+# On data without nonlinear structure an autoencoder has no advantage. The residual of
+# PCA on 8x8 patches of a photograph is nearly noise: training does not improve the
+# validation error, and the fit ends as PCA, in many times the computation time.
 
 import numpy as np
 from sklearn.datasets import load_sample_image
@@ -106,12 +108,13 @@ patches = np.array([grey[i : i + 8, j : j + 8].ravel() for i, j in corners])
 pca = PCA(16).fit(patches)
 autoencoder = AutoencoderTransformer(16, random_state=0).fit(patches)
 print(f"epoch whose weights were kept: {autoencoder.best_epoch_}")
-of_pca = pca.explained_variance_ratio_.sum()
-print(f"variance explained: PCA {of_pca:.4f}, ours {autoencoder.score(patches):.4f}")
+explained = pca.explained_variance_ratio_.sum()
+score = autoencoder.score(patches)
+print(f"variance explained: PCA {explained:.4f}, autoencoder {score:.4f}")
 
 # %%
-# The same holds for very few rows, which hardly tell a gain from chance, and for codes
-# nearly as wide as the rows. And PCA has manners of its own: it is fitted in a fraction
-# of the time, its components are orthogonal, ordered and the same for every size of the
-# code, so a smaller code is the beginning of a larger one. Take the autoencoder where
-# the code is small, the rows are hundreds or more, and the two curves above lie apart.
+# The same holds for very few rows, on which an improvement is not significant, and for
+# codes with nearly as many components as features. PCA also has other advantages: it is
+# fitted in a fraction of the time, and its components are orthogonal, ordered, and
+# independent of `n_components`. An autoencoder is useful for small codes, with hundreds
+# of rows or more, if the two curves above differ.

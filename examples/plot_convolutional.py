@@ -1,18 +1,18 @@
 """
-============================
-Convolutions for photographs
-============================
+======================================
+Convolutional networks for photographs
+======================================
 
-A convolution looks at neighbouring pixels and does the same everywhere, so it needs
-few parameters. Does that help with 16x16 patches of photographs, squeezed into 16
-numbers?
+A convolution uses neighbouring pixels, with the same weights at every position, so it
+has few parameters. This example compares a convolutional network with dense networks
+and PCA on 16x16 patches of photographs, with 16 components.
 """
 
 # %%
-# Patches, apart from each other
-# ------------------------------
-# Patches of one photograph overlap. Those to learn from come from the left three
-# quarters, and those to measure on from the rest.
+# Training and test patches
+# -------------------------
+# Patches of one photograph overlap. Therefore training patches are taken from the left
+# three quarters of each photograph, and test patches from the rest.
 
 import numpy as np
 from sklearn.datasets import load_sample_images
@@ -32,14 +32,15 @@ def patches(parts, n_each):
 
 X_train = patches([x[:, :480] for x in photographs], 2000)
 X_test = patches([x[:, 480:] for x in photographs], 500)
-print(f"patches: {X_train.shape} to learn from, {X_test.shape} to measure on")
+print(f"training patches: {X_train.shape}, test patches: {X_test.shape}")
 
 # %%
 # Three networks
 # --------------
-# A wide dense network, one with as many parameters as the convolutional one, and the
-# latter: two layers, which halve the image each, and a dense one to the code. Images
-# are given as images; dense networks take them as rows.
+# We compare a wide dense network, a narrow one with about as many parameters as the
+# convolutional network, and the convolutional network, which has two convolutional
+# layers that each halve the image size, and a dense layer. All estimators accept image
+# arrays; dense networks flatten them.
 
 from skautoenc import AutoencoderTransformer, ConvNetwork
 
@@ -62,8 +63,8 @@ for name, network in networks.items():
     n_parameters[name] = autoencoder.autoencoder_.count_params()
 
 # %%
-# And PCA
-# -------
+# PCA
+# ---
 
 from sklearn.decomposition import PCA
 
@@ -78,9 +79,9 @@ for name, images in restored.items():
     print(f"{name:13s}  {n_parameters[name]:10,d}  {error:.5f}")
 
 # %%
-# The picture
-# -----------
-# Ten held-out patches that are not all sky or shadow.
+# Reconstructions
+# ---------------
+# Ten test patches with high contrast, and their reconstructions.
 
 import matplotlib.pyplot as plt
 
@@ -94,12 +95,12 @@ display = ImageGridDisplay.from_images(
     row_names=list(rows),
     image_kwargs={"vmin": 0, "vmax": 1},
 )
-display.ax_.set_title("Ten held-out patches of 256 pixels through 16 numbers")
+display.ax_.set_title("Test patches of 256 pixels, encoded with 16 components")
 plt.show()
 
 # %%
-# 16 numbers hold little but the coarse shades of a patch, for which straight
-# directions do: both dense networks end as PCA, from which they start, as no epoch is
-# better on the validation set. The convolutional network starts from random weights,
-# and its error stays some 5 to 15 % above PCA's, which has an eighth of its parameters
-# and takes no time. Fine texture is lost by all.
+# 16 components represent only the coarse brightness of a patch, for which a linear map
+# is sufficient: both dense networks end as PCA, their initialization, because no epoch
+# improves the validation error. The convolutional network starts from random weights,
+# and its error remains 5 to 15 % above that of PCA, which has an eighth of its
+# parameters and is fitted in a fraction of the time. No method preserves fine texture.

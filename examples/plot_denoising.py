@@ -1,17 +1,17 @@
 """
-====================
-Noisy digits cleaned
-====================
+================
+Denoising digits
+================
 
-A denoising autoencoder is given corrupted rows and learns to give back the clean ones.
-PCA and kernel PCA can clean too, by projecting on what is typical of the data. Which
-comes closest to the clean digits?
+A denoising autoencoder is trained to reconstruct clean rows from corrupted ones. PCA
+and kernel PCA also remove noise, because they project rows on the structure of the
+training data. This example compares their errors with respect to the clean digits.
 """
 
 # %%
-# Noise on digits that nobody has trained on
-# ------------------------------------------
-# The noise has a standard deviation of a quarter of the range from white to black.
+# Noisy test digits
+# -----------------
+# The standard deviation of the noise is a quarter of the range of the pixel values.
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -31,19 +31,19 @@ def error(cleaned):
 
 
 # %%
-# PCA and kernel PCA, at their best
-# ---------------------------------
-# Both are lent the answer: of all settings those count that do best on the very rows
-# that are measured below. They are fitted on clean digits, which suits them better
-# than noisy ones. Kernel PCA's few settings lie around the best of a wide grid.
+# PCA and kernel PCA with optimal parameters
+# ------------------------------------------
+# The parameters of both are selected on the test digits, which gives them an advantage.
+# They are fitted on clean digits, with which their errors are lower than with noisy
+# ones. The grid of kernel PCA contains settings around the best one of a larger grid.
 
 
 def best_on_test(reducer, grid):
-    rows = []
+    results = []
     for params in ParameterGrid(grid):
         reducer.set_params(**params).fit(X_train)
-        rows.append((reducer.inverse_transform(reducer.transform(X_noisy)), params))
-    return min(rows, key=lambda row: error(row[0]))
+        results.append((reducer.inverse_transform(reducer.transform(X_noisy)), params))
+    return min(results, key=lambda result: error(result[0]))
 
 
 by_pca, pca_params = best_on_test(PCA(), {"n_components": range(2, 65, 2)})
@@ -60,9 +60,10 @@ print(f"kernel PCA  {kernel_pca_params}")
 # %%
 # The denoising autoencoder
 # -------------------------
-# Noise is drawn anew in every epoch, so a wide code does not learn to copy: 512
-# units, eight times as many as there are pixels, of which a third answers to one
-# digit. Their number was chosen on a part of the training rows.
+# The noise is different in every epoch, so the network does not learn the identity even
+# with a code of 512 units, eight times the number of pixels. About a third of the units
+# is active for a digit. The number of units was selected on a part of the training
+# rows.
 
 denoiser = DenoisingAutoencoder(
     n_components=512,
@@ -76,8 +77,8 @@ denoiser = DenoisingAutoencoder(
 by_autoencoder = denoiser.reconstruct(X_noisy)
 
 # %%
-# The table
-# ---------
+# Errors
+# ------
 
 results = {
     "noisy": X_noisy,
@@ -92,8 +93,8 @@ for name, cleaned in results.items():
 print(f"active code units per digit: {(denoiser.transform(X_noisy) > 0).mean():.0%}")
 
 # %%
-# The picture
-# -----------
+# Denoised digits
+# ---------------
 
 import matplotlib.pyplot as plt
 
@@ -107,12 +108,12 @@ display = ImageGridDisplay.from_images(
     cmap="gray_r",
     image_kwargs={"vmin": 0, "vmax": 1},
 )
-display.ax_.set_title("Ten held-out digits, noisy and cleaned")
+display.ax_.set_title("Ten test digits, noisy and denoised")
 plt.show()
 
 # %%
-# How far each cleaned digit is from the clean one: with ``X_clean``, a display of
-# reconstructions takes the error against it.
+# With ``X_clean``, the display shows the error of each reconstruction with respect to
+# the clean digit.
 
 ReconstructionDisplay.from_estimator(
     denoiser, X_noisy, X_clean=X_test, image_shape=(8, 8), cmap="gray_r"
@@ -120,7 +121,7 @@ ReconstructionDisplay.from_estimator(
 plt.show()
 
 # %%
-# The autoencoder leaves a third less error than the best kernel PCA, and did not see
-# what it is measured on. Kernel PCA averages over training digits that lie near the
-# noisy one; the autoencoder was taught the very task, at this level of noise. Where
-# the noise is another, `noise_level` should follow it.
+# The error of the autoencoder is a third lower than that of the best kernel PCA,
+# although it was not tuned on the test digits. Kernel PCA averages training digits that
+# are close to the noisy one, whereas the autoencoder was trained for this task at this
+# noise level. `noise_level` should be that of the data.

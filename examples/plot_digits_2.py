@@ -1,18 +1,18 @@
 """
-===============
-Digits on a map
-===============
+========================
+Digits in two dimensions
+========================
 
-A code of 2 numbers is a map. Here a sigmoid network squeezes the digits through it, is
-saved to a file, and does its work in another program.
+Codes with 2 components can be plotted. This example trains a sigmoid network with such
+a code, saves it to a file, and uses it in another process.
 """
 
 # %%
 # The network 64-32-2-32-64
 # -------------------------
-# All layers are sigmoid, so the map is the unit square. ``hidden_layer_sizes`` are the
-# encoder's, and the decoder mirrors them; mean squared error, Adam and Glorot's uniform
-# initial weights are what is there anyway.
+# All layers have the sigmoid activation, so the codes are in the unit square.
+# ``hidden_layer_sizes`` are those of the encoder; the decoder has them in reverse
+# order. Mean squared error, Adam and Glorot uniform initialization are the defaults.
 
 from sklearn.datasets import load_digits
 
@@ -35,10 +35,10 @@ autoencoder = AutoencoderTransformer(
 codes = autoencoder.fit_transform(X)
 
 # %%
-# Saved here, used there
-# ----------------------
-# The fitted estimator is plain NumPy. It goes into a pickle, and the program that loads
-# it encodes without TensorFlow.
+# Saving and loading
+# ------------------
+# The fitted estimator consists of NumPy arrays. It can be pickled, and the process that
+# loads it encodes without TensorFlow.
 
 import pickle
 import subprocess
@@ -54,25 +54,28 @@ import numpy as np
 with open("autoencoder.pickle", "rb") as file:
     autoencoder = pickle.load(file)
 np.save("codes.npy", autoencoder.transform(np.load("digits.npy")))
-print("another program has the codes; TensorFlow loaded:", "tensorflow" in sys.modules)
+print("encoded in another process; TensorFlow loaded:", "tensorflow" in sys.modules)
 """
 
 with tempfile.TemporaryDirectory() as folder:
     folder = Path(folder)
     (folder / "autoencoder.pickle").write_bytes(pickle.dumps(autoencoder))
     np.save(folder / "digits.npy", X)
-    there = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=folder,
         check=True,
         capture_output=True,
         text=True,
     )
-    print(there.stdout, end="")
-    print("the same bits:", np.array_equal(np.load(folder / "codes.npy"), codes))
+    print(process.stdout, end="")
+    print(
+        "codes are bitwise equal:", np.array_equal(np.load(folder / "codes.npy"), codes)
+    )
 
 # %%
-# The two halves are Keras models too, for programs that know nothing of this package.
+# Encoder and decoder are also available as Keras models, for programs that do not use
+# this package.
 
 import keras
 
@@ -81,35 +84,35 @@ with tempfile.TemporaryDirectory() as folder:
     autoencoder.encoder_.save(path)
     encoder = keras.saving.load_model(path)
 difference = np.abs(encoder.predict(X, verbose=0) - codes).max()
-print(f"Keras's own encoder differs by {difference:.0e} at most")
+print(f"codes of the Keras model differ by at most {difference:.0e}")
 
 # %%
-# Beside PCA's map
-# ----------------
-# `score` is the share of variance explained, and a classifier that asks the five
-# nearest neighbours tells how well a map keeps the digits apart. No map was shown the
-# labels.
+# Comparison with PCA
+# -------------------
+# `score` is the fraction of variance explained. The accuracy of a classifier with the
+# five nearest neighbours measures how well the codes separate the digits. Neither
+# method uses the labels.
 
 from sklearn.decomposition import PCA
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 pca = PCA(2).fit(X)
-maps = {"PCA": pca.transform(X), "autoencoder": codes}
+projections = {"PCA": pca.transform(X), "autoencoder": codes}
 scores = {
     "PCA": pca.explained_variance_ratio_.sum(),
     "autoencoder": autoencoder.score(X),
 }
-print("             variance explained   right neighbours")
-for name, points in maps.items():
-    right = cross_val_score(KNeighborsClassifier(), points, y).mean()
-    print(f"{name:11s}  {scores[name]:.2f}                 {right:.2f}")
+print("             variance explained   accuracy")
+for name, points in projections.items():
+    accuracy = cross_val_score(KNeighborsClassifier(), points, y).mean()
+    print(f"{name:11s}  {scores[name]:.2f}                 {accuracy:.2f}")
 
 # %%
 import matplotlib.pyplot as plt
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-for ax, (name, points) in zip(axes, maps.items(), strict=True):
+for ax, (name, points) in zip(axes, projections.items(), strict=True):
     for digit in range(10):
         dots = ax.scatter(
             *points[y == digit].T,
@@ -126,7 +129,7 @@ fig.colorbar(dots, ax=axes, ticks=range(10), label="digit")
 plt.show()
 
 # %%
-# A bent map shows nearly twice as much of the digits as a flat one, and keeps their
-# neighbours together. It is measured on the rows that it was made from, as maps are.
-# And it is no map of distances: a sigmoid code crowds at the edges, and cuts the ones
-# in two.
+# The nonlinear code explains nearly twice as much variance as PCA, and separates the
+# digits better. Both are evaluated on the training data. Distances between codes are
+# not meaningful: sigmoid codes concentrate at the edges, and the ones are split into
+# two clusters.

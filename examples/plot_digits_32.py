@@ -1,19 +1,19 @@
 """
-===============================
-Digits through a code of 32
-===============================
+=================================
+An autoencoder with 32 components
+=================================
 
-The recipe that most tutorials start with: 64 pixels to 32 numbers and back, with one
-layer each way, in a scikit-learn pipeline.
+This is the first example of most tutorials: an encoder and a decoder with one layer
+each compress 64 pixels to 32 components, here in a scikit-learn pipeline.
 """
 
 # %%
 # The pipeline
 # ------------
-# `MinMaxScaler` brings the pixels to [0, 1], where a sigmoid output and the binary
-# cross-entropy are at home. A quarter of the digits is kept away from training. Units
-# of a relu code may die, and a large learning rate kills more of them: with 0.01 it is
-# a quarter of the 32, which a warning counts.
+# `MinMaxScaler` scales the pixels to [0, 1], the range of a sigmoid output and of the
+# binary cross-entropy. A quarter of the digits is the test set. Some units of a relu
+# code may become inactive ("dead"), and more of them with a large learning rate: with
+# 0.01, about a quarter of the 32, which `fit` reports in a warning.
 
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -48,13 +48,13 @@ print(f"code: {Z_train.shape}, {Z_train.dtype}")
 # %%
 # Originals and reconstructions
 # -----------------------------
-# The two steps invert each other, so the pipeline has an `inverse_transform` too.
+# Both steps have an `inverse_transform`, and so has the pipeline.
 
 restored = pipeline.inverse_transform(pipeline.transform(X_test))
 error = ((X_test - restored) ** 2).mean() / 16**2
 explained = pipeline[-1].score(pipeline[0].transform(X_test))
-print(f"held-out digits: mean squared error {error:.4f} on the [0, 1] scale,")
-print(f"{explained:.1%} of the variance explained by half as many numbers")
+print(f"test digits: mean squared error {error:.4f} on the [0, 1] scale,")
+print(f"{explained:.1%} of the variance explained")
 
 # %%
 import matplotlib.pyplot as plt
@@ -65,12 +65,12 @@ display = ReconstructionDisplay.from_estimator(
     pipeline, X_test, n_rows=10, image_shape=(8, 8), cmap="gray_r"
 )
 display.figure_.suptitle(
-    f"Ten held-out digits through 32 numbers: {explained:.0%} of the variance"
+    f"Ten test digits, 32 components: {explained:.0%} of the variance explained"
 )
 plt.show()
 
 # %%
-# The codes serve a classifier as well as the pixels do.
+# A classifier on the codes is about as accurate as one on the pixels.
 
 from sklearn.linear_model import LogisticRegression
 

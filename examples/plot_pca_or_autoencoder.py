@@ -3,15 +3,15 @@
 PCA or autoencoder
 ==================
 
-Both compress 64 pixels into a few numbers. PCA has straight directions only; an
-autoencoder may bend them. How much is that worth on digits that neither has seen?
+Both compress 64 pixels into a few components. PCA is linear, an autoencoder is not.
+This example compares their reconstruction errors on held-out digits.
 """
 
 # %%
-# Held-out error over the size of the code
-# ----------------------------------------
-# One autoencoder for all sizes of the code, with default settings. Every error is that
-# of rows on which nothing was fitted, and both reducers see the same splits.
+# Held-out error
+# --------------
+# The autoencoder has its default parameters. Errors are those of held-out rows, and
+# both reducers use the same splits.
 
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -30,17 +30,17 @@ results = [
 ]
 
 # %%
-# The table
-# ---------
+# Errors as a table
+# -----------------
 
 print("code   PCA      autoencoder  autoencoder / PCA")
 for size, result in zip(sizes, results, strict=True):
-    linear, curved = result["test_mse"].reshape(2, 3).mean(axis=1)
-    print(f"{size:4d}   {linear:.5f}  {curved:.5f}      {curved / linear:.2f}")
+    pca, autoencoder = result["test_mse"].reshape(2, 3).mean(axis=1)
+    print(f"{size:4d}   {pca:.5f}  {autoencoder:.5f}      {autoencoder / pca:.2f}")
 
 # %%
-# The picture
-# -----------
+# Errors as a plot
+# ----------------
 
 import matplotlib.pyplot as plt
 
@@ -51,8 +51,8 @@ display.ax_.set_title("Digits, pixels in [0, 1]: PCA and autoencoder")
 plt.show()
 
 # %%
-# Where the code is small, a curved map loses a quarter to two fifths less of a digit
-# than a plane does. With 32 numbers little is left to win: details that a thousand
-# training images do not pin down. Training starts at PCA and keeps what does best on
-# validation rows, so the autoencoder is not worse there; but PCA is faster, has no
-# settings, and its components can be read.
+# With up to 16 components, the error of the autoencoder is 20 to 40 % below that of
+# PCA. With 32 components the gain is smaller, because the remaining details cannot be
+# learned from about a thousand training images. Training starts from PCA, and the
+# weights with the lowest validation loss are kept, so that the result is not worse than
+# PCA. PCA is faster, has no parameters to tune, and its components can be interpreted.

@@ -3,16 +3,16 @@
 Sparse codes
 ============
 
-A penalty on the code lets few of its units answer at a time. Each then stands for a
-piece of a digit, which can be looked at.
+With an L1 penalty on the code, few of its units are active for each digit. Each unit
+then represents a part of a digit, which can be plotted.
 """
 
 # %%
-# No penalty, and three
-# ---------------------
-# 64 units for 64 pixels: enough to copy, were it not for the penalty. With
-# ``tied_weights=True`` the decoder uses the encoder's kernel. Without it a network
-# can evade the penalty: small codes, and a decoder that makes them large again.
+# Penalties of different strength
+# -------------------------------
+# With 64 units for 64 pixels the network could learn the identity without a penalty.
+# With ``tied_weights=True`` the decoder uses the encoder's kernel. Without tied weights
+# a network can reduce the penalty by scaling: small codes, and large decoder weights.
 
 import warnings
 
@@ -26,8 +26,8 @@ from skautoenc import AutoencoderTransformer
 X = load_digits().data / 16
 X_train, X_test = train_test_split(X, test_size=0.3, random_state=0)
 
-# With the strongest penalty many units are not active on any of the training digits.
-# That is what it is there for, and needs no warning.
+# With the strongest penalty many units are inactive on all training digits. This is
+# intended here.
 warnings.filterwarnings("ignore", ".*components of the code do not vary")
 
 fitted = {}
@@ -44,9 +44,9 @@ for tied in (False, True):
         ).fit(X_train)
 
 # %%
-# The table
-# ---------
-# All on digits that were held out. A unit is active where it is above 0.
+# Activity and error
+# ------------------
+# All values are those of test digits. A unit is active if its value is above 0.
 
 print("tied   strength  active units per digit  never active  mean code  error")
 for (tied, strength), autoencoder in fitted.items():
@@ -60,10 +60,10 @@ for (tied, strength), autoencoder in fitted.items():
     )
 
 # %%
-# What a unit draws
-# -----------------
-# The decoder has one layer, so a unit adds the same image wherever it is active: what
-# it decodes to, less what zeros decode to.
+# Images of the units
+# -------------------
+# The decoder has one layer, so the contribution of a unit is an image times its value.
+# It is the difference of the decoded unit vector and the decoded zero vector.
 
 import matplotlib.pyplot as plt
 
@@ -72,11 +72,11 @@ from skautoenc.plotting import ImageGridDisplay
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.4), layout="constrained")
 for ax, strength in zip(axes, (0.0, 0.003, 0.01), strict=True):
     autoencoder = fitted[True, strength]
-    blank = autoencoder.inverse_transform(np.zeros((1, 64)))
-    drawn = autoencoder.inverse_transform(np.eye(64)) - blank
-    drawn /= abs(drawn).max(axis=1, keepdims=True)
+    zero = autoencoder.inverse_transform(np.zeros((1, 64)))
+    images = autoencoder.inverse_transform(np.eye(64)) - zero
+    images /= abs(images).max(axis=1, keepdims=True)
     ImageGridDisplay.from_images(
-        drawn,
+        images,
         n_cols=8,
         image_shape=(8, 8),
         cmap="gray_r",
@@ -84,11 +84,11 @@ for ax, strength in zip(axes, (0.0, 0.003, 0.01), strict=True):
         ax=ax,
     )
     ax.set_title(f"strength {strength}" if strength else "no penalty")
-fig.suptitle("What each of 64 units draws: black adds ink, white takes it away")
+fig.suptitle("Contribution of each of 64 units: black is positive, white negative")
 plt.show()
 
 # %%
-# Without a penalty nearly all units answer to every digit, and none means anything by
-# itself. With one, a unit draws a stroke, and at the highest strength often most of a
-# digit. It has its price: the error grows with the strength, and some units are lost.
-# Those that still draw noise answer to hardly any digit.
+# Without a penalty nearly all units are active for every digit, and single units cannot
+# be interpreted. With a penalty a unit represents a stroke, and with the largest
+# strength often most of a digit. The error increases with the strength, and some units
+# become inactive. Units whose image is noise are active for hardly any digit.

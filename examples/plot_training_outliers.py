@@ -1,18 +1,19 @@
 """
-================================
-Outliers among the training rows
-================================
+=============================
+Outliers in the training data
+=============================
 
-Reconstruction errors are a popular outlier score. But a squared error of 400 in one
-value weighs as much in training as 400 errors of 1, so large outliers among the
-training rows are fitted first, and then score as normal. How much does the loss matter?
+The reconstruction error is a common outlier score. However, an error of 20 in one value
+has the same squared error as 400 errors of 1, so large outliers in the training data
+dominate the fit, and are then reconstructed well. This example shows the effect of the
+loss.
 """
 
 # %%
-# Two rows that do not belong
-# ---------------------------
-# Of the 569 rows of the breast cancer data, standardized, two are replaced by rows that
-# are 20 standard deviations off in every feature. Nobody tells the models.
+# Data with two outliers
+# ----------------------
+# Two of the 569 rows of the standardized breast cancer data are replaced by rows that
+# deviate by 20 standard deviations in every feature.
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer
@@ -30,15 +31,16 @@ models = {
     "PCA": PCA(8),
     "squared error": AutoencoderTransformer(**settings),
     "absolute error": AutoencoderTransformer(loss="mean_absolute_error", **settings),
-    "absolute error,\nrandom start": AutoencoderTransformer(
+    "absolute error,\nrandom init": AutoencoderTransformer(
         loss="mean_absolute_error", init="random", early_stopping=True, **settings
     ),
 }
 
 # %%
-# Errors of all rows
-# ------------------
-# The mean absolute error of each row, and how many rows are more abnormal than the two.
+# Reconstruction errors
+# ---------------------
+# We compute the mean absolute error of each row, and count the rows with a larger error
+# than each outlier.
 
 errors = {}
 for name, model in models.items():
@@ -47,11 +49,11 @@ for name, model in models.items():
     errors[name] = np.abs(X_back - X).mean(axis=1)
     ranks = [(errors[name] > errors[name][row]).sum() for row in outliers]
     shown = name.replace("\n", " ")
-    print(f"{shown:30s} more abnormal than the outliers: {ranks[0]} and {ranks[1]}")
+    print(f"{shown:30s} rows with a larger error: {ranks[0]} and {ranks[1]}")
 
 # %%
-# The picture
-# -----------
+# Distributions of the errors
+# ---------------------------
 
 import matplotlib.pyplot as plt
 
@@ -72,14 +74,14 @@ for row, marker in zip(outliers, "os", strict=True):
         color="#D55E00",
         label=f"outlier, row {row}",
     )
-ax.set(yscale="log", ylabel="mean absolute error of a row")
+ax.set(yscale="log", ylabel="mean absolute error per row")
 ax.set_xticks(positions, models)
-ax.set_title("Boxes: half of all rows; whiskers: 98 %")
+ax.set_title("Boxes: 50 % of the rows; whiskers: 98 %")
 ax.legend()
 plt.show()
 
 # %%
-# Trained on squared errors, starting at PCA, the network reconstructs both outliers
-# about as well as any other row. With the absolute error they stand out, most clearly
-# where training does not start at PCA, whose components point at the outliers already.
-# Better still is to train on rows without outliers, where such rows are at hand.
+# With the squared error and the initialization from PCA, both outliers are
+# reconstructed better than most other rows. With the absolute error their errors are
+# larger, most clearly with random initialization, because the principal components
+# already represent the outliers. If possible, train on data without outliers.

@@ -1,18 +1,19 @@
 """
-=======================================
-A walk through the digits, and new ones
-=======================================
+==============================================
+Sampling digits with a variational autoencoder
+==============================================
 
-A variational autoencoder learns codes that follow a standard normal distribution. So
-every place in the plane of codes stands for some digit, and new ones can be drawn.
+A variational autoencoder learns codes that follow a standard normal distribution.
+Therefore points of the code space can be decoded to digits, and new digits can be
+sampled.
 """
 
 # %%
 # The two parts of the loss
 # -------------------------
-# With the binary cross-entropy and ``beta=1``, the default, the loss is the negative
-# evidence lower bound: what reconstruction costs, and what the codes tell about their
-# digit beyond what a normal distribution would. Both are means per pixel, in nats.
+# With the binary cross-entropy, ``beta="auto"`` is 1 and the loss is the negative
+# evidence lower bound: the sum of the reconstruction loss and the KL divergence of the
+# codes from the standard normal distribution. Both are means per pixel, in nats.
 
 from sklearn.datasets import load_digits
 
@@ -38,10 +39,10 @@ for epoch in (1, 10, 100, 400):
     print(f"{epoch:5d}  {total:.3f}            {reconstruction:.3f}  {kl:.3f}")
 
 # %%
-# What it costs
-# -------------
-# An autoencoder with the same layers need not keep its codes together. It reconstructs
-# better, and its codes lie where they like.
+# Comparison with an autoencoder
+# ------------------------------
+# The codes of an autoencoder with the same layers are not regularized. Its
+# reconstruction is better, and the distribution of its codes is arbitrary.
 
 plain = AutoencoderTransformer(2, **settings).fit(X)
 print("             variance explained  standard deviation of the codes")
@@ -50,10 +51,11 @@ for name, model in {"variational": vae, "plain": plain}.items():
     print(f"{name:11s}  {model.score(X):.2f}                {deviations.round(2)}")
 
 # %%
-# A walk through the plane
-# ------------------------
-# The codes on a regular grid are decoded, from two standard deviations below the mean
-# to two above it, where 95 % of a component lie. Beside it, the codes of the digits.
+# Decoded points of the code plane
+# --------------------------------
+# Codes on a regular grid are decoded, within two standard deviations of the mean, a
+# range that contains 95 % of a normal distribution. The codes of the digits are also
+# shown.
 
 import matplotlib.pyplot as plt
 
@@ -61,12 +63,12 @@ from skautoenc.plotting import CodeDisplay, ImageGridDisplay
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.3), layout="constrained")
 CodeDisplay.from_estimator(vae, X, y, ax=left)
-left.set(title="codes of the digits", aspect="equal", xlim=(-3, 3), ylim=(-3, 3))
+left.set(title="Codes of the digits", aspect="equal", xlim=(-3, 3), ylim=(-3, 3))
 digits = {"image_shape": (8, 8), "cmap": "gray_r"}
 ImageGridDisplay.from_code_plane(
     vae, limits=(-2, 2), n_rows=13, n_cols=13, **digits, ax=right
 )
-right.set_title("codes decoded")
+right.set_title("Decoded codes")
 plt.show()
 
 # %%
@@ -74,10 +76,11 @@ plt.show()
 # ----------
 
 display = ImageGridDisplay.from_estimator(vae, random_state=0, **digits)
-display.ax_.set_title("Forty digits that nobody wrote")
+display.ax_.set_title("Sampled digits")
 plt.show()
 
 # %%
-# Most of them can be read. Some stand between two digits, as does the walk where it
-# leaves one for the next: the plane has no gaps, and two numbers are few. More
-# components keep more of a digit, but then there is no map to look at.
+# Most of the samples can be recognized. Some are between two digits, as are points of
+# the grid at the boundaries between digits, because the code space is continuous and
+# has only two components. More components improve the reconstruction, but cannot be
+# plotted in a plane.

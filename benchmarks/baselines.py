@@ -1,8 +1,8 @@
-"""The same training in other libraries, as their own users would write it."""
+"""The same training with PyTorch, JAX and SciKeras, as their users would write it."""
 
 import numpy as np
 
-from ._rows import seconds
+from ._cases import seconds
 
 # ---- PyTorch
 
@@ -21,10 +21,10 @@ def torch_model(recipe, n_features):
 
 
 def torch_loop(recipe, X, epochs, tuned=False):
-    """Train; return the loss of the last epoch.
+    """Train, and return the loss of the last epoch.
 
-    Plain, the rows come from a shuffling DataLoader. Tuned, they are indexed by a
-    permutation, the loss takes logits, and Adam's update is fused.
+    Without `tuned`, batches come from a shuffling DataLoader. With it, rows are indexed
+    by a permutation, the loss takes logits, and the update of Adam is fused.
     """
     import torch
     from torch import nn
@@ -57,7 +57,7 @@ def torch_loop(recipe, X, epochs, tuned=False):
 
 
 def dense_layers(recipe, n_features):
-    """(width below, width above, activation) of each layer."""
+    """Return ``(n_inputs, n_outputs, activation)`` of each layer."""
     params = recipe.params
     sizes = list(params["hidden_layer_sizes"])
     widths = [n_features, *sizes, params["n_components"], *sizes[::-1], n_features]
@@ -71,7 +71,7 @@ def dense_layers(recipe, n_features):
 
 
 def jax_step_seconds(recipe, X, epochs):
-    """Seconds of a step of ``lax.scan`` over batches that lie ready: the floor."""
+    """Return the time of one step of ``lax.scan`` over prepared batches, in seconds."""
     import jax
     import jax.numpy as jnp
 
@@ -123,7 +123,7 @@ def jax_step_seconds(recipe, X, epochs):
 
 
 def scikeras_autoencoder(**params):
-    """SciKeras's own example of an autoencoder: encoder and decoder in BaseWrapper."""
+    """Return the autoencoder of the SciKeras documentation, based on BaseWrapper."""
     import keras
     from scikeras.wrappers import BaseWrapper
     from sklearn.base import TransformerMixin

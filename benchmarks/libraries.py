@@ -1,4 +1,4 @@
-"""Time of dense recipes against PyTorch, JAX and scikit-learn."""
+"""Time of dense recipes, compared with PyTorch, JAX and scikit-learn."""
 
 import statistics
 import warnings
@@ -8,9 +8,9 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
-from ._rows import Result, mnist, row, seconds
+from ._cases import Result, case, mnist, seconds
+from .baselines import jax_step_seconds, torch_loop
 from .recipes import DIGITS_2, DIGITS_32, MNIST_DEEP, MNIST_SIMPLE
-from .rivals import jax_step_seconds, torch_loop
 
 DIGITS = load_digits().data.astype(np.float32) / 16
 
@@ -19,28 +19,28 @@ def _fit(recipe, X, epochs, seed):
     return recipe.estimator(epochs=epochs, random_state=seed).fit(X).history_["loss"]
 
 
-def _by_turns(ours, rival, repeats):
-    """Times and mean last losses of both sides, called with a seed after a first call.
+def _time_alternately(ours, baseline, repeats):
+    """Return times and mean final losses of both sides, after one untimed call each.
 
-    Quick ones are called more often: their losses differ by a tenth from seed to seed.
+    Short fits are repeated more often, as their losses differ by 10 % between seeds.
     """
     ours(0)
-    repeats = max(repeats, 12) if seconds(lambda: rival(0)) < 3 else repeats
+    repeats = max(repeats, 12) if seconds(lambda: baseline(0)) < 3 else repeats
     times, losses = ([], []), ([], [])
     for seed in range(repeats):
-        for side, call in enumerate((ours, rival)):
+        for side, call in enumerate((ours, baseline)):
             times[side].append(
                 seconds(lambda call=call: losses[side].append(call(seed)))
             )
     return Result(*times, losses=tuple(statistics.mean(side) for side in losses))
 
 
-def _torch_row(name, recipe, epochs, tuned, bar, images):
-    what = "PyTorch tuned by hand" if tuned else "a plain PyTorch loop"
+def _torch_case(name, recipe, epochs, tuned, target, images):
+    what = "hand-tuned PyTorch" if tuned else "a plain PyTorch loop"
 
     def compare(data, repeats):
         X = mnist(data) if images else DIGITS
-        return _by_turns(
+        return _time_alternately(
             lambda seed: _fit(recipe, X, epochs, seed)[-1],
             lambda seed: torch_loop(recipe, X, epochs, tuned),
             repeats,
@@ -48,14 +48,14 @@ def _torch_row(name, recipe, epochs, tuned, bar, images):
 
     compare.__name__ = f"{name.replace('-', '_')}_torch{'_tuned' if tuned else ''}"
     title = f"{name}, {epochs} epochs: fit, against {what}"
-    row(title, bar, needs_data=images, needs="torch")(compare)
+    case(title, target, needs_data=images, requires="torch")(compare)
 
 
 for tuned in (False, True):
-    _torch_row("digits-32", DIGITS_32, 100, tuned, "2x", images=False)
-    _torch_row("digits-2", DIGITS_2, 20, tuned, "2x", images=False)
-    _torch_row("mnist-simple", MNIST_SIMPLE, 5, tuned, "2x", images=True)
-    _torch_row("mnist-deep", MNIST_DEEP, 5, tuned, "1.8x", images=True)
+    _torch_case("digits-32", DIGITS_32, 100, tuned, "2x", images=False)
+    _torch_case("digits-2", DIGITS_2, 20, tuned, "2x", images=False)
+    _torch_case("mnist-simple", MNIST_SIMPLE, 5, tuned, "2x", images=True)
+    _torch_case("mnist-deep", MNIST_DEEP, 5, tuned, "1.8x", images=True)
 
 
 def _jax(recipe, X, epochs, repeats):
@@ -71,24 +71,24 @@ def _jax(recipe, X, epochs, repeats):
     return Result(*map(list, zip(*times, strict=True)))
 
 
-@row("digits-32: step of a fit, against JAX's lax.scan", "1/2", needs="jax")
+@case("digits-32: step of a fit, against jax.lax.scan", "1/2", requires="jax")
 def digits_32_jax(data, repeats):
     return _jax(DIGITS_32, DIGITS, 100, repeats)
 
 
-@row(
-    "mnist-deep: step of a fit, against JAX's lax.scan",
+@case(
+    "mnist-deep: step of a fit, against jax.lax.scan",
     "1/2",
     needs_data=True,
-    needs="jax",
+    requires="jax",
 )
 def mnist_deep_jax(data, repeats):
     return _jax(MNIST_DEEP, mnist(data), 5, repeats)
 
 
-@row("digits, 64-32-64, 100 epochs: fit, against MLPRegressor", "1x")
+@case("digits, 64-32-64, 100 epochs: fit, against MLPRegressor", "1x")
 def digits_mlp(data, repeats):
-    """Squared error and a linear output on both sides, as MLPRegressor has no other."""
+    """Both sides have a linear output and squared error, as MLPRegressor requires."""
     X = DIGITS
 
     def ours(seed):
@@ -97,7 +97,7 @@ def digits_mlp(data, repeats):
         )
         return np.mean((estimator.fit(X).reconstruct(X) - X) ** 2)
 
-    def rival(seed):
+    def baseline(seed):
         mlp = MLPRegressor(
             hidden_layer_sizes=(32,),
             batch_size=256,
@@ -112,4 +112,4 @@ def digits_mlp(data, repeats):
             mlp.fit(X, X)
         return np.mean((mlp.predict(X) - X) ** 2)
 
-    return _by_turns(ours, rival, repeats)
+    return _time_alternately(ours, baseline, repeats)

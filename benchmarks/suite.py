@@ -1,13 +1,13 @@
-"""Held-out error of PCA, a plain autoencoder and ours, on a panel of real tables.
+"""Held-out error of PCA, a plain autoencoder and the default one on real tables.
 
-python -m benchmarks.panel --data FOLDER                 all cells: half an hour
-python -m benchmarks.panel --data FOLDER --only digits wine
-python -m benchmarks.panel --data FOLDER --params '{"mixup": false}'    ours otherwise
+python -m benchmarks.suite --data FOLDER                 all cases: half an hour
+python -m benchmarks.suite --data FOLDER --only digits wine
+python -m benchmarks.suite --data FOLDER --params '{"mixup": false}'    other parameters
 
-FOLDER holds mnist.npz, shuttle.npz, yeast.npz and spectra.npz. A cell is a table, a
-scaler and a size of the code; test rows are never seen in training or scaling. The
-plain autoencoder is the default one from random weights (``init="random"``): no linear
-path, no mixing of rows, a constant rate, all epochs, and Keras's numbers.
+FOLDER holds mnist.npz, shuttle.npz, yeast.npz and spectra.npz. A case is a table, a
+scaler and a number of components. Test rows are used neither in training nor in
+scaling. The plain autoencoder is the default one with ``init="random"``: no linear
+path, no mixup, a constant learning rate, and no early stopping.
 """
 
 import argparse
@@ -25,12 +25,13 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from skautoenc import AutoencoderTransformer, compare_reducers
 
 SCALERS = {"minmax": MinMaxScaler(), "standard": StandardScaler()}
-SIZES = 2, 8, 32
-SIZE_OF_SCORES = 8
+N_COMPONENTS = 2, 8, 32
+N_COMPONENTS_SCORED = 8
 SPLITS = ShuffleSplit(3, test_size=0.25, random_state=0)
 
 
 def bundled(load):
+    """Return a loader of a dataset that scikit-learn ships with."""
     return lambda data: load(return_X_y=True)
 
 
@@ -43,7 +44,7 @@ def diabetes(data):
 
 
 def patches(data):
-    """Grey 8x8 patches of the two sample images."""
+    """Return grayscale 8x8 patches of the two sample images."""
     rng = np.random.default_rng(0)
     rows = []
     for image in datasets.load_sample_images().images:
@@ -54,6 +55,8 @@ def patches(data):
 
 
 def array(file, X, y=None, n_rows=None):
+    """Return a loader of arrays from a file in the data folder."""
+
     def load(data):
         with np.load(data / file, allow_pickle=False) as arrays:
             table = arrays[X][:n_rows]
@@ -80,34 +83,39 @@ TABLES = {
 }
 
 
-def reducers(size, seed, params):
+def reducers(n_components, seed, params):
     return {
-        "pca": PCA(size, random_state=seed),
-        "plain": AutoencoderTransformer(size, init="random", random_state=seed),
-        "ours": AutoencoderTransformer(size, random_state=seed).set_params(**params),
+        "pca": PCA(n_components, random_state=seed),
+        "plain": AutoencoderTransformer(n_components, init="random", random_state=seed),
+        "ours": AutoencoderTransformer(n_components, random_state=seed).set_params(
+            **params
+        ),
     }
 
 
-def cell(table, scaler, size, data, params):
-    """One row of the panel: medians over the splits, of ratios to PCA."""
+def run_case(table, scaler, n_components, data, params):
+    """Return a record of one case: medians over the splits of ratios to PCA."""
     X, y = TABLES[table](data)
-    y = y if size == SIZE_OF_SCORES else None
+    y = y if n_components == N_COMPONENTS_SCORED else None
     errors, scores, seconds = [], [], []
     for seed, (train, test) in enumerate(SPLITS.split(X)):
         scaled = clone(SCALERS[scaler]).fit(X[train]).transform(X)
-        of_split = compare_reducers(
-            reducers(size, seed, params), scaled.astype(float), y, cv=[(train, test)]
+        result = compare_reducers(
+            reducers(n_components, seed, params),
+            scaled.astype(float),
+            y,
+            cv=[(train, test)],
         )
-        errors.append(of_split["test_mse"])
-        scores.append(of_split.get("test_score"))
-        seconds.append(of_split["fit_time"])
+        errors.append(result["test_mse"])
+        scores.append(result.get("test_score"))
+        seconds.append(result["fit_time"])
     errors = np.array(errors)
     record = {
         "table": table,
         "rows": len(X),
         "features": X.shape[1],
         "scaler": scaler,
-        "size": size,
+        "n_components": n_components,
         "pca": float(np.median(errors[:, 0])),
         "plain / pca": float(np.median(errors[:, 1] / errors[:, 0])),
         "ours / pca": float(np.median(errors[:, 2] / errors[:, 0])),
@@ -115,9 +123,9 @@ def cell(table, scaler, size, data, params):
         "seconds": float(np.median(seconds, axis=0)[2]),
     }
     if y is not None:
-        of_pca, _, ours = np.median(scores, axis=0)
-        record |= {"score, pca": float(of_pca), "score, ours": float(ours)}
-    print(line(record), flush=True)
+        pca, _, ours = np.median(scores, axis=0)
+        record |= {"score, pca": float(pca), "score, ours": float(ours)}
+    print(table_row(record), flush=True)
     return record
 
 
@@ -126,7 +134,7 @@ COLUMNS = (
     "rows",
     "features",
     "scaler",
-    "size",
+    "n_components",
     "pca",
     "plain / pca",
     "ours / pca",
@@ -137,42 +145,49 @@ COLUMNS = (
 )
 
 
-def line(record):
+def table_row(record):
+    """Return a record as one row of a Markdown table."""
     values = [record.get(name, "") for name in COLUMNS]
     shown = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in values]
     return f"| {' | '.join(shown)} |"
 
 
 def summary(records):
-    """The figures that the panel is there for, and how many cells they are of."""
+    """Return the summary over all cases."""
     ratios = np.array([record["ours / pca"] for record in records])
     best = np.array([record["ours / best"] for record in records])
-    found = {
-        "cells": len(records),
+    figures = {
+        "cases": len(records),
         "ours / pca, worst": ratios.max(),
         "ours / pca, median": np.median(ratios),
         "ours / pca, geometric mean": np.exp(np.log(ratios).mean()),
-        "cells within 2 % of the best of both": np.mean(best <= 1.02),
+        "cases within 2 % of the better of PCA and plain": np.mean(best <= 1.02),
     }
     gains = [r["score, ours"] - r["score, pca"] for r in records if "score, pca" in r]
     if gains:
-        found["scores at least PCA's - 0.005"] = np.mean(np.array(gains) >= -0.005)
-    return {key: float(value) for key, value in found.items()}
+        figures["cases with score >= PCA's score - 0.005"] = np.mean(
+            np.array(gains) >= -0.005
+        )
+    return {key: float(value) for key, value in figures.items()}
 
 
-HEADING = """# The panel
+HEADING = """# Benchmark suite: PCA and autoencoders
 
-Written by `python -m benchmarks.panel --data FOLDER --out docs/panel`: held-out mean
-squared error with default settings, over PCA's; medians over three splits. Test rows
-are never seen, neither in training nor in scaling. "Plain" is the same network from
-random weights, without a linear path, with as many epochs at a constant rate: what
-Keras's `Model.fit` gives. Scores are those of logistic regression on standardised
-codes. Seconds are those of a fit of ours, on a machine that may do other work.
+Written by `python -m benchmarks.suite --data FOLDER --out docs/suite`. The table shows
+the held-out mean squared error of PCA and the ratios of the autoencoders' errors to it,
+with default parameters, as medians over three splits. Test rows are used neither in
+training nor in scaling. "Plain" is the same network without a linear path, trained from
+random weights for as many epochs at a constant learning rate, which corresponds to
+Keras's `Model.fit`. "Best" is the better of PCA and "plain". Scores are accuracies of a
+logistic regression on standardised codes. Seconds are the time of one fit of "ours";
+other programs may have run on the machine meanwhile.
 """
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="benchmarks.panel", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.suite", description=__doc__
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--params", type=json.loads, default={}, help="as JSON")
@@ -180,28 +195,28 @@ def main():
     parser.add_argument("--out", type=Path, help="write OUT.md and OUT.json")
     options = parser.parse_args()
     widths = {table: TABLES[table](options.data)[0].shape[1] for table in options.only}
-    cells = [
-        (table, scaler, size)
+    cases = [
+        (table, scaler, n_components)
         for table, width in widths.items()
         for scaler in SCALERS
-        for size in SIZES
-        if size < width
+        for n_components in N_COMPONENTS
+        if n_components < width
     ]
     records = Parallel(n_jobs=options.n_jobs)(
-        delayed(cell)(*of_cell, options.data, options.params) for of_cell in cells
+        delayed(run_case)(*case, options.data, options.params) for case in cases
     )
-    found = summary(records)
-    for name, value in found.items():
+    figures = summary(records)
+    for name, value in figures.items():
         print(f"{name}: {value:.4g}")
     if options.out:
         heads = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}\n"
-        figures = "".join(f"- {name}: {value:.4g}\n" for name, value in found.items())
-        table = "\n".join(map(line, records))
+        shown = "".join(f"- {name}: {value:.4g}\n" for name, value in figures.items())
+        table = "\n".join(map(table_row, records))
         options.out.with_suffix(".md").write_text(
-            f"{HEADING}\n{figures}\n{heads}{table}\n"
+            f"{HEADING}\n{shown}\n{heads}{table}\n"
         )
         options.out.with_suffix(".json").write_text(
-            json.dumps({"summary": found, "cells": records}, indent=1) + "\n"
+            json.dumps({"summary": figures, "cases": records}, indent=1) + "\n"
         )
 
 
