@@ -1,4 +1,4 @@
-"""Displays of fitted reducers, as scikit-learn has them for predictors."""
+"""Displays of fitted reducers, like scikit-learn's displays of predictors."""
 
 from ._codes import CodeDisplay
 from ._comparison import ComparisonDisplay

@@ -1,20 +1,31 @@
 """ComparisonDisplay."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
-from ._style import (
-    axes_to_draw_in,
-    choose_scale,
-    inches,
-    last_step,
+from .._comparison import check_reducers, compare_reducers
+from ._axes import (
+    LETTER_WIDTH,
+    resolve_axes,
+    resolve_scale,
     set_scale,
-    style,
-    styled,
-    to_frame,
+    size_in_inches,
 )
+from ._pipelines import last_step
+from ._rows import to_frame
+from ._style import color_and_marker, merge_kwargs
 
-# What each measure is called, and whether a logarithmic axis suits it.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+    from pandas import DataFrame
+
+# Label of each measure, and whether "auto" may give it a logarithmic scale.
 _MEASURES = {
     "test_mse": ("held-out mean squared error", True),
     "test_explained_variance": ("held-out share of variance explained", False),
@@ -24,19 +35,27 @@ _MEASURES = {
 }
 
 
+class Curve(NamedTuple):
+    """A measure of one reducer at each code size, over the splits."""
+
+    sizes: np.ndarray
+    means: np.ndarray
+    deviations: np.ndarray
+
+
 class ComparisonDisplay:
     """Error of several reducers over the size of their codes.
 
-    It is recommended to use :meth:`from_estimator`, or :meth:`from_results` with what
-    :func:`skautoenc.compare_reducers` gave. Each reducer has a line, with its mean
-    over the splits and bars of one standard deviation to both sides. Where each has
-    one code size, there is a row for each instead.
+    It is recommended to use :meth:`from_estimator`, or :meth:`from_results` with the
+    output of :func:`skautoenc.compare_reducers`. Each reducer has a line through the
+    means over the splits, with error bars of one standard deviation to both sides. If
+    every reducer has only one code size, there is one row per reducer instead.
 
     Parameters
     ----------
     results : dict of str to ndarray of shape (n_rows,)
-        A row for each reducer, code size and split: ``reducer``, ``n_components`` and
-        measures, as :func:`skautoenc.compare_reducers` names them.
+        One row per reducer, code size and split, with the keys ``reducer``,
+        ``n_components`` and the measures of :func:`skautoenc.compare_reducers`.
 
     Attributes
     ----------
@@ -60,28 +79,36 @@ class ComparisonDisplay:
     'code size (n_components)'
     """
 
-    def __init__(self, *, results):
+    def __init__(self, *, results: dict[str, Any]) -> None:
         self.results = results
 
-    def plot(self, ax=None, *, measure="test_mse", scale="auto", errorbar_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        measure: str = "test_mse",
+        scale: str = "auto",
+        errorbar_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the lines.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw in. None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         measure : {"test_mse", "test_explained_variance", "test_score", "fit_time", \
                 "transform_time"}, default="test_mse"
-            What is drawn. Reducers that lack it, as those without an inverse lack an
-            error, are named with "not measured".
+            Measure to draw. Reducers without it, such as those that have no inverse and
+            hence no error, are labelled "not measured". Results contain all measures:
+            ``display.plot(measure=...)`` draws another.
 
         scale : {"auto", "linear", "log"}, default="auto"
-            Of the measure. "auto" is "log" for errors and times whose means are
-            positive and span a factor of 10 to a million.
+            Scale of the measure. "auto" means "log" for errors and times whose means
+            are positive and span a factor between 10 and a million, else "linear".
 
         errorbar_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.errorbar`, for the line of each reducer.
+            Keywords of `matplotlib.axes.Axes.errorbar` for the line of each reducer.
 
         Returns
         -------
@@ -90,16 +117,16 @@ class ComparisonDisplay:
         Raises
         ------
         ValueError
-            If `measure` is not known, or was measured for no reducer, or if the scale
-            is not known or does not suit the values.
+            If `measure` is unknown, or was measured for no reducer, or if the scale is
+            unknown or does not suit the values.
         """
         _check_measure(measure)
         if measure not in self.results:
             raise ValueError(
                 f"results lack {measure!r}; they have {sorted(self.results)}."
             )
-        lines = self._lines(measure)
-        means = np.concatenate([mean for _, mean, _ in lines.values()])
+        curves = self._curves(measure)
+        means = np.concatenate([curve.means for curve in curves.values()])
         means = means[np.isfinite(means)]
         if not len(means):
             raise ValueError(
@@ -109,25 +136,25 @@ class ComparisonDisplay:
         label, may_be_log = _MEASURES[measure]
         if scale == "auto" and not may_be_log:
             scale = "linear"
-        scale = choose_scale(scale, means)
-        if all(len(sizes) == 1 for sizes, _, _ in lines.values()):
-            self.ax_ = _plot_by_name(ax, lines, errorbar_kwargs)
-            self.ax_.set_xlabel(label)
-            set_scale(self.ax_.xaxis, scale)
+        scale = resolve_scale(scale, means)
+        if all(len(curve.sizes) == 1 for curve in curves.values()):
+            self.ax_ = _plot_by_name(ax, curves, errorbar_kwargs)
+            axis = self.ax_.xaxis
         else:
-            self.ax_ = _plot_by_size(ax, lines, errorbar_kwargs)
-            self.ax_.set_ylabel(label)
-            set_scale(self.ax_.yaxis, scale)
+            self.ax_ = _plot_by_size(ax, curves, errorbar_kwargs)
+            axis = self.ax_.yaxis
+        axis.set_label_text(label)
+        set_scale(axis, scale)
         self.figure_ = self.ax_.figure
         return self
 
-    def frame(self):
+    def frame(self) -> DataFrame:
         """Results as a table.
 
         Returns
         -------
         DataFrame
-            A row for each reducer, code size and split, with the columns of `results`.
+            One row per reducer, code size and split, with the columns of `results`.
 
         Raises
         ------
@@ -139,33 +166,33 @@ class ComparisonDisplay:
     @classmethod
     def from_estimator(
         cls,
-        reducers,
-        X,
-        y=None,
+        reducers: BaseEstimator | dict[str, BaseEstimator],
+        X: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        n_components=(2, 4, 8, 16),
-        cv=5,
-        downstream=None,
-        n_jobs=None,
-        verbose=0,
-        measure="test_mse",
-        scale="auto",
-        errorbar_kwargs=None,
-        ax=None,
-    ):
+        n_components: Sequence[int] = (2, 4, 8, 16),
+        cv: Any = 5,
+        downstream: BaseEstimator | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        measure: str = "test_mse",
+        scale: str = "auto",
+        errorbar_kwargs: dict[str, Any] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Fit reducers at several code sizes on splits of X, and draw their errors.
 
         Parameters
         ----------
         reducers : estimator instance or dict of str to estimator instance
-            Cloned for each code size, which is set as `n_components`: in a pipeline
-            that of the last step that has it.
+            Reducers, which are cloned for each code size. The size is set as
+            `n_components`, in a pipeline as that of the last step that has it.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows to split.
 
         y : array-like of shape (n_samples,), default=None
-            What `downstream` predicts from the codes.
+            Target that `downstream` predicts from the codes.
 
         n_components : sequence of int, default=(2, 4, 8, 16)
             Code sizes.
@@ -178,25 +205,26 @@ class ComparisonDisplay:
             :func:`skautoenc.compare_reducers`.
 
         n_jobs : int, default=None
-            Fits that run in parallel, as in :func:`skautoenc.compare_reducers`.
+            Number of parallel fits, as in :func:`skautoenc.compare_reducers`.
 
         verbose : int, default=0
-            Goes to :func:`skautoenc.compare_reducers`.
+            Passed to :func:`skautoenc.compare_reducers`.
 
         measure : {"test_mse", "test_explained_variance", "test_score", "fit_time", \
                 "transform_time"}, default="test_mse"
-            What is drawn. All are measured: ``display.plot(measure=...)`` draws
-            another.
+            Measure to draw. Reducers without it, such as those that have no inverse and
+            hence no error, are labelled "not measured". Results contain all measures:
+            ``display.plot(measure=...)`` draws another.
 
         scale : {"auto", "linear", "log"}, default="auto"
-            Of the measure. "auto" is "log" for errors and times whose means are
-            positive and span a factor of 10 to a million.
+            Scale of the measure. "auto" means "log" for errors and times whose means
+            are positive and span a factor between 10 and a million, else "linear".
 
         errorbar_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.errorbar`, for the line of each reducer.
+            Keywords of `matplotlib.axes.Axes.errorbar` for the line of each reducer.
 
         ax : matplotlib Axes, default=None
-            Axes to draw in. None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -205,9 +233,9 @@ class ComparisonDisplay:
         Raises
         ------
         ValueError
-            If a reducer has no `n_components`, if there are no code sizes, if
-            `measure` is not known, or is ``"test_score"`` without y. Or as
-            :func:`skautoenc.compare_reducers` does.
+            If a reducer has no `n_components`, if there are no code sizes, or if
+            `measure` is unknown or is ``"test_score"`` without y; and as in
+            :func:`skautoenc.compare_reducers`.
 
         Examples
         --------
@@ -221,38 +249,25 @@ class ComparisonDisplay:
         >>> [text.get_text() for text in display.ax_.get_legend().get_texts()]
         ['PCA', 'NMF']
         """
-        from .._comparison import check_reducers, compare_reducers
-
         _check_measure(measure)
         if measure == "test_score" and y is None:
             raise ValueError("measure='test_score' needs y.")
         if not isinstance(reducers, dict):
             reducers = {type(last_step(reducers)).__name__: reducers}
         check_reducers(reducers, y)
-        parameters = {name: _size_parameter(r) for name, r in reducers.items()}
-        for name, parameter in parameters.items():
-            if parameter is None:
-                raise ValueError(
-                    f"The reducer {name!r} has no parameter n_components, so its code "
-                    "size cannot be set. Results of compare_reducers go to "
-                    "ComparisonDisplay.from_results."
-                )
         if np.ndim(n_components) != 1 or not len(n_components):
             raise ValueError(
                 "n_components must be a sequence of code sizes, at least one; got "
                 f"{n_components!r}."
             )
-        # One call for all, so that they share the splits and the processor.
-        names = {
-            f"{name}, n_components={size}": (name, size)
-            for name in reducers
+        resized = {
+            f"{name}, n_components={size}": (name, _resized(name, reducer, size))
+            for name, reducer in reducers.items()
             for size in n_components
         }
+        # One call for all, so that they share the splits and the processor.
         results = compare_reducers(
-            {
-                key: clone(reducers[name]).set_params(**{parameters[name]: size})
-                for key, (name, size) in names.items()
-            },
+            {key: reducer for key, (_, reducer) in resized.items()},
             X,
             y,
             cv=cv,
@@ -260,7 +275,7 @@ class ComparisonDisplay:
             n_jobs=n_jobs,
             verbose=verbose,
         )
-        results["reducer"] = np.array([names[key][0] for key in results["reducer"]])
+        results["reducer"] = np.array([resized[key][0] for key in results["reducer"]])
         return cls(results=results).plot(
             ax, measure=measure, scale=scale, errorbar_kwargs=errorbar_kwargs
         )
@@ -268,37 +283,37 @@ class ComparisonDisplay:
     @classmethod
     def from_results(
         cls,
-        results,
+        results: Any,
         *,
-        measure="test_mse",
-        scale="auto",
-        errorbar_kwargs=None,
-        ax=None,
-    ):
-        """Draw what was measured by :func:`skautoenc.compare_reducers`.
+        measure: str = "test_mse",
+        scale: str = "auto",
+        errorbar_kwargs: dict[str, Any] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw results of :func:`skautoenc.compare_reducers`.
 
         Parameters
         ----------
         results : dict of str to array-like of shape (n_rows,), DataFrame or list
-            One result, or a list of one for each code size, with the same names of
-            reducers.
-            Where the code sizes of a reducer differ between the splits of one result,
-            as with ``PCA(0.9)``, their median counts.
+            One result, or a list of results, such as one per code size. If the code
+            sizes of a reducer differ between the splits of one result, as with
+            ``PCA(0.9)``, their median is used.
 
         measure : {"test_mse", "test_explained_variance", "test_score", "fit_time", \
                 "transform_time"}, default="test_mse"
-            What is drawn. Reducers that lack it, as those without an inverse lack an
-            error, are named with "not measured".
+            Measure to draw. Reducers without it, such as those that have no inverse and
+            hence no error, are labelled "not measured". Results contain all measures:
+            ``display.plot(measure=...)`` draws another.
 
         scale : {"auto", "linear", "log"}, default="auto"
-            Of the measure. "auto" is "log" for errors and times whose means are
-            positive and span a factor of 10 to a million.
+            Scale of the measure. "auto" means "log" for errors and times whose means
+            are positive and span a factor between 10 and a million, else "linear".
 
         errorbar_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.errorbar`, for the line of each reducer.
+            Keywords of `matplotlib.axes.Axes.errorbar` for the line of each reducer.
 
         ax : matplotlib Axes, default=None
-            Axes to draw in. None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -307,55 +322,59 @@ class ComparisonDisplay:
         Raises
         ------
         ValueError
-            If the results lack a key, have arrays of different lengths or other keys
-            than each other, or as :meth:`plot` does.
+            If the results lack a key, have arrays of different lengths or different
+            keys; and as in :meth:`plot`.
         """
         results = [results] if hasattr(results, "keys") else list(results)
         if not results:
-            raise ValueError("results is empty; it must hold what was measured.")
-        results = [_checked(result) for result in results]
+            raise ValueError(
+                "results is empty. Give at least one result of compare_reducers."
+            )
+        results = [_check_result(result) for result in results]
         keys = results[0].keys()
         if any(result.keys() != keys for result in results):
             raise ValueError(
                 "All results must have the same keys; got "
                 f"{[sorted(result) for result in results]}."
             )
-        together = {
+        joined = {
             key: np.concatenate([result[key] for result in results]) for key in keys
         }
-        return cls(results=together).plot(
+        return cls(results=joined).plot(
             ax, measure=measure, scale=scale, errorbar_kwargs=errorbar_kwargs
         )
 
-    def _lines(self, measure):
-        """Code sizes of each reducer, with the measure's means and deviations."""
+    def _curves(self, measure):
+        """The curve of each reducer, by name."""
         reducers, sizes, values = (
             np.asarray(self.results[key])
             for key in ("reducer", "n_components", measure)
         )
-        lines = {}
+        curves = {}
         for name in dict.fromkeys(reducers.tolist()):
-            own = reducers == name
-            own_sizes = np.unique(sizes[own])
-            splits = [values[own & (sizes == size)] for size in own_sizes]
-            lines[name] = (
-                own_sizes,
-                np.array([np.mean(of_size) for of_size in splits]),
-                np.array([np.std(of_size) for of_size in splits]),
+            is_reducer = reducers == name
+            reducer_sizes = np.unique(sizes[is_reducer])
+            splits = [values[is_reducer & (sizes == size)] for size in reducer_sizes]
+            curves[name] = Curve(
+                reducer_sizes,
+                means=np.array([np.mean(of_size) for of_size in splits]),
+                deviations=np.array([np.std(of_size) for of_size in splits]),
             )
-        return lines
+        return curves
 
 
-def _plot_by_size(ax, lines, errorbar_kwargs):
-    ax = axes_to_draw_in(ax, figsize=(6, 4))
-    for i, (name, (sizes, means, deviations)) in enumerate(lines.items()):
+def _plot_by_size(ax, curves, errorbar_kwargs):
+    """Draw the measure of each reducer over the code sizes."""
+    ax = resolve_axes(ax, figsize=(6, 4))
+    for i, (name, (sizes, means, deviations)) in enumerate(curves.items()):
         label = name if np.isfinite(means).any() else f"{name} (not measured)"
-        defaults = {"capsize": 3, "label": label, **style(i)}
-        ax.errorbar(sizes, means, deviations, **_styled(defaults, errorbar_kwargs))
+        defaults = {"capsize": 3, "label": label, **color_and_marker(i)}
+        kwargs = merge_kwargs("errorbar_kwargs", defaults, errorbar_kwargs)
+        ax.errorbar(sizes, means, deviations, **kwargs)
     ax.set_xscale("log", base=2)
-    sizes = np.unique(np.concatenate([sizes for sizes, _, _ in lines.values()]))
-    shown = _apart(sizes, inches(ax)[0])
-    ax.set_xticks(shown, [f"{size:g}" for size in shown])
+    sizes = np.unique(np.concatenate([curve.sizes for curve in curves.values()]))
+    labelled = _sizes_with_space(sizes, size_in_inches(ax)[0])
+    ax.set_xticks(labelled, [f"{size:g}" for size in labelled])
     ax.set_xticks([], minor=True)
     ax.set_xlabel("code size (n_components)")
     ax.grid(alpha=0.3)
@@ -363,37 +382,33 @@ def _plot_by_size(ax, lines, errorbar_kwargs):
     return ax
 
 
-def _plot_by_name(ax, lines, errorbar_kwargs):
-    ax = axes_to_draw_in(ax, figsize=(6, 1.2 + 0.5 * len(lines)))
+def _plot_by_name(ax, curves, errorbar_kwargs):
+    """Draw the measure of each reducer in one row."""
+    ax = resolve_axes(ax, figsize=(6, 1.2 + 0.5 * len(curves)))
     labels = []
-    for i, (name, (sizes, means, deviations)) in enumerate(lines.items()):
-        defaults = {"capsize": 3, **style(i)}
-        ax.errorbar(means, [i], xerr=deviations, **_styled(defaults, errorbar_kwargs))
-        measured = (
-            f"n_components={sizes[0]:g}" if np.isfinite(means[0]) else "not measured"
-        )
-        labels.append(f"{name}\n{measured}")
-    ax.set_yticks(range(len(lines)), labels)
-    ax.set_ylim(len(lines) - 0.5, -0.5)
+    for i, (name, (sizes, means, deviations)) in enumerate(curves.items()):
+        defaults = {"capsize": 3, **color_and_marker(i)}
+        kwargs = merge_kwargs("errorbar_kwargs", defaults, errorbar_kwargs)
+        ax.errorbar(means, [i], xerr=deviations, **kwargs)
+        is_measured = np.isfinite(means[0])
+        detail = f"n_components={sizes[0]:g}" if is_measured else "not measured"
+        labels.append(f"{name}\n{detail}")
+    ax.set_yticks(range(len(curves)), labels)
+    ax.set_ylim(len(curves) - 0.5, -0.5)
     ax.grid(axis="x", alpha=0.3)
     return ax
 
 
-def _styled(defaults, errorbar_kwargs):
-    from matplotlib.lines import Line2D
-
-    return styled("errorbar_kwargs", defaults, errorbar_kwargs, Line2D)
-
-
-def _apart(sizes, width):
-    """Those sizes whose labels have room on a logarithmic axis of `width` inches."""
-    places = np.log2(sizes / sizes[0])
-    places *= width / max(places[-1], 1)
-    shown = [0]
+def _sizes_with_space(sizes, width):
+    """Sizes whose labels do not overlap on a logarithmic axis of `width` inches."""
+    positions = np.log2(sizes / sizes[0])
+    positions *= width / max(positions[-1], 1)
+    labelled = [0]
     for i in range(1, len(sizes)):
-        if places[i] - places[shown[-1]] > 0.1 * (len(f"{sizes[i]:g}") + 1):
-            shown.append(i)
-    return sizes[shown]
+        distance = positions[i] - positions[labelled[-1]]
+        if distance > LETTER_WIDTH * (len(f"{sizes[i]:g}") + 1):
+            labelled.append(i)
+    return sizes[labelled]
 
 
 def _check_measure(measure):
@@ -401,7 +416,7 @@ def _check_measure(measure):
         raise ValueError(f"measure must be one of {[*_MEASURES]}; got {measure!r}.")
 
 
-def _checked(result):
+def _check_result(result):
     """The result with arrays, and one code size for each of its reducers."""
     for key in ("reducer", "n_components"):
         if key not in result:
@@ -412,9 +427,21 @@ def _checked(result):
         raise ValueError(f"The arrays of results differ in length: {lengths}.")
     sizes = result["n_components"].astype(np.float64)
     for name in np.unique(result["reducer"]):
-        own = result["reducer"] == name
-        sizes[own] = np.median(sizes[own])
+        is_reducer = result["reducer"] == name
+        sizes[is_reducer] = np.median(sizes[is_reducer])
     return {**result, "n_components": sizes}
+
+
+def _resized(name, reducer, size):
+    """A clone of the reducer with another code size."""
+    parameter = _size_parameter(reducer)
+    if parameter is None:
+        raise ValueError(
+            f"The reducer {name!r} has no parameter n_components, so its code size "
+            "cannot be set. Use ComparisonDisplay.from_results with results of "
+            "compare_reducers."
+        )
+    return clone(reducer).set_params(**{parameter: size})
 
 
 def _size_parameter(reducer):

@@ -1,54 +1,60 @@
 """ImageGridDisplay."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.utils import check_array, check_scalar
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from ._images import (
-    image_keywords,
-    is_image_shape,
-    known_image_shape,
-    shaped,
-    within_unit,
-)
-from ._rows import dense, flat, inverse_of_steps, steps_of
-from ._style import axes_to_draw_in, name_ticks, to_frame
+from ._axes import LETTER_WIDTH, max_length, resolve_axes, set_tick_labels
+from ._images import MAX_IMAGES_PER_ROW, as_images, is_image_shape, mosaic
+from ._pipelines import inverse_transform_steps, steps_of
+from ._rows import as_floats, dense, flat, to_frame
+from ._style import merge_kwargs
 
-_MAX_IMAGES_ABREAST = 10
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from numpy.random import RandomState
+    from numpy.typing import ArrayLike
+    from pandas import DataFrame
 
-# Share of the codes, in percent, that a plane leaves out at each of its sides.
-_MARGIN = 2
+# Percentage of the codes that is outside the plane at each side.
+_OUTER_PERCENTAGE = 2
 
 
 class ImageGridDisplay:
     """Images side by side, in rows and columns.
 
     It is recommended to use :meth:`from_images`, :meth:`from_estimator` for samples of
-    a generative model, or :meth:`from_code_plane` for what codes decode to.
+    a generative model, or :meth:`from_code_plane` for decoded codes.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width) or \
             (n_images, height, width, channels)
-        Row by row, from the top left. With 1, 3 or 4 channels.
+        Images in row-major order, with 1, 3 or 4 channels.
 
     n_cols : int
-        Images abreast.
+        Number of columns.
 
     row_names, column_names : sequence, default=None
-        What is written beside each row, and below each column.
+        Tick labels of rows and columns.
 
     xlabel, ylabel : str, default=None
-        What the names of columns and rows are.
+        Labels of the axes.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Axes with the images, which are one image in it. The centre of the image in row
-        i and column j, both counted from 0, has the coordinates (j, i).
+        Axes with the images, drawn as one matplotlib image. The centre of the image in
+        row i and column j, both counted from 0, has the coordinates (j, i).
 
     figure_ : matplotlib Figure
         Figure containing the images.
@@ -70,13 +76,13 @@ class ImageGridDisplay:
     def __init__(
         self,
         *,
-        images,
-        n_cols,
-        row_names=None,
-        column_names=None,
-        xlabel=None,
-        ylabel=None,
-    ):
+        images: np.ndarray,
+        n_cols: int,
+        row_names: Sequence[Any] | None = None,
+        column_names: Sequence[Any] | None = None,
+        xlabel: str | None = None,
+        ylabel: str | None = None,
+    ) -> None:
         self.images = images
         self.n_cols = n_cols
         self.row_names = row_names
@@ -84,21 +90,26 @@ class ImageGridDisplay:
         self.xlabel = xlabel
         self.ylabel = ylabel
 
-    def plot(self, ax=None, *, cmap="gray", image_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        cmap: str | Colormap = "gray",
+        image_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the images.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw in. None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Of images with one channel.
+            Colour map of images with one channel.
 
         image_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.imshow`. Colours have one scale, from the
-            lowest to the highest value of all images, unless ``vmin`` and ``vmax`` say
-            otherwise.
+            Keywords of `matplotlib.axes.Axes.imshow`. The default limits ``vmin`` and
+            ``vmax`` are the lowest and the highest value of all images.
 
         Returns
         -------
@@ -107,7 +118,7 @@ class ImageGridDisplay:
         Raises
         ------
         ValueError
-            If `images` are no images.
+            If `images` do not have the shape of images.
         """
         shape = np.shape(self.images)
         if not is_image_shape(shape[1:]):
@@ -118,56 +129,56 @@ class ImageGridDisplay:
         height, width = shape[1:3]
         gap = max(1, round(0.06 * max(height, width)))
         n_rows = math.ceil(len(self.images) / self.n_cols)
-        # Pixels from the centre of an image to that of the next.
-        down, across = height + gap, width + gap
-        tile_height = down / across
-        inch = min(0.8, 8 / self.n_cols, 8 / (n_rows * tile_height))
-        row_names, column_names = _texts(self.row_names), _texts(self.column_names)
-        ax = axes_to_draw_in(
-            ax,
-            figsize=(
-                0.4 + inch * self.n_cols + _room_for(row_names),
-                0.4 + inch * n_rows * tile_height + _room_for(column_names),
-            ),
+        # A cell of the grid is an image and the gap that follows it.
+        cell_height, cell_width = height + gap, width + gap
+        aspect = cell_height / cell_width
+        row_names, column_names = _as_text(self.row_names), _as_text(self.column_names)
+        inches = min(0.8, 8 / self.n_cols, 8 / (n_rows * aspect))
+        figsize = (
+            0.4 + inches * self.n_cols + LETTER_WIDTH * max_length(row_names),
+            0.4 + inches * n_rows * aspect + LETTER_WIDTH * max_length(column_names),
         )
         low, high = np.min(self.images), np.max(self.images)
+        # In units of cells, so that the coordinates of centres are integers.
+        half_height, half_width = height / cell_height / 2, width / cell_width / 2
         defaults = {
             "cmap": cmap,
             "vmin": low,
             "vmax": high,
-            "aspect": tile_height,
-            # Centres of images are whole numbers.
+            "aspect": aspect,
             "extent": (
-                -width / across / 2,
-                self.n_cols - 1 + width / across / 2,
-                n_rows - 1 + height / down / 2,
-                -height / down / 2,
+                -half_width,
+                self.n_cols - 1 + half_width,
+                n_rows - 1 + half_height,
+                -half_height,
             ),
         }
+        ax = resolve_axes(ax, figsize)
         ax.imshow(
-            _mosaic(self.images, n_rows, self.n_cols, gap, low, high),
-            **image_keywords("image_kwargs", defaults, image_kwargs),
+            mosaic(self.images, self.n_cols, gap, low, high),
+            **merge_kwargs("image_kwargs", defaults, image_kwargs),
         )
         ax.set(xlabel=self.xlabel, ylabel=self.ylabel, xticks=[], yticks=[])
         ax.tick_params(length=0)
-        # Constrained layout makes no room for names below axes that float in theirs.
+        # Constrained layout reserves no space for labels below an image that is
+        # centred in its axes.
         ax.set_anchor("SW")
         ax.spines[:].set_visible(False)
         for axis, names in (ax.yaxis, row_names), (ax.xaxis, column_names):
             if names:
-                name_ticks(axis, names)
+                set_tick_labels(axis, names)
         self.ax_ = ax
         self.figure_ = ax.figure
         return self
 
-    def frame(self):
+    def frame(self) -> DataFrame:
         """Images as a table.
 
         Returns
         -------
         DataFrame
-            A row for each image. Its columns are ``row`` and ``column``, which hold
-            the names of these, or else numbers from 0; then the pixels, ``x0`` and so
+            One row per image. The columns are ``row`` and ``column``, which contain
+            the names of these, or else numbers from 0; and the pixels, ``x0`` and so
             on.
 
         Raises
@@ -187,17 +198,17 @@ class ImageGridDisplay:
     @classmethod
     def from_images(
         cls,
-        images,
+        images: ArrayLike,
         *,
-        n_rows=None,
-        n_cols=None,
-        image_shape=None,
-        row_names=None,
-        column_names=None,
-        cmap="gray",
-        image_kwargs=None,
-        ax=None,
-    ):
+        n_rows: int | None = None,
+        n_cols: int | None = None,
+        image_shape: Sequence[int] | None = None,
+        row_names: Sequence[Any] | None = None,
+        column_names: Sequence[Any] | None = None,
+        cmap: str | Colormap = "gray",
+        image_kwargs: dict[str, Any] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Draw images.
 
         Parameters
@@ -207,26 +218,27 @@ class ImageGridDisplay:
             channels), with 1, 3 or 4 channels.
 
         n_rows : int, default=None
-            Rows of images to draw: the first ones. None draws all images.
+            Number of rows; further images are not drawn. None draws all images.
 
         n_cols : int, default=None
-            Images abreast. None draws 10, or as many as `n_rows` asks for.
+            Number of columns. None means 10, or as many as needed for `n_rows` rows.
 
         image_shape : tuple of int, default=None
-            Shape of the image that a flat row is: (height, width) or (height, width,
-            channels).
+            Shape of the image that a flat row represents: (height, width) or (height,
+            width, channels).
 
         row_names, column_names : sequence, default=None
-            What is written beside each row, and below each column.
+            Tick labels of rows and columns.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Of images with one channel.
+            Colour map of images with one channel.
 
         image_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.imshow`.
+            Keywords of `matplotlib.axes.Axes.imshow`. The default limits ``vmin`` and
+            ``vmax`` are the lowest and the highest value of all images.
 
         ax : matplotlib Axes, default=None
-            Axes to draw in. None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -235,8 +247,8 @@ class ImageGridDisplay:
         Raises
         ------
         ValueError
-            If `images` are no images, `image_shape` does not fit them, or there are
-            more or fewer names than rows or columns.
+            If `images` do not have the shape of images, `image_shape` does not fit
+            them, or the number of names differs from that of rows or columns.
 
         Examples
         --------
@@ -249,13 +261,13 @@ class ImageGridDisplay:
         >>> display.images.shape
         (40, 8, 8)
         """
-        images = _checked(images, "images", image_shape, None)
-        for name, number in ("n_rows", n_rows), ("n_cols", n_cols):
-            if number is not None:
-                check_scalar(number, name, Integral, min_val=1)
+        images = _check_images(images, "images", image_shape)
+        _check_counts(n_rows, n_cols, allow_none=True)
         n = len(images)
         if n_cols is None:
-            n_cols = min(n, _MAX_IMAGES_ABREAST) if n_rows is None else -(-n // n_rows)
+            n_cols = (
+                min(n, MAX_IMAGES_PER_ROW) if n_rows is None else math.ceil(n / n_rows)
+            )
         if n_rows is not None:
             images = images[: n_rows * n_cols]
         n_rows = math.ceil(len(images) / n_cols)
@@ -278,16 +290,16 @@ class ImageGridDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
+        estimator: BaseEstimator,
         *,
-        n_rows=4,
-        n_cols=10,
-        random_state=None,
-        image_shape=None,
-        cmap="gray",
-        image_kwargs=None,
-        ax=None,
-    ):
+        n_rows: int = 4,
+        n_cols: int = 10,
+        random_state: int | RandomState | None = None,
+        image_shape: Sequence[int] | None = None,
+        cmap: str | Colormap = "gray",
+        image_kwargs: dict[str, Any] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Draw samples of a generative model.
 
         Parameters
@@ -295,27 +307,28 @@ class ImageGridDisplay:
         estimator : estimator instance
             Fitted, with `sample`, such as a
             :class:`~skautoenc.VariationalAutoencoder`; or a pipeline that ends with
-            one, whose steps before have `inverse_transform`.
+            one, whose earlier steps have `inverse_transform`.
 
         n_rows, n_cols : int, default=4, 10
-            Rows and columns of samples.
+            Number of rows and columns.
 
         random_state : int, RandomState instance or None, default=None
-            Goes to `sample`.
+            Passed to `sample`.
 
         image_shape : tuple of int, default=None
-            Shape of the image that a flat row is: (height, width) or (height, width,
-            channels). None takes that of the images that the autoencoder was fitted on
-            or has a network for.
+            Shape of the image that a flat row represents: (height, width) or (height,
+            width, channels). None means that of the images that the autoencoder was
+            fitted on or has a network for.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Of images with one channel.
+            Colour map of images with one channel.
 
         image_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.imshow`.
+            Keywords of `matplotlib.axes.Axes.imshow`. The default limits ``vmin`` and
+            ``vmax`` are the lowest and the highest value of all images.
 
         ax : matplotlib Axes, default=None
-            Axes to draw in. None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -326,7 +339,7 @@ class ImageGridDisplay:
         TypeError
             If the estimator has no `sample`.
         ValueError
-            If `image_shape` does not fit the samples, or is needed.
+            If `image_shape` does not fit the samples, or is missing.
 
         Examples
         --------
@@ -340,72 +353,73 @@ class ImageGridDisplay:
         (40, 8, 8)
         """
         check_is_fitted(estimator)
-        *before, last = steps_of(estimator)
+        *earlier_steps, last = steps_of(estimator)
         if not hasattr(last, "sample"):
             raise TypeError(
-                f"{type(last).__name__} has no sample, as VariationalAutoencoder has. "
-                "Images from elsewhere go to ImageGridDisplay.from_images, and codes "
-                "to ImageGridDisplay.from_code_plane."
+                f"{type(last).__name__} has no sample, unlike VariationalAutoencoder. "
+                "Use ImageGridDisplay.from_images for images from another source, or "
+                "ImageGridDisplay.from_code_plane for decoded codes."
             )
-        for name, number in ("n_rows", n_rows), ("n_cols", n_cols):
-            check_scalar(number, name, Integral, min_val=1)
+        _check_counts(n_rows, n_cols)
         rows = last.sample(n_rows * n_cols, random_state=random_state)
-        rows = inverse_of_steps(before, rows)
-        return cls(
-            images=_checked(rows, "samples", image_shape, estimator), n_cols=n_cols
-        ).plot(ax, cmap=cmap, image_kwargs=image_kwargs)
+        rows = inverse_transform_steps(earlier_steps, rows)
+        images = _check_images(rows, "samples", image_shape, estimator)
+        return cls(images=images, n_cols=n_cols).plot(
+            ax, cmap=cmap, image_kwargs=image_kwargs
+        )
 
     @classmethod
     def from_code_plane(
         cls,
-        estimator,
-        X=None,
+        estimator: BaseEstimator,
+        X: ArrayLike | None = None,
         *,
-        limits=None,
-        components=(0, 1),
-        n_rows=11,
-        n_cols=11,
-        image_shape=None,
-        cmap="gray",
-        image_kwargs=None,
-        ax=None,
-    ):
+        limits: Sequence[Any] | None = None,
+        components: tuple[int, int] = (0, 1),
+        n_rows: int = 11,
+        n_cols: int = 11,
+        image_shape: Sequence[int] | None = None,
+        cmap: str | Colormap = "gray",
+        image_kwargs: dict[str, Any] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Decode a regular grid of codes in the plane of two components.
 
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, with `inverse_transform`; a pipeline too.
+            Fitted, with `inverse_transform`; or a pipeline.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            Rows whose codes say which part of the plane is drawn: each component goes
-            from their 2nd to their 98th percentile. Further components have their mean
-            over X; without X they are 0.
+            Rows whose codes determine the part of the plane that is drawn: each of the
+            two components ranges from their 2nd to their 98th percentile. The other
+            components are set to their mean over X, or to 0 without X.
 
         limits : tuple of two float, or of two such tuples, default=None
-            Lowest and highest value of the components: of both, or of the one across
-            and the one upwards. None takes them from X.
+            Lowest and highest value of both components, or of the horizontal and the
+            vertical one. None computes them from X.
 
         components : tuple of two int, default=(0, 1)
-            The component that changes from left to right, and the one that changes
+            The component that increases from left to right, and the one that increases
             from bottom to top.
 
         n_rows, n_cols : int, default=11
-            Rows and columns of images.
+            Number of rows and columns.
 
         image_shape : tuple of int, default=None
-            Shape of the image that a flat row is: (height, width) or (height, width,
-            channels). None takes that of the images that the autoencoder was fitted on
-            or has a network for.
+            Shape of the image that a flat row represents: (height, width) or (height,
+            width, channels). None means that of the images that the autoencoder was
+            fitted on or has a network for.
 
         cmap : str or matplotlib Colormap, default="gray"
-            Of images with one channel.
+            Colour map of images with one channel.
 
         image_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.imshow`.
+            Keywords of `matplotlib.axes.Axes.imshow`. The default limits ``vmin`` and
+            ``vmax`` are the lowest and the highest value of all images.
 
         ax : matplotlib Axes, default=None
-            Axes to draw in. None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -416,8 +430,8 @@ class ImageGridDisplay:
         TypeError
             If the estimator has no `inverse_transform`.
         ValueError
-            If neither `limits` nor X is given, if `limits` or `components` are not
-            valid, or if `image_shape` does not fit the rows, or is needed.
+            If neither `limits` nor X is given, if `limits` or `components` are
+            invalid, or if `image_shape` does not fit the rows, or is missing.
 
         Examples
         --------
@@ -437,8 +451,7 @@ class ImageGridDisplay:
                 f"{type(estimator).__name__} has no inverse_transform, so codes cannot "
                 "be decoded."
             )
-        for name, number in ("n_rows", n_rows), ("n_cols", n_cols):
-            check_scalar(number, name, Integral, min_val=1)
+        _check_counts(n_rows, n_cols)
         codes = None if X is None else dense(estimator.transform(X))
         n_components = _n_components(estimator) if codes is None else codes.shape[1]
         if n_components < 2:
@@ -446,67 +459,70 @@ class ImageGridDisplay:
                 f"A plane needs 2 components, but {type(estimator).__name__} has 1 "
                 "component."
             )
-        if not (
-            np.shape(components) == (2,)
-            and all(isinstance(i, Integral) for i in components)
-            and components[0] != components[1]
-            and all(0 <= i < n_components for i in components)
-        ):
-            raise ValueError(
-                f"components must be two different numbers from 0 to "
-                f"{n_components - 1}; got {components!r}."
-            )
-        if limits is not None:
-            (left, right), (bottom, top) = _checked_limits(limits)
-        elif codes is not None:
-            ends = np.percentile(codes, [_MARGIN, 100 - _MARGIN], axis=0)
-            (left, right), (bottom, top) = ends.T[list(components)].tolist()
-        else:
-            raise ValueError(
-                "Which part of the plane is to be drawn? Give rows as X, whose codes "
-                "lie there, or limits, such as limits=(-2, 2)."
-            )
-        across = np.linspace(left, right, n_cols)
-        upwards = np.linspace(bottom, top, n_rows)
-        centre = np.zeros(n_components) if codes is None else codes.mean(axis=0)
-        plane = np.tile(centre, (n_rows * n_cols, 1))
-        plane[:, components[0]] = np.tile(across, n_rows)
-        plane[:, components[1]] = np.repeat(upwards[::-1], n_cols)
+        _check_components(components, n_components)
+        (left, right), (bottom, top) = _plane_limits(limits, codes, components)
+        horizontal = np.linspace(left, right, n_cols)
+        vertical = np.linspace(bottom, top, n_rows)[::-1]
+        center = np.zeros(n_components) if codes is None else codes.mean(axis=0)
+        plane = np.tile(center, (n_rows * n_cols, 1))
+        plane[:, components[0]] = np.tile(horizontal, n_rows)
+        plane[:, components[1]] = np.repeat(vertical, n_cols)
         rows = estimator.inverse_transform(plane)
         return cls(
-            images=_checked(rows, "decoded rows", image_shape, estimator),
+            images=_check_images(rows, "decoded rows", image_shape, estimator),
             n_cols=n_cols,
-            row_names=upwards[::-1],
-            column_names=across,
+            row_names=vertical,
+            column_names=horizontal,
             xlabel=f"component {components[0]}",
             ylabel=f"component {components[1]}",
         ).plot(ax, cmap=cmap, image_kwargs=image_kwargs)
 
 
-def _checked(images, name, image_shape, estimator):
-    """Images of the shape that is given, or known from the estimator."""
-    images = check_array(
-        dense(images), dtype=np.float64, allow_nd=True, input_name=name
-    )
-    if image_shape is not None:
-        return shaped(images, "image_shape", image_shape, (2, 3))
-    if images.ndim == 2 and estimator is not None:
-        image_shape = known_image_shape(estimator, images.shape[1])
-    if images.ndim == 2 and image_shape is None:
+def _check_images(images, name, image_shape, estimator=None):
+    """Images in the given shape, or in that known from the estimator."""
+    images = as_images(as_floats(name, images), image_shape, estimator)
+    if images.ndim == 2:
         raise ValueError(
-            f"{name} are flat rows of {images.shape[1]} numbers, so image_shape is "
-            "needed: (height, width) or (height, width, channels)."
+            f"{name} are flat rows of {images.shape[1]} values. Give image_shape: "
+            "(height, width) or (height, width, channels)."
         )
-    return images if image_shape is None else images.reshape(-1, *image_shape)
+    return images
+
+
+def _check_counts(n_rows, n_cols, allow_none=False):
+    for name, count in ("n_rows", n_rows), ("n_cols", n_cols):
+        if not (allow_none and count is None):
+            check_scalar(count, name, Integral, min_val=1)
+
+
+def _check_components(components, n_components):
+    if not (
+        np.shape(components) == (2,)
+        and all(isinstance(i, Integral) for i in components)
+        and components[0] != components[1]
+        and all(0 <= i < n_components for i in components)
+    ):
+        raise ValueError(
+            "components must be two different integers from 0 to "
+            f"{n_components - 1}; got {components!r}."
+        )
 
 
 def _n_components(estimator):
-    """Width of the codes of a fitted reducer."""
+    """Number of components of a fitted reducer."""
     return len(steps_of(estimator)[-1].get_feature_names_out())
 
 
-def _checked_limits(limits):
-    """Two pairs of numbers, the lower one first."""
+def _plane_limits(limits, codes, components):
+    """Lowest and highest value of each of the two components."""
+    if limits is None:
+        if codes is None:
+            raise ValueError(
+                "The limits of the plane are unknown. Give X, whose codes determine "
+                "them, or limits, such as limits=(-2, 2)."
+            )
+        percentiles = [_OUTER_PERCENTAGE, 100 - _OUTER_PERCENTAGE]
+        return np.percentile(codes, percentiles, axis=0).T[list(components)].tolist()
     try:
         pairs = np.broadcast_to(np.asarray(limits, dtype=np.float64), (2, 2))
     except (TypeError, ValueError):
@@ -519,32 +535,9 @@ def _checked_limits(limits):
     return pairs.tolist()
 
 
-def _mosaic(images, n_rows, n_cols, gap, low, high):
-    """All images in one, with empty pixels between them."""
-    images = np.asarray(images, dtype=np.float64)
-    if images.ndim == 3:
-        images = images[..., np.newaxis]
-    empty = np.nan
-    if images.shape[3] > 1:
-        images, empty = within_unit(images, low, high), 1.0
-    n, height, width, channels = images.shape
-    tiles = np.full((n_rows * n_cols, height + gap, width + gap, channels), empty)
-    tiles[:n, :height, :width] = images
-    tiles = tiles.reshape(n_rows, n_cols, height + gap, width + gap, channels)
-    mosaic = tiles.swapaxes(1, 2).reshape(
-        n_rows * (height + gap), n_cols * (width + gap), channels
-    )[:-gap, :-gap]
-    return mosaic if channels > 1 else mosaic[..., 0]
-
-
-def _texts(names):
-    """Names as they are written: numbers with three digits."""
+def _as_text(names):
+    """Names as text: floats with three digits."""
     return [
         f"{name:.3g}" if isinstance(name, float) else str(name)
         for name in (() if names is None else names)
     ]
-
-
-def _room_for(names):
-    """Inches that the longest name takes."""
-    return 0.1 * max(map(len, names), default=0)

@@ -1,44 +1,47 @@
 """LossCurveDisplay."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from ._style import (
-    axes_to_draw_in,
-    choose_scale,
-    is_small,
-    last_step,
-    set_scale,
-    style,
-    styled,
-    to_frame,
-)
+from ._axes import resolve_axes, resolve_scale, set_scale, small_fontsize
+from ._pipelines import last_step
+from ._rows import to_frame
+from ._style import color_and_marker, merge_kwargs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 
 class LossCurveDisplay:
     """Losses of a training run, epoch by epoch.
 
-    It is recommended to use :meth:`from_estimator`. Training losses are solid lines,
-    validation losses dashed ones, and the epoch whose weights were kept has a ring.
+    It is recommended to use :meth:`from_estimator`. Training losses are solid lines and
+    validation losses are dashed lines. A ring marks the epoch whose weights were kept.
 
     Parameters
     ----------
     history : dict of str to list of float
-        Each loss after every epoch; validation losses are named as the others, with
-        ``val_`` before.
+        Each loss after every epoch. The key of a validation loss is that of the
+        training loss with the prefix ``val_``.
 
     best_epoch : int, default=None
-        The epoch whose weights were kept. 0 stands for the weights that training
-        started from: no epoch has a ring then, and the legend says so. With None the
-        ring is at the lowest loss.
+        The epoch whose weights were kept, which gets the ring. 0 means the initial
+        weights: no epoch gets a ring, and the title of the legend says so. With None,
+        the ring marks the lowest loss.
 
     mixup : bool, default=False
-        Whether the training losses are those of mixed rows, which the legend says:
-        they cannot be compared with validation losses, which are those of rows as
-        they are.
+        Whether training losses were computed on rows mixed by mixup. The legend then
+        says so, because they cannot be compared with validation losses, which are
+        computed on the original rows.
 
     Attributes
     ----------
@@ -64,35 +67,42 @@ class LossCurveDisplay:
     'epoch'
     """
 
-    def __init__(self, *, history, best_epoch=None, mixup=False):
+    def __init__(
+        self,
+        *,
+        history: Mapping[str, Sequence[float]],
+        best_epoch: int | None = None,
+        mixup: bool = False,
+    ) -> None:
         self.history = history
         self.best_epoch = best_epoch
         self.mixup = mixup
 
     def plot(
         self,
-        ax=None,
+        ax: Axes | None = None,
         *,
-        losses=("loss",),
-        scale="auto",
-        line_kwargs=None,
-        best_epoch_kwargs=None,
-    ):
+        losses: str | Sequence[str] = ("loss",),
+        scale: str = "auto",
+        line_kwargs: dict[str, Any] | None = None,
+        best_epoch_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw in. None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         losses : str or sequence of str, default=("loss",)
-            Keys of the history without ``val_``, such as ``"kl_loss"``: each is drawn
-            with its validation loss, where there is one. The ring is on the first:
-            on its validation loss, or else on the loss itself.
+            Keys of the history without ``val_``, each of which is drawn together with
+            its validation loss, if there is one. A variational autoencoder also has
+            ``"reconstruction_loss"`` and ``"kl_loss"``. The ring is on the first: on
+            its validation loss, or on the training loss if there is none.
 
         scale : {"auto", "linear", "log"}, default="auto"
-            Of the losses' axis. "auto" is "log" where all losses are positive and
-            span a factor of 10 to a million.
+            Scale of the loss axis. "auto" means "log" if all losses are positive and
+            span a factor between 10 and a million, else "linear".
 
         line_kwargs : dict, default=None
             Keywords of `matplotlib.axes.Axes.plot` for the curves.
@@ -107,11 +117,9 @@ class LossCurveDisplay:
         Raises
         ------
         ValueError
-            If the history is empty or lacks one of `losses`, if `best_epoch` is none
-            of its epochs, or if the scale is not known or does not suit the losses.
+            If the history is empty or lacks one of `losses`, if `best_epoch` is not
+            one of its epochs, or if the scale is unknown or does not suit the losses.
         """
-        from matplotlib.lines import Line2D
-
         losses = [losses] if isinstance(losses, str) else list(losses)
         self._check(losses)
         keys = [
@@ -120,73 +128,37 @@ class LossCurveDisplay:
             for key in (name, f"val_{name}")
             if key in self.history
         ]
-        values = [value for key in keys for value in self.history[key]]
-        scale = choose_scale(scale, values)
-        ax = axes_to_draw_in(ax, figsize=(6, 4))
-
-        for i, key in enumerate(keys):
-            name, is_validation = key.removeprefix("val_"), key.startswith("val_")
-            curve = self.history[key]
-            of_many = len(losses) > 1 or len(curve) == 1
-            defaults = {
-                "color": style(i)["color"],
-                "linestyle": "--" if is_validation else "-",
-                "marker": style(losses.index(name))["marker"] if of_many else None,
-                "markevery": max(1, len(curve) // 10),
-                "markersize": 4,
-                "label": self._label(key),
-            }
-            ax.plot(
-                range(1, len(curve) + 1),
-                curve,
-                **styled("line_kwargs", defaults, line_kwargs, Line2D),
-            )
-        ringed = f"val_{losses[0]}"
-        ringed = ringed if ringed in self.history else losses[0]
-        kept_start = self.best_epoch == 0
-        if not kept_start:
-            curve, epoch = self.history[ringed], self.best_epoch
-            name = self._label(ringed)
-            if epoch is None:
-                epoch = int(np.argmin(curve)) + 1
-                label = f"lowest {name}: {curve[epoch - 1]:.4g}, epoch {epoch}"
-            else:
-                label = f"kept: epoch {epoch}, {name} {curve[epoch - 1]:.4g}"
-            defaults = {
-                "linestyle": "none",
-                "marker": "o",
-                "markersize": 10,
-                "markerfacecolor": "none",
-                "markeredgecolor": "black",
-                "label": label,
-            }
-            ax.plot(
-                [epoch],
-                [curve[epoch - 1]],
-                **styled("best_epoch_kwargs", defaults, best_epoch_kwargs, Line2D),
-            )
+        scale = resolve_scale(
+            scale, [loss for key in keys for loss in self.history[key]]
+        )
+        ax = resolve_axes(ax, figsize=(6, 4))
+        self._plot_curves(ax, keys, line_kwargs)
+        if self.best_epoch != 0:
+            validation_key = f"val_{losses[0]}"
+            has_validation = validation_key in self.history
+            ringed = validation_key if has_validation else losses[0]
+            self._plot_ring(ax, ringed, best_epoch_kwargs)
         ax.set(xlabel="epoch", ylabel="loss")
         ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         set_scale(ax.yaxis, scale)
-        fontsize = "x-small" if is_small(ax) else None
+        fontsize = small_fontsize(ax)
         ax.legend(
-            title="kept: the weights of the start" if kept_start else None,
+            title="kept: initial weights" if self.best_epoch == 0 else None,
             fontsize=fontsize,
             title_fontsize=fontsize,
         )
-
         self.ax_ = ax
         self.figure_ = ax.figure
         return self
 
-    def frame(self):
+    def frame(self) -> DataFrame:
         """Losses as a table.
 
         Returns
         -------
         DataFrame
-            A row for each epoch, with the columns ``epoch``, counted from 1, and those
-            of the history.
+            One row per epoch, with the columns ``epoch``, counted from 1, and those of
+            the history.
 
         Raises
         ------
@@ -199,14 +171,14 @@ class LossCurveDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
+        estimator: BaseEstimator,
         *,
-        losses=("loss",),
-        scale="auto",
-        line_kwargs=None,
-        best_epoch_kwargs=None,
-        ax=None,
-    ):
+        losses: str | Sequence[str] = ("loss",),
+        scale: str = "auto",
+        line_kwargs: dict[str, Any] | None = None,
+        best_epoch_kwargs: dict[str, Any] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Draw the losses of a fitted autoencoder.
 
         Parameters
@@ -215,13 +187,14 @@ class LossCurveDisplay:
             Fitted, with ``history_``; or a pipeline that ends with one.
 
         losses : str or sequence of str, default=("loss",)
-            Keys of ``history_`` without ``val_``: each is drawn with its validation
-            loss, where there is one. The ring is on the first. A variational
-            autoencoder also has ``"reconstruction_loss"`` and ``"kl_loss"``.
+            Keys of the history without ``val_``, each of which is drawn together with
+            its validation loss, if there is one. A variational autoencoder also has
+            ``"reconstruction_loss"`` and ``"kl_loss"``. The ring is on the first: on
+            its validation loss, or on the training loss if there is none.
 
         scale : {"auto", "linear", "log"}, default="auto"
-            Of the losses' axis. "auto" is "log" where all losses are positive and
-            span a factor of 10 to a million.
+            Scale of the loss axis. "auto" means "log" if all losses are positive and
+            span a factor between 10 and a million, else "linear".
 
         line_kwargs : dict, default=None
             Keywords of `matplotlib.axes.Axes.plot` for the curves.
@@ -230,7 +203,7 @@ class LossCurveDisplay:
             Keywords of `matplotlib.axes.Axes.plot` for the ring.
 
         ax : matplotlib Axes, default=None
-            Axes to draw in. None makes a new figure.
+            Axes to draw in. None creates a new figure.
 
         Returns
         -------
@@ -241,8 +214,8 @@ class LossCurveDisplay:
         TypeError
             If the estimator has no ``history_``.
         ValueError
-            If its history is empty or lacks one of `losses`, or if the scale is not
-            known or does not suit the losses.
+            If its history is empty or lacks one of `losses`, or if the scale is
+            unknown or does not suit the losses.
 
         Examples
         --------
@@ -258,17 +231,17 @@ class LossCurveDisplay:
         ['training reconstruction loss', 'training kl loss']
         """
         check_is_fitted(estimator)
-        trained = last_step(estimator)
-        if not hasattr(trained, "history_"):
+        autoencoder = last_step(estimator)
+        if not hasattr(autoencoder, "history_"):
             raise TypeError(
-                f"{type(trained).__name__} has no history_, so there are no losses to "
-                "draw. estimator must be an autoencoder, or a pipeline that ends with "
-                "one."
+                f"{type(autoencoder).__name__} has no history_, so there are no losses "
+                "to draw. estimator must be an autoencoder, or a pipeline that ends "
+                "with one."
             )
         display = cls(
-            history=trained.history_,
-            best_epoch=getattr(trained, "best_epoch_", None),
-            mixup=getattr(trained, "mixup_", False),
+            history=autoencoder.history_,
+            best_epoch=getattr(autoencoder, "best_epoch_", None),
+            mixup=getattr(autoencoder, "mixup_", False),
         )
         return display.plot(
             ax,
@@ -281,22 +254,61 @@ class LossCurveDisplay:
     def _check(self, losses):
         if not self.history:
             raise ValueError(
-                "history_ is empty: the estimator was not trained by fit, so there "
-                "are no losses to draw."
+                "history is empty: the estimator was not trained by fit, so there are "
+                "no losses to draw."
             )
         known = [key for key in self.history if not key.startswith("val_")]
         for name in losses:
             if name not in known:
                 raise ValueError(
-                    f"losses has {name!r}, which history_ lacks; it has {known}."
+                    f"losses contains {name!r}, which history lacks; it has {known}."
                 )
         if not losses:
-            raise ValueError(f"losses is empty; history_ has {known}.")
+            raise ValueError(
+                f"losses is empty. Select at least one loss of history: {known}."
+            )
         if self.best_epoch is not None:
             n_epochs = len(self.history[losses[0]])
             check_scalar(
                 self.best_epoch, "best_epoch", Integral, min_val=0, max_val=n_epochs
             )
+
+    def _plot_curves(self, ax, keys, line_kwargs):
+        """Draw a line for each key of the history."""
+        names = list(dict.fromkeys(key.removeprefix("val_") for key in keys))
+        for i, key in enumerate(keys):
+            curve = self.history[key]
+            marker = color_and_marker(names.index(key.removeprefix("val_")))["marker"]
+            has_markers = len(names) > 1 or len(curve) == 1
+            defaults = {
+                "color": color_and_marker(i)["color"],
+                "linestyle": "--" if key.startswith("val_") else "-",
+                "marker": marker if has_markers else None,
+                "markevery": max(1, len(curve) // 10),
+                "markersize": 4,
+                "label": self._label(key),
+            }
+            kwargs = merge_kwargs("line_kwargs", defaults, line_kwargs)
+            ax.plot(range(1, len(curve) + 1), curve, **kwargs)
+
+    def _plot_ring(self, ax, key, best_epoch_kwargs):
+        """Mark the kept epoch, or else the lowest loss, on the curve of `key`."""
+        curve, epoch = self.history[key], self.best_epoch
+        if epoch is None:
+            epoch = int(np.argmin(curve)) + 1
+            label = f"lowest {self._label(key)}: {curve[epoch - 1]:.4g}, epoch {epoch}"
+        else:
+            label = f"kept: epoch {epoch}, {self._label(key)} {curve[epoch - 1]:.4g}"
+        defaults = {
+            "linestyle": "none",
+            "marker": "o",
+            "markersize": 10,
+            "markerfacecolor": "none",
+            "markeredgecolor": "black",
+            "label": label,
+        }
+        kwargs = merge_kwargs("best_epoch_kwargs", defaults, best_epoch_kwargs)
+        ax.plot([epoch], [curve[epoch - 1]], **kwargs)
 
     def _label(self, key):
         name = key.removeprefix("val_").replace("_", " ")

@@ -1,73 +1,57 @@
 """ReconstructionDisplay."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_scalar, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from ._images import (
-    image_keywords,
+    as_images,
+    is_drawable_image,
     is_image_shape,
-    known_image_shape,
-    most_square,
-    shaped,
-    within_unit,
+    most_square_shape,
+    reshape_rows,
+    scale_to_unit,
 )
+from ._pipelines import encode_and_decode
+from ._reconstruction_panels import draw_images, draw_signals, draw_table
 from ._rows import (
     as_floats,
-    check_pairs,
-    encode_and_decode,
+    check_same_rows,
+    feature_variances,
     flat,
+    format_row_names,
+    get_index,
     take,
-    variances_of,
-)
-from ._style import (
-    COLORS,
-    axes_to_draw_in,
-    grid_within,
-    inches,
-    index_of,
-    name_ticks,
-    shortened,
-    styled,
-    texts_of,
     to_frame,
 )
+from ._style import merge_kwargs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from numpy.typing import ArrayLike
+    from pandas import DataFrame
 
 _KINDS = ("auto", "image", "signal", "table")
 
-# Beyond so many features a table's names can no longer be read.
+# With more features the names in a table can no longer be read.
 _MAX_TABLE_FEATURES = 50
-_MAX_IMAGES_ABREAST = 10
-
-# Inches of an image below which its error stands alone, and in smaller letters.
-_MIN_NAMED_ERROR = 0.75
-
-# Letters of the size "small" to an inch.
-_LETTERS_TO_INCH = 14
-
-# Letters of the longest feature name that a new figure has room for, and the share of
-# the height of all signals that such names may take.
-_MAX_LETTERS, _SHARE_OF_NAMES = 30, 0.45
-
-# How each part of a signal is drawn.
-_LINES = {
-    "original": {"color": "black"},
-    "reconstruction": {"color": COLORS[8], "linestyle": "--"},
-    "noisy": {"color": "0.7"},
-    "cleaned": {"color": COLORS[8], "linestyle": "--"},
-    "clean": {"color": "black"},
-}
 
 
 class ReconstructionDisplay:
-    """Rows, what a reducer gives back of them, and the error.
+    """Rows, their reconstructions by a reducer, and the errors.
 
-    It is recommended to use :meth:`from_estimator`. Where there are `targets`, as
-    there are for a denoiser, rows are labelled noisy, cleaned and clean, and the error
-    is that of the cleaned row against the clean one.
+    It is recommended to use :meth:`from_estimator`. With `targets`, as for a denoiser,
+    rows are labelled noisy, cleaned and clean, and errors are those of the cleaned rows
+    relative to the clean rows.
 
     Parameters
     ----------
@@ -76,20 +60,21 @@ class ReconstructionDisplay:
         channels) with 1, 3 or 4 channels.
 
     targets : ndarray of the shape of `originals`, default=None
-        What the reconstructions should be. None takes the originals.
+        Rows that the reconstructions are compared with. None means the originals.
 
     codes : ndarray of shape (n_rows, height, width), default=None
-        To be drawn between images and their reconstructions.
+        Codes as images, drawn between images and their reconstructions.
 
     feature_names : sequence of str of length n_features, default=None
-        None takes "x0", "x1" and so on.
+        None means "x0", "x1" and so on.
 
     row_names : sequence of length n_rows, default=None
-        None counts from 0.
+        None means 0, 1 and so on.
 
     variances : ndarray of shape (n_features,), default=None
-        Units of the squared errors in a table. None takes the variance of each feature
-        over the targets, or over the originals, and 1 where a feature is constant.
+        Variances that the squared errors in a table are divided by. None means the
+        variance of each feature over the targets, or over the originals, and 1 for
+        constant features.
 
     Attributes
     ----------
@@ -98,24 +83,24 @@ class ReconstructionDisplay:
         signals, and in units of each feature's variance for a table.
 
     ax_ : matplotlib Axes
-        Axes with the table; or those that the panels of images or signals lie in,
-        which are themselves switched off.
+        Axes with the table; or the axes that contain the panels of images or signals,
+        which are switched off.
 
     axes_ : ndarray of Axes
-        The panels: of shape (2, n_rows) for images, with originals first and
-        reconstructions below, and one line more each for codes, which lie between,
-        and for targets, which come last; (n_rows,) for signals. Not set for a table.
+        The panels. For images, their shape is (2, n_rows), originals first, with one
+        more row of panels for codes, before the reconstructions, and one for targets,
+        after them. For signals, it is (n_rows,). Not set for a table.
 
     figure_ : matplotlib Figure
         Figure containing all.
 
     Notes
     -----
-    The colours of a table go with the root of the squared error, so that one large
-    error does not hide the others.
+    The colours of a table are proportional to the square root of the squared error, so
+    that one large error does not hide the others.
 
-    Panels cover the title of the axes that they lie in. Give a title to the figure,
-    or to a subfigure of their own, with its `suptitle`.
+    Panels cover the title of the axes that contain them. Use `suptitle` of the figure
+    or subfigure instead.
 
     Examples
     --------
@@ -135,14 +120,14 @@ class ReconstructionDisplay:
     def __init__(
         self,
         *,
-        originals,
-        reconstructions,
-        targets=None,
-        codes=None,
-        feature_names=None,
-        row_names=None,
-        variances=None,
-    ):
+        originals: np.ndarray,
+        reconstructions: np.ndarray,
+        targets: np.ndarray | None = None,
+        codes: np.ndarray | None = None,
+        feature_names: Sequence[str] | None = None,
+        row_names: Sequence[Any] | None = None,
+        variances: np.ndarray | None = None,
+    ) -> None:
         self.originals = originals
         self.reconstructions = reconstructions
         self.targets = targets
@@ -153,40 +138,39 @@ class ReconstructionDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: Axes | None = None,
         *,
-        kind="auto",
-        cmap=None,
-        image_kwargs=None,
-        code_kwargs=None,
-        line_kwargs=None,
-    ):
+        kind: str = "auto",
+        cmap: str | Colormap | None = None,
+        image_kwargs: dict[str, Any] | None = None,
+        code_kwargs: dict[str, Any] | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw rows and errors.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw in. Several panels are laid out in its place. None makes a
-            new figure.
+            Axes to draw in. Several panels replace them. None creates a new figure.
 
         kind : {"auto", "image", "signal", "table"}, default="auto"
-            "image" draws originals above reconstructions, "signal" both as lines in a
-            panel for each row, and "table" the squared errors as a heat map, in units
-            of each feature's variance. "auto" is "image" for images, else "table" up
-            to 50 features, and "signal" beyond.
+            "image" draws originals above reconstructions. "signal" draws both as lines,
+            in a panel for each row. "table" draws the squared errors as a heat map, in
+            units of each feature's variance. "auto" means "image" for images; for other
+            rows, "table" for up to 50 features, else "signal".
 
         cmap : str or matplotlib Colormap, default=None
-            Of images with one channel, or of the table. None takes "gray" for images
-            and "viridis" for the table.
+            Colour map of images with one channel, or of the table. None means "gray"
+            for images and "viridis" for the table.
 
         image_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.imshow`, for images and the table.
+            Keywords of `matplotlib.axes.Axes.imshow` for images and the table.
 
         code_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.imshow`, for codes.
+            Keywords of `matplotlib.axes.Axes.imshow` for codes.
 
         line_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.plot`, for signals.
+            Keywords of `matplotlib.axes.Axes.plot` for signals.
 
         Returns
         -------
@@ -195,51 +179,76 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If `kind` is not known or does not suit the rows.
+            If `kind` is unknown or does not suit the rows.
         """
-        kind = self._kind(kind)
-        squares = self._squared_errors()
+        kind = self._resolve_kind(kind)
+        errors = self._squared_errors()
         if kind == "table":
-            squares /= self._units()
-        self.errors_ = squares.mean(axis=1)
+            errors /= self._variances()
+        self.errors_ = errors.mean(axis=1)
+        has_row_names = self.row_names is not None
         if kind == "image":
-            self.ax_ = self._plot_images(ax, cmap or "gray", image_kwargs, code_kwargs)
+            self.ax_, self.axes_ = draw_images(
+                ax,
+                self._image_strips(cmap or "gray", image_kwargs, code_kwargs),
+                self.errors_,
+                reconstruction=list(self._parts())[1],
+                row_names=self._row_names() if has_row_names else None,
+            )
         elif kind == "signal":
-            self.ax_ = self._plot_signals(ax, line_kwargs)
+            self.ax_, self.axes_ = draw_signals(
+                ax,
+                {name: flat(rows) for name, rows in self._parts().items()},
+                self.errors_,
+                self._row_names(),
+                None if self.feature_names is None else self._feature_names(),
+                line_kwargs,
+            )
         else:
-            self.ax_ = self._plot_table(ax, squares, cmap or "viridis", image_kwargs)
+            error = (
+                "squared error" if self.targets is None else "squared error to clean"
+            )
+            self.ax_ = draw_table(
+                ax,
+                errors,
+                self._row_names(),
+                self._feature_names(),
+                label=f"{error} / variance of the feature",
+                cmap=cmap or "viridis",
+                image_kwargs=image_kwargs,
+            )
         self.figure_ = self.ax_.figure
         return self
 
-    def frame(self):
+    def frame(self) -> DataFrame:
         """Rows, reconstructions and errors as a table.
 
-        Codes are not in it; they are in `codes`.
+        Codes are not included; they are in `codes`.
 
         Returns
         -------
         DataFrame
-            A row for each number of each row. Its columns are ``row``, the index of X
-            where X was a data frame, and ``feature``; ``original`` and
-            ``reconstruction``, or ``noisy``, ``cleaned`` and ``clean`` where there are
-            targets; ``squared_error``; and ``relative_squared_error``, which is that
-            in units of the feature's variance.
+            One row per value of each row. The columns are ``row``, which holds the
+            index of X if X was a data frame, and ``feature``; ``original`` and
+            ``reconstruction``, or ``noisy``, ``cleaned`` and ``clean`` with targets;
+            ``squared_error``; and ``relative_squared_error``, which is the squared
+            error divided by the variance of the feature.
 
         Raises
         ------
         ImportError
             If pandas is not installed.
         """
-        squares = self._squared_errors()
-        n, n_features = squares.shape
+        errors = self._squared_errors()
+        n, n_features = errors.shape
         rows = range(n) if self.row_names is None else self.row_names
-        relative = squares / self._units()
+        relative = errors / self._variances()
         return to_frame(
             {
                 "row": [row for row in rows for _ in range(n_features)],
                 "feature": self._feature_names() * n,
                 **{name: values.ravel() for name, values in self._parts().items()},
-                "squared_error": squares.ravel(),
+                "squared_error": errors.ravel(),
                 "relative_squared_error": relative.ravel(),
             }
         )
@@ -247,85 +256,82 @@ class ReconstructionDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
+        estimator: BaseEstimator,
+        X: ArrayLike,
         *,
-        X_clean=None,
-        n_rows=8,
-        kind="auto",
-        image_shape=None,
-        show_codes=False,
-        code_shape=None,
-        feature_names=None,
-        cmap=None,
-        image_kwargs=None,
-        code_kwargs=None,
-        line_kwargs=None,
-        ax=None,
-    ):
-        """Draw the first rows of X and what the estimator gives back of them.
+        X_clean: ArrayLike | None = None,
+        n_rows: int = 8,
+        kind: str = "auto",
+        image_shape: Sequence[int] | None = None,
+        show_codes: bool = False,
+        code_shape: tuple[int, int] | None = None,
+        feature_names: Sequence[str] | None = None,
+        cmap: str | Colormap | None = None,
+        image_kwargs: dict[str, Any] | None = None,
+        code_kwargs: dict[str, Any] | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
+        """Draw the first rows of X and their reconstructions.
 
-        That is what `reconstruct` gives where the estimator has it, else the inverse
-        transform of the codes.
+        Reconstructions are the output of `reconstruct` if the estimator has it, else
+        the inverse transform of the codes.
 
         Parameters
         ----------
         estimator : estimator instance
-            Fitted, with `transform` and `inverse_transform`, or with `reconstruct`; a
-            pipeline too.
+            Fitted, with `transform` and `inverse_transform`, or with `reconstruct`; or
+            a pipeline.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Or images of shape (n_samples, height, width) or (n_samples, height,
-            width, channels), where the estimator takes them.
-
-            Where it is a data frame, rows are drawn with the names of its index.
+            width, channels), if the estimator accepts them. The index of a data frame
+            names the rows.
 
         X_clean : {array-like, sparse matrix} of the shape of X, default=None
-            What each row of X should become, where X is noisy. It is drawn too, and the
-            error taken against it.
+            Clean version of each row, if X is noisy. It is drawn too, and errors are
+            relative to it.
 
         n_rows : int, default=8
-            Rows to draw: the first ones, or all where there are fewer.
+            Number of rows to draw: the first ones, or all if there are fewer.
 
         kind : {"auto", "image", "signal", "table"}, default="auto"
-            "image" draws originals above reconstructions, "signal" both as lines in a
-            panel for each row, and "table" the squared errors as a heat map, in units
-            of each feature's variance over all rows of `X_clean`, or else of X.
-            "auto" is "image" where X has images, `image_shape` is given or the
-            autoencoder works on images; else "table" up to 50 features, and "signal"
-            beyond: a row of 64 numbers may be an image or not.
+            "image" draws originals above reconstructions. "signal" draws both as lines,
+            in a panel for each row. "table" draws the squared errors as a heat map, in
+            units of each feature's variance. "auto" means "image" for images; for other
+            rows, "table" for up to 50 features, else "signal".
 
         image_shape : tuple of int, default=None
-            Shape of the image that a flat row of X is: (height, width) or (height,
-            width, channels). None takes that of the images that the autoencoder, or
-            one in the pipeline, was fitted on or has a network for.
+            Shape of the image that a flat row of X represents: (height, width) or
+            (height, width, channels). None means that of the images that the
+            autoencoder, or one in the pipeline, was fitted on or has a network for. If
+            there are none, flat rows are not drawn as images.
 
         show_codes : bool, default=False
             Draw the codes as small images too, all on one colour scale.
 
         code_shape : tuple of (int, int), default=None
-            Height and width of a code. None takes the most square that there is.
+            Height and width of a code. None means the most square shape.
 
         feature_names : sequence of str of length n_features, default=None
-            Names for the axis of features. None takes those that the estimator has
-            seen in `fit`, or "x0", "x1" and so on.
+            Labels of the features. None means those seen in `fit`, or "x0", "x1" and so
+            on.
 
         cmap : str or matplotlib Colormap, default=None
-            Of images with one channel, or of the table. None takes "gray" for images
-            and "viridis" for the table.
+            Colour map of images with one channel, or of the table. None means "gray"
+            for images and "viridis" for the table.
 
         image_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.imshow`, for images and the table.
+            Keywords of `matplotlib.axes.Axes.imshow` for images and the table.
 
         code_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.imshow`, for codes.
+            Keywords of `matplotlib.axes.Axes.imshow` for codes.
 
         line_kwargs : dict, default=None
-            Keywords of `matplotlib.axes.Axes.plot`, for signals.
+            Keywords of `matplotlib.axes.Axes.plot` for signals.
 
         ax : matplotlib Axes, default=None
-            Axes to draw in. Several panels are laid out in its place. None makes a
-            new figure.
+            Axes to draw in. Several panels replace them. None creates a new figure.
 
         Returns
         -------
@@ -337,8 +343,12 @@ class ReconstructionDisplay:
             If the estimator cannot reconstruct, or has no codes to show.
         ValueError
             If a shape, or the number of names, does not fit the rows or the codes, if
-            `X_clean` does not fit X, or if `kind` is not known or does not suit the
-            rows.
+            `X_clean` does not fit X, or if `kind` is unknown or does not suit the rows.
+
+        Notes
+        -----
+        Variances of the features in a table are computed over all rows of `X_clean`, or
+        of X without it, not only over those drawn.
 
         Examples
         --------
@@ -356,54 +366,36 @@ class ReconstructionDisplay:
         check_is_fitted(estimator)
         check_scalar(n_rows, "n_rows", Integral, min_val=1)
         if code_shape is not None and not show_codes:
-            raise ValueError("code_shape goes with show_codes=True.")
+            raise ValueError("code_shape has an effect only with show_codes=True.")
         (X,) = indexable(X)
         if X_clean is not None:
             (X_clean,) = indexable(X_clean)
-            check_pairs(X, X_clean)
-        all_wanted = X if X_clean is None else X_clean
-        X = take(X, slice(n_rows))
-        reconstructions, codes = encode_and_decode(estimator, X, show_codes)
-        originals = as_floats("X", X)
+            check_same_rows(X, X_clean)
+        drawn = take(X, slice(n_rows))
+        reconstructions, codes = encode_and_decode(estimator, drawn, show_codes)
+        originals = as_floats("X", drawn)
         if reconstructions.size != originals.size:
             raise ValueError(
                 f"The reconstruction has the shape {reconstructions.shape}, but X has "
-                f"{originals.shape}, so there is nothing to compare."
+                f"the shape {originals.shape}, so they cannot be compared."
             )
-        n_features = flat(originals).shape[1]
-        if image_shape is not None:
-            originals = shaped(originals, "image_shape", image_shape, (2, 3))
-            kind = "image" if kind == "auto" else kind
-        elif originals.ndim == 2:
-            known = known_image_shape(estimator, n_features)
-            originals = originals if known is None else originals.reshape(-1, *known)
+        originals = as_images(originals, image_shape, estimator)
+        if image_shape is not None and kind == "auto":
+            kind = "image"
         targets = None
         if X_clean is not None:
-            targets = as_floats("X_clean", take(X_clean, slice(n_rows)))
-            if flat(targets).shape[1] != n_features:
-                raise ValueError(
-                    f"X_clean has rows of {flat(targets).shape[1]} numbers, but X has "
-                    f"rows of {n_features}; they must belong together."
-                )
-            targets = targets.reshape(originals.shape)
+            targets = _targets_like(originals, take(X_clean, slice(n_rows)))
         if show_codes:
-            shape = code_shape or most_square(flat(codes).shape[1])
-            codes = shaped(codes, "code_shape", shape, (2,))
-        if feature_names is None:
-            feature_names = getattr(estimator, "feature_names_in_", None)
-        elif len(feature_names) != n_features:
-            raise ValueError(
-                f"feature_names has {len(feature_names)} names, but X has "
-                f"{n_features} features."
-            )
+            shape = code_shape or most_square_shape(flat(codes).shape[1])
+            codes = reshape_rows(codes, "code_shape", shape, (2,))
         return cls(
             originals=originals,
             reconstructions=reconstructions.reshape(originals.shape),
             targets=targets,
             codes=codes,
-            feature_names=feature_names,
-            row_names=index_of(X),
-            variances=variances_of(all_wanted),
+            feature_names=_check_names(feature_names, originals, estimator),
+            row_names=get_index(drawn),
+            variances=feature_variances(X if X_clean is None else X_clean),
         ).plot(
             ax,
             kind=kind,
@@ -413,8 +405,12 @@ class ReconstructionDisplay:
             line_kwargs=line_kwargs,
         )
 
+    def _targets(self):
+        """Rows that the reconstructions are compared with."""
+        return self.originals if self.targets is None else self.targets
+
     def _parts(self):
-        """What is drawn of each row, by name."""
+        """All rows by name; reconstructions are second."""
         if self.targets is None:
             return {
                 "original": self.originals,
@@ -426,16 +422,13 @@ class ReconstructionDisplay:
             "clean": self.targets,
         }
 
-    def _wanted(self):
-        return self.originals if self.targets is None else self.targets
-
     def _squared_errors(self):
-        return np.square(flat(self._wanted()) - flat(self.reconstructions))
+        return np.square(flat(self._targets()) - flat(self.reconstructions))
 
-    def _units(self):
+    def _variances(self):
         if self.variances is not None:
             return self.variances
-        return variances_of(self._wanted())
+        return feature_variances(self._targets())
 
     def _feature_names(self):
         if self.feature_names is None:
@@ -444,178 +437,79 @@ class ReconstructionDisplay:
 
     def _row_names(self):
         names = range(len(self.originals)) if self.row_names is None else self.row_names
-        return texts_of(names)
+        return format_row_names(names)
 
-    def _kind(self, kind):
-        shape = self.originals.shape
+    def _resolve_kind(self, kind):
+        """Replace "auto" and check that the kind suits the rows."""
+        shape = self.originals.shape[1:]
         if kind not in _KINDS:
             raise ValueError(f"kind must be one of {_KINDS}; got {kind!r}.")
-        if kind == "auto" and is_image_shape(shape[1:]):
+        if kind == "auto" and is_image_shape(shape):
             kind = "image"
         elif kind == "auto":
-            is_narrow = math.prod(shape[1:]) <= _MAX_TABLE_FEATURES
-            kind = "table" if is_narrow else "signal"
+            is_readable = math.prod(shape) <= _MAX_TABLE_FEATURES
+            kind = "table" if is_readable else "signal"
         if kind != "image" and self.codes is not None:
             raise ValueError(
-                f"Codes are drawn with kind='image' alone, but kind is {kind!r}. Leave "
-                "show_codes out, or give image_shape."
+                f"Codes are only drawn with kind='image', but kind is {kind!r}. Use "
+                "show_codes=False, or give image_shape."
             )
-        if kind == "image" and len(shape) == 2:
+        if kind == "image" and len(shape) == 1:
             raise ValueError(
-                f"kind='image' needs image_shape, as rows of {shape[1]} features are "
-                "flat."
+                f"kind='image' needs image_shape, because rows of {shape[0]} features "
+                "are flat."
             )
-        if kind == "image" and not (
-            len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3, 4))
-        ):
+        if kind == "image" and not is_drawable_image(shape):
             raise ValueError(
-                "Images have the shape (height, width), or (height, width, channels) "
-                f"with 1, 3 or 4 channels; got {shape[1:]}. Use kind='signal'."
+                "Images must have the shape (height, width), or (height, width, "
+                f"channels) with 1, 3 or 4 channels; got {shape}. Use kind='signal'."
             )
         return kind
 
-    def _plot_images(self, ax, cmap, image_kwargs, code_kwargs):
-        """Originals, codes, reconstructions and targets, ten abreast at most."""
-        low, high = self._wanted().min(), self._wanted().max()
-        strips = self._parts()
+    def _image_strips(self, cmap, image_kwargs, code_kwargs):
+        """Images by name, codes second, with their keywords of `imshow`."""
+        low, high = self._targets().min(), self._targets().max()
         defaults = {"cmap": cmap, "vmin": low, "vmax": high}
-        keywords = image_keywords("image_kwargs", defaults, image_kwargs)
-        keywords = dict.fromkeys(strips, keywords)
-        if self.originals.ndim == 4 and self.originals.shape[3] > 1:
-            strips = {
-                name: within_unit(images, low, high) for name, images in strips.items()
-            }
-        reconstruction = list(strips)[1]
-        if self.codes is not None:
-            (first, images), *others = strips.items()
-            strips = {first: images, "code": self.codes, **dict(others)}
-            low, high = self.codes.min(), self.codes.max()
-            defaults = {"cmap": "viridis", "vmin": low, "vmax": high}
-            keywords["code"] = image_keywords("code_kwargs", defaults, code_kwargs)
-        heights = [_height(images) for images in strips.values()]
-        n, n_cols = len(self.originals), min(len(self.originals), _MAX_IMAGES_ABREAST)
-        n_blocks = math.ceil(n / n_cols)
-        ax = axes_to_draw_in(
-            ax, figsize=(1.3 + n_cols, n_blocks * (0.3 + 1.02 * sum(heights)))
-        )
-        panel_width = inches(ax)[0] / n_cols
-        grid = grid_within(
-            ax, n_blocks * len(strips), n_cols, height_ratios=heights * n_blocks
-        )
-        axes = self.axes_ = np.empty((len(strips), n), dtype=object)
-        for i, (name, images) in enumerate(strips.items()):
-            for j, image in enumerate(images):
-                block, column = divmod(j, n_cols)
-                cell = grid[block * len(strips) + i, column]
-                panel = axes[i, j] = ax.figure.add_subplot(cell)
-                panel.imshow(image, **keywords[name])
-                panel.set(xticks=[], yticks=[], anchor="W")
-                if column == 0:
-                    panel.set_ylabel(name, rotation=0, ha="right", va="center")
-        if self.row_names is not None:
-            names = shortened(self._row_names(), _LETTERS_TO_INCH * panel_width)
-            for panel, name in zip(axes[0], names, strict=True):
-                panel.set_title(name, fontsize="small")
-        below = axes[list(strips).index(reconstruction)]
-        is_narrow = panel_width < _MIN_NAMED_ERROR
-        for panel, error in zip(below, self.errors_, strict=True):
-            if is_narrow:
-                panel.set_xlabel(f"{error:.2g}", fontsize=5)
-            else:
-                panel.set_xlabel(f"MSE {error:.3g}", fontsize="small")
-        if is_narrow:
-            for panel in below[::n_cols]:
-                panel.yaxis.label.set_text(f"{reconstruction},\nMSE")
-        return ax
-
-    def _plot_signals(self, ax, line_kwargs):
-        from matplotlib.lines import Line2D
-        from matplotlib.transforms import offset_copy
-
-        n = len(self.originals)
-        is_narrow = ax is not None and inches(ax)[0] < 7
-        n_cols = 1 if n < 4 or is_narrow else 2
-        n_lines = math.ceil(n / n_cols)
-        names = [] if self.feature_names is None else self._feature_names()
-        letters = min(max(map(len, names), default=0), _MAX_LETTERS)
-        height = 0.8 + 1.2 * n_lines + 0.08 * letters
-        ax = axes_to_draw_in(ax, figsize=(4.5 * n_cols, height))
-        room_for_names = _SHARE_OF_NAMES * inches(ax)[1]
-        grid = grid_within(ax, n_lines, n_cols)
-        axes = self.axes_ = np.full(n, None)
-        parts = self._parts()
-        titles = [
-            f"row {name}: MSE {error:.3g}"
-            for name, error in zip(
-                shortened(self._row_names(), _MAX_LETTERS), self.errors_, strict=True
+        imshow_kwargs = merge_kwargs("image_kwargs", defaults, image_kwargs)
+        has_colors = self.originals.ndim == 4 and self.originals.shape[3] > 1
+        strips = [
+            (
+                name,
+                (scale_to_unit(rows, low, high) if has_colors else rows, imshow_kwargs),
             )
+            for name, rows in self._parts().items()
         ]
-        for i in range(n):
-            panel = axes[i] = ax.figure.add_subplot(
-                grid[divmod(i, n_cols)], sharex=axes[0], sharey=axes[0]
-            )
-            for name, rows in parts.items():
-                defaults = {"linewidth": 1, "label": name, **_LINES[name]}
-                keywords = styled("line_kwargs", defaults, line_kwargs, Line2D)
-                panel.plot(flat(rows)[i], **keywords)
-            panel.set_title(titles[i], loc="left", fontsize="small")
-            is_lowest = i + n_cols >= n
-            panel.tick_params(labelleft=i % n_cols == 0, labelbottom=is_lowest)
-            if is_lowest and names:
-                name_ticks(panel.xaxis, names, room=room_for_names)
-            elif is_lowest:
-                panel.set_xlabel("feature")
-        axes[0].margins(x=0.01)
-        beside = axes[n_cols - 1]
-        is_crowded = is_narrow or max(map(len, titles)) > _MAX_LETTERS
-        beside.legend(
-            loc="lower right",
-            bbox_to_anchor=(1.0, 0.97),
-            bbox_transform=offset_copy(
-                beside.transAxes, beside.figure, y=12 * is_crowded, units="points"
-            ),
-            ncols=len(parts),
-            fontsize="small",
-            frameon=False,
+        if self.codes is not None:
+            defaults = {
+                "cmap": "viridis",
+                "vmin": self.codes.min(),
+                "vmax": self.codes.max(),
+            }
+            imshow_kwargs = merge_kwargs("code_kwargs", defaults, code_kwargs)
+            strips.insert(1, ("code", (self.codes, imshow_kwargs)))
+        return dict(strips)
+
+
+def _targets_like(originals, X_clean):
+    """Clean rows in the shape of the originals."""
+    targets = as_floats("X_clean", X_clean)
+    n_values, n_features = flat(targets).shape[1], flat(originals).shape[1]
+    if n_values != n_features:
+        raise ValueError(
+            f"X_clean has rows of {n_values} values, but X has rows of {n_features} "
+            "values. They must have the same shape."
         )
-        return ax
-
-    def _plot_table(self, ax, errors, cmap, image_kwargs):
-        from matplotlib.colors import PowerNorm
-
-        n, n_features = errors.shape
-        names, row_names = self._feature_names(), self._row_names()
-        width = min(3.5 + 0.3 * n_features, 12)
-        letters = min(max(map(len, names)), _MAX_LETTERS)
-        height = min(1.2 + 0.3 * n, 8) + 0.08 * letters
-        ax = axes_to_draw_in(ax, figsize=(width, height))
-        defaults = {
-            "cmap": cmap,
-            "vmin": 0,
-            "vmax": errors.max() or 1,
-            "aspect": "auto",
-        }
-        keywords = image_keywords("image_kwargs", defaults, image_kwargs)
-        if "norm" not in keywords:
-            limits = {name: keywords.pop(name) for name in ("vmin", "vmax")}
-            keywords["norm"] = PowerNorm(0.5, **limits)
-        image = ax.imshow(errors, **keywords)
-        means = ax.secondary_yaxis("right")
-        # Names of rows, their means and the colour bar are about to narrow the axes.
-        letters = min(max(map(len, row_names)), _MAX_LETTERS)
-        length = max(inches(ax)[0] - 0.8 - 0.09 * letters, 0.5)
-        name_ticks(ax.xaxis, names, length)
-        name_ticks(ax.yaxis, row_names)
-        rows = ax.get_yticks()
-        means.set_yticks(rows, [f"{self.errors_[row]:.3g}" for row in rows])
-        means.set_ylabel("mean of the row")
-        ax.set_ylabel("row")
-        error = "squared error" if self.targets is None else "squared error to clean"
-        label = f"{error} / variance of the feature"
-        ax.figure.colorbar(image, ax=ax, label=label)
-        return ax
+    return targets.reshape(originals.shape)
 
 
-def _height(images):
-    """Height over width, as far as a panel follows it."""
-    return min(max(images.shape[1] / images.shape[2], 0.2), 2)
+def _check_names(feature_names, originals, estimator):
+    """Names of the features: given, seen in fit, or None."""
+    if feature_names is None:
+        return getattr(estimator, "feature_names_in_", None)
+    n_features = flat(originals).shape[1]
+    if len(feature_names) != n_features:
+        raise ValueError(
+            f"feature_names has {len(feature_names)} names, but X has {n_features} "
+            "features."
+        )
+    return feature_names

@@ -1,107 +1,103 @@
-"""Rows that displays compare, and reducers, alone or in pipelines, that give them."""
+"""Rows that displays draw: their types, names, variances and tables."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import check_array
 
-# Numbers that are held at a time while variances are measured.
-_BLOCK_SIZE = 2**22
+from .._utils.blocks import row_blocks
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from pandas import DataFrame
 
 
-def dense(rows):
+def dense(rows: Any) -> np.ndarray:
+    """Rows as an array, also if they are sparse."""
     return rows.toarray() if issparse(rows) else np.asarray(rows)
 
 
-def flat(rows):
+def flat(rows: np.ndarray) -> np.ndarray:
+    """Rows in the shape (n_rows, n_features)."""
     return rows.reshape(len(rows), -1)
 
 
-def steps_of(estimator):
-    """The estimators of a pipeline in their order, also of pipelines in it.
-
-    A search stands for its best estimator; anything else is a single step.
-    """
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    if not hasattr(estimator, "steps"):
-        return [] if estimator in (None, "passthrough") else [estimator]
-    return [step for _, part in estimator.steps for step in steps_of(part)]
-
-
-def inverse_of_steps(steps, rows):
-    """Rows as they were before `steps` transformed them."""
-    for step in reversed(steps):
-        rows = step.inverse_transform(rows)
-    return rows
-
-
-def encode_and_decode(estimator, X, show_codes):
-    """Reconstructions, and codes or None."""
-    name = type(estimator).__name__
-    inverts = hasattr(estimator, "transform") and hasattr(
-        estimator, "inverse_transform"
-    )
-    *before, last = steps_of(estimator)
-    reconstructs = hasattr(last, "reconstruct") and all(
-        hasattr(step, "inverse_transform") for step in before
-    )
-    if not (reconstructs or inverts):
-        raise TypeError(
-            f"{name} cannot reconstruct: it needs transform and inverse_transform, or "
-            "reconstruct."
-        )
-    if show_codes and not inverts:
-        raise TypeError(
-            f"show_codes=True, but {name} has no inverse_transform, so what transform "
-            "gives are no codes."
-        )
-    codes = estimator.transform(X) if show_codes or not reconstructs else None
-    if reconstructs:
-        rows = X
-        for step in before:
-            rows = step.transform(rows)
-        back = inverse_of_steps(before, last.reconstruct(rows))
-    else:
-        back = estimator.inverse_transform(codes)
-    return dense(back).astype(np.float64), dense(codes) if show_codes else None
-
-
-def as_floats(name, X):
+def as_floats(name: str, X: Any) -> np.ndarray:
+    """X as a dense float64 array of finite values; errors name the parameter `name`."""
     return check_array(dense(X), dtype=np.float64, allow_nd=True, input_name=name)
 
 
-def take(X, rows):
-    # A slice of a data frame may count its labels, not its rows.
+def take(X: Any, rows: slice) -> Any:
+    """A slice of the rows of an array, sparse matrix or data frame."""
+    # Slices of a data frame itself may count labels instead of positions.
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
-def _n_rows(X):
-    return X.shape[0] if hasattr(X, "shape") else len(X)
+def get_index(X: Any) -> Any:
+    """The index of a pandas DataFrame; None for other types."""
+    return X.index if hasattr(X, "iloc") else None
 
 
-def check_pairs(X, X_clean):
-    """Raise where noisy and clean rows do not belong together row by row."""
+def format_row_names(names: Iterable[Any]) -> list[str]:
+    """Names of rows as text; dates omit the time if all are at midnight."""
+    texts = [
+        ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+        for name in names
+    ]
+    if all(text.endswith(" 00:00:00") for text in texts):
+        texts = [text.removesuffix(" 00:00:00") for text in texts]
+    return texts
+
+
+def to_frame(columns: Mapping[str, ArrayLike], index: Any = None) -> DataFrame:
+    """A pandas DataFrame of columns of equal length."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError(
+            "frame() returns a pandas DataFrame, but pandas is not installed. Install "
+            "it with `pip install pandas`."
+        ) from error
+    return pd.DataFrame(columns, index)
+
+
+def check_same_rows(X: Any, X_clean: Any) -> None:
+    """Raise if noisy and clean rows differ in number or columns."""
     if _n_rows(X) != _n_rows(X_clean):
         raise ValueError(
-            f"X_clean has {_n_rows(X_clean)} rows, but X has {_n_rows(X)}; they must "
-            "belong together row by row."
+            f"X_clean has {_n_rows(X_clean)} rows, but X has {_n_rows(X)}. Each row of "
+            "X_clean must be the clean version of the same row of X."
         )
     if hasattr(X, "columns") and hasattr(X_clean, "columns"):
         columns, clean_columns = list(X.columns), list(X_clean.columns)
         if columns != clean_columns:
             raise ValueError(
-                f"X_clean has the columns {clean_columns}, but X has {columns}; they "
+                f"X_clean has the columns {clean_columns}, but X has {columns}. They "
                 "must be the same, in the same order."
             )
 
 
-def variances_of(X):
-    """Variance of each feature over all rows of X, and 1 where it is constant."""
+def feature_variances(X: Any) -> np.ndarray:
+    """Variance of each feature over all rows of X; 1 for constant features.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        Or an array of images. NaN is ignored.
+
+    Returns
+    -------
+    ndarray of shape (n_features,)
+    """
     scaler = StandardScaler(with_mean=False)
     n_features = math.prod(np.shape(X)[1:])
-    for rows in gen_batches(_n_rows(X), max(1, _BLOCK_SIZE // n_features)):
+    for rows in row_blocks(_n_rows(X), n_features):
         block = check_array(
             take(X, rows),
             accept_sparse="csr",
@@ -111,3 +107,7 @@ def variances_of(X):
         )
         scaler.partial_fit(block.reshape(block.shape[0], n_features))
     return np.square(scaler.scale_)
+
+
+def _n_rows(X):
+    return X.shape[0] if hasattr(X, "shape") else len(X)

@@ -1,4 +1,4 @@
-"""Data of the tests of displays, and a backend without a screen."""
+"""Fixtures of the tests of displays, which use a backend without a screen."""
 
 import matplotlib
 

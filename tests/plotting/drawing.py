@@ -1,4 +1,4 @@
-"""What the tests of displays look at."""
+"""Helpers to inspect drawn displays."""
 
 from itertools import pairwise
 
@@ -16,13 +16,13 @@ def legend_of(ax):
 
 
 def drawn(display):
-    """Draw the figure: what does not fit warns, and warnings are errors."""
+    """Draw the figure: a layout that does not fit warns, and warnings are errors."""
     display.figure_.canvas.draw()
     return display
 
 
 def overlap(ticklabels):
-    """Whether tick labels that stand beside each other overlap."""
+    """Whether neighbouring tick labels overlap."""
     boxes = [label.get_window_extent() for label in ticklabels if label.get_text()]
     return any(a.overlaps(b) for a, b in pairwise(boxes))
 

@@ -1,4 +1,4 @@
-"""Codes as they are drawn."""
+"""Tests of CodeDisplay."""
 
 from itertools import combinations
 
@@ -18,32 +18,32 @@ from skautoenc import AutoencoderTransformer
 from skautoenc.plotting import CodeDisplay
 
 
-def test_classes_are_told_apart_by_colour_and_marker(digits, labels):
+def test_y_of_classes_determines_colours_and_markers(digits, labels):
     display = CodeDisplay.from_estimator(PCA(2).fit(digits), digits, labels)
     codes = PCA(2).fit(digits).transform(digits)
     ax = display.ax_
     assert legend_of(ax) == [str(digit) for digit in range(10)]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("component 0", "component 1")
-    looks, shapes = set(), set()
+    styles, shapes = set(), set()
     for digit, points in enumerate(ax.collections):
         np.testing.assert_allclose(
             points.get_offsets(), codes[labels == digit], atol=1e-5
         )
         shape = points.get_paths()[0].vertices.tobytes()
-        looks.add((to_hex(points.get_facecolor()[0]), shape))
+        styles.add((to_hex(points.get_facecolor()[0]), shape))
         shapes.add(shape)
-    assert len(looks) == len(shapes) == 10
+    assert len(styles) == len(shapes) == 10
 
 
-def test_forty_classes_look_different_and_have_a_legend():
+def test_y_of_forty_classes_has_forty_styles_and_a_legend_in_the_figure():
     rng = np.random.default_rng(0)
     y = np.repeat([f"class {i}" for i in range(40)], 3)
     display = drawn(CodeDisplay.from_codes(rng.normal(size=(120, 2)), y))
-    looks = {
+    styles = {
         (to_hex(points.get_facecolor()[0]), points.get_paths()[0].vertices.tobytes())
         for points in display.ax_.collections
     }
-    assert len(looks) == 40
+    assert len(styles) == 40
     box = display.ax_.get_legend().get_window_extent()
     figure = display.figure_.bbox
     assert figure.y0 <= box.y0 < box.y1 <= figure.y1
@@ -51,7 +51,7 @@ def test_forty_classes_look_different_and_have_a_legend():
     assert display.ax_.get_window_extent().width > 0.4 * figure.width
 
 
-def test_more_classes_than_can_be_told_apart_are_refused():
+def test_y_of_more_than_forty_classes_is_refused():
     y = [f"class {i}" for i in range(41)]
     with pytest.raises(ValueError, match="y has 41 classes"):
         CodeDisplay.from_codes(np.ones((41, 2)), y)
@@ -60,7 +60,7 @@ def test_more_classes_than_can_be_told_apart_are_refused():
 @pytest.mark.parametrize(
     "y", [load_diabetes().target, np.arange(442) % 30, np.linspace(0, 1, 442)]
 )
-def test_numbers_are_shown_on_a_colour_scale(y):
+def test_y_of_numbers_has_a_colour_scale(y):
     display = CodeDisplay.from_codes(load_diabetes().data[:, :2], y)
     (points,) = display.ax_.collections
     np.testing.assert_array_equal(points.get_array(), y)
@@ -78,11 +78,11 @@ def test_numbers_are_shown_on_a_colour_scale(y):
         (pd.Categorical(["b", "a", "c"] * 20), ["a", "b", "c"]),
     ],
 )
-def test_few_whole_numbers_and_strings_are_classes(digits, y, names):
+def test_y_of_few_integers_or_strings_is_treated_as_classes(digits, y, names):
     assert legend_of(CodeDisplay.from_codes(digits[:60, 2:4], y).ax_) == names
 
 
-def test_without_a_target_all_points_look_alike(digits):
+def test_without_y_all_codes_have_the_same_style(digits):
     display = CodeDisplay.from_codes(digits[:, 2:4])
     (points,) = display.ax_.collections
     assert len(points.get_offsets()) == 300
@@ -91,7 +91,7 @@ def test_without_a_target_all_points_look_alike(digits):
     assert len(display.figure_.axes) == 1
 
 
-def test_more_points_are_smaller_and_fainter():
+def test_more_codes_are_drawn_smaller_and_fainter():
     rng = np.random.default_rng(0)
     few, many = (
         CodeDisplay.from_codes(rng.normal(size=(n, 2))).ax_.collections[0]
@@ -101,13 +101,13 @@ def test_more_points_are_smaller_and_fainter():
     assert many.get_alpha() < few.get_alpha()
 
 
-def test_one_component_is_a_histogram(digits):
+def test_codes_of_one_component_are_a_histogram(digits):
     ax = CodeDisplay.from_codes(digits[:, 2:3]).ax_
     assert sum(bar.get_height() for bar in ax.patches) == 300
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("component 0", "rows")
 
 
-def test_one_component_has_a_strip_for_each_class(digits, labels):
+def test_codes_of_one_component_with_y_of_classes_are_strips(digits, labels):
     ax = CodeDisplay.from_codes(digits[:, 2:3], labels).ax_
     assert texts(ax.get_yticklabels()) == [str(digit) for digit in range(10)]
     for digit, points in enumerate(ax.collections):
@@ -116,7 +116,7 @@ def test_one_component_has_a_strip_for_each_class(digits, labels):
         assert np.abs(y - digit).max() < 0.5
 
 
-def test_numbers_lie_over_one_component():
+def test_codes_of_one_component_with_y_of_numbers_are_points():
     X, y = load_diabetes(return_X_y=True)
     display = CodeDisplay.from_codes(X[:, :1], y)
     (points,) = display.ax_.collections
@@ -125,7 +125,7 @@ def test_numbers_lie_over_one_component():
 
 
 @pytest.mark.parametrize("n", [3, 5])
-def test_up_to_five_components_have_a_panel_for_each_pair(digits, labels, n):
+def test_projection_auto_draws_pairs_of_up_to_five_components(digits, labels, n):
     codes = digits[:, 2 : 2 + n]
     display = drawn(CodeDisplay.from_codes(codes, labels))
     assert display.axes_.shape == (n, n)
@@ -149,7 +149,7 @@ def test_up_to_five_components_have_a_panel_for_each_pair(digits, labels, n):
         assert not box.overlaps(panel.get_window_extent())
 
 
-def test_pairs_have_a_colour_bar_for_numbers():
+def test_projection_pairs_with_y_of_numbers_has_a_colour_bar():
     X, y = load_diabetes(return_X_y=True)
     display = drawn(CodeDisplay.from_codes(X[:, [0, 2, 3]], y))
     (bar,) = display.ax_.child_axes
@@ -159,7 +159,7 @@ def test_pairs_have_a_colour_bar_for_numbers():
     assert len(display.axes_[1, 1].patches) == 20 + 1
 
 
-def test_more_components_are_projected_and_the_title_says_so(digits, labels):
+def test_projection_auto_is_pca_for_more_than_five_components(digits, labels):
     codes = PCA(32).fit_transform(digits)
     pca = PCA(2).fit(codes)
     share = 100 * pca.explained_variance_ratio_.sum()
@@ -171,7 +171,7 @@ def test_more_components_are_projected_and_the_title_says_so(digits, labels):
     np.testing.assert_allclose(points, pca.transform(codes[labels == 3]), atol=1e-4)
 
 
-def test_the_projection_can_be_chosen(digits):
+def test_projection_pca_and_pairs_are_drawn_for_any_number_of_components(digits):
     codes = PCA(6).fit_transform(digits)
     display = CodeDisplay.from_codes(codes[:, :3], projection="pca")
     assert display.ax_.get_title().startswith("PCA projection of 3 components, ")
@@ -179,7 +179,7 @@ def test_the_projection_can_be_chosen(digits):
     assert pairs.axes_.shape == (6, 6)
 
 
-def test_codes_may_come_from_a_pipeline_with_data_frames(digits, labels):
+def test_from_estimator_accepts_a_pipeline_that_outputs_data_frames(digits, labels):
     reducer = make_pipeline(StandardScaler(), AutoencoderTransformer(2, **QUICK))
     reducer.set_output(transform="pandas").fit(digits)
     display = CodeDisplay.from_estimator(reducer, digits, labels)
@@ -192,20 +192,24 @@ def test_codes_may_come_from_a_pipeline_with_data_frames(digits, labels):
         (np.eye(4, 2), {"y": [1, 2]}, "y has 2 values, but there are 4 codes"),
         (np.eye(4, 2), {"y": np.eye(4)}, "y should be a 1d array"),
         (np.eye(4, 2), {"y": [0.5, np.nan, 1, 2]}, "y contains NaN"),
-        (np.eye(4, 2), {"y": ["a", None, "b", "c"]}, "y must hold strings or numbers"),
+        (
+            np.eye(4, 2),
+            {"y": ["a", None, "b", "c"]},
+            "y must contain strings or numbers",
+        ),
         (np.full((4, 2), np.inf), {}, "codes contains"),
         (np.eye(4, 2), {"projection": "umap"}, "projection must be"),
-        (np.eye(4, 1), {"projection": "pca"}, "needs 2 components or more"),
+        (np.eye(4, 1), {"projection": "pca"}, "needs at least 2 components"),
         (np.ones((4, 8)), {}, "needs codes that differ"),
     ],
 )
-def test_what_cannot_be_drawn_as_codes_is_refused(codes, params, message):
+def test_from_codes_refuses_invalid_codes_y_and_projection(codes, params, message):
     with pytest.raises(ValueError, match=message):
         CodeDisplay.from_codes(codes, **params)
     assert not plt.get_fignums()
 
 
-def test_an_estimator_without_transform_has_no_codes(digits):
+def test_from_estimator_refuses_an_estimator_without_transform(digits):
     model = LinearRegression().fit(digits, digits)
     with pytest.raises(TypeError, match=r"LinearRegression has no transform"):
         CodeDisplay.from_estimator(model, digits)
@@ -221,7 +225,7 @@ def lightness(color):
     return 116 * luminance ** (1 / 3) - 16 if luminance > 0.008856 else 0
 
 
-def test_ten_and_more_classes_differ_in_colour_and_in_grey():
+def test_y_of_twelve_classes_differs_in_colour_and_in_grey():
     y = np.arange(120) % 12
     codes = np.random.default_rng(0).normal(size=(120, 2))
     ax = CodeDisplay.from_codes(codes, y).ax_
@@ -230,14 +234,14 @@ def test_ten_and_more_classes_differ_in_colour_and_in_grey():
     lightnesses = [lightness(colour) for colour in colours]
     assert np.diff(sorted(lightnesses)).min() > 4
     assert max(lightnesses) < 80  # dark enough for small points on white
-    # Classes of little difference in grey differ in their markers.
+    # Classes that are similar in grey differ in their markers.
     shapes = [points.get_paths()[0].vertices.tobytes() for points in ax.collections]
     for i, j in combinations(range(12), 2):
         if abs(lightnesses[i] - lightnesses[j]) < 12:
             assert shapes[i] != shapes[j]
 
 
-def test_the_frame_has_codes_and_targets_with_the_index_of_the_rows(labels):
+def test_frame_of_codes_has_codes_and_y_and_the_index_of_x(labels):
     X = pd.DataFrame(load_diabetes().data, index=np.arange(442) + 1000)
     pca = PCA(3).fit(X.to_numpy())
     display = CodeDisplay.from_estimator(pca, X, load_diabetes().target)
@@ -253,7 +257,9 @@ def test_the_frame_has_codes_and_targets_with_the_index_of_the_rows(labels):
 @pytest.mark.parametrize("name", ["c", "color", "facecolor", "fc"])
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("target", ["none", "numbers", "classes"])
-def test_a_colour_that_is_given_takes_the_place_of_all(digits, labels, name, n, target):
+def test_scatter_kwargs_with_a_colour_replaces_the_colours_of_y(
+    digits, labels, name, n, target
+):
     y = {"none": None, "numbers": labels / 2 + 0.1, "classes": labels}[target]
     display = drawn(
         CodeDisplay.from_codes(
@@ -266,7 +272,21 @@ def test_a_colour_that_is_given_takes_the_place_of_all(digits, labels, name, n, 
             assert points.get_sizes() == [7]
 
 
-def test_keywords_restyle_histograms(digits, labels):
+def test_scatter_kwargs_with_colour_values_has_no_colour_bar_of_y(digits):
+    numbers = np.linspace(0, 1, 300)
+    for n, n_points in (2, 1), (3, 3):
+        display = CodeDisplay.from_codes(
+            digits[:, 2 : 2 + n], numbers, scatter_kwargs={"c": digits[:, 10]}
+        )
+        points = [points for ax in display.figure_.axes for points in ax.collections]
+        assert len(points) == n_points
+        for of_panel in points:
+            np.testing.assert_array_equal(of_panel.get_array(), digits[:, 10])
+        assert not display.ax_.child_axes
+        assert "y" not in [ax.get_ylabel() for ax in display.figure_.axes]
+
+
+def test_hist_kwargs_restyles_histograms(digits, labels):
     ax = CodeDisplay.from_codes(
         digits[:, 2:3], hist_kwargs={"bins": 3, "fc": "red"}
     ).ax_
@@ -278,7 +298,9 @@ def test_keywords_restyle_histograms(digits, labels):
     assert {bar.get_alpha() for bar in display.axes_[0, 0].patches} == {0.9}
 
 
-def test_pairs_in_small_axes_have_their_legend_beside_the_panels(digits, labels):
+def test_projection_pairs_in_small_axes_has_its_legend_beside_the_panels(
+    digits, labels
+):
     _, axes = plt.subplots(2, 2, figsize=(8, 6), layout="constrained")
     names = np.array([f"digit {i}" for i in labels])
     display = CodeDisplay.from_codes(digits[:, 2:5], labels, ax=axes[0, 1])

@@ -1,4 +1,4 @@
-"""Reducers side by side, as they are drawn."""
+"""Tests of ComparisonDisplay."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -35,18 +35,18 @@ def values(results, name, measure):
 
 
 @pytest.mark.parametrize("measure", ["test_mse", "test_score", "fit_time"])
-def test_each_reducer_has_a_line_of_means_and_deviations(results, measure):
+def test_measure_has_a_line_of_means_and_deviations_per_reducer(results, measure):
     ax = ComparisonDisplay.from_results(results, measure=measure).ax_
     for name, bars in zip(["PCA", "SVD"], ax.containers, strict=False):
-        wanted = values(results, name, measure)
+        expected = values(results, name, measure)
         line, _, (deviations,) = bars.lines
         np.testing.assert_array_equal(line.get_xdata(), [2, 4, 8])
-        np.testing.assert_allclose(line.get_ydata(), wanted.mean(axis=1))
+        np.testing.assert_allclose(line.get_ydata(), expected.mean(axis=1))
         low, high = np.transpose([s[:, 1] for s in deviations.get_segments()])
-        np.testing.assert_allclose((high - low) / 2, wanted.std(axis=1), atol=1e-12)
+        np.testing.assert_allclose((high - low) / 2, expected.std(axis=1), atol=1e-12)
 
 
-def test_lines_are_told_apart_without_colour(results):
+def test_from_results_draws_lines_that_differ_without_colour(results):
     ax = ComparisonDisplay.from_results(results, measure="test_score").ax_
     lines = [bars.lines[0] for bars in ax.containers]
     assert legend_of(ax) == ["PCA", "SVD", "kernel PCA"]
@@ -55,14 +55,14 @@ def test_lines_are_told_apart_without_colour(results):
     assert np.abs(np.diff(greys)).min() > 40
 
 
-def test_code_sizes_are_the_ticks_of_a_logarithmic_axis(results):
+def test_from_results_labels_code_sizes_on_a_logarithmic_axis(results):
     display = drawn(ComparisonDisplay.from_results(results))
     assert display.ax_.get_xscale() == "log"
     assert texts(display.ax_.get_xticklabels()) == ["2", "4", "8"]
     assert display.ax_.get_xlabel() == "code size (n_components)"
 
 
-def test_code_sizes_that_lie_close_have_room_for_their_labels():
+def test_plot_labels_only_code_sizes_that_do_not_overlap():
     sizes = np.array([1, 2, 10, 20, 30, 31, 32, 100, 101, 1000])
     results = {"reducer": ["a"] * 10, "n_components": sizes, "test_mse": 1 / sizes}
     display = drawn(ComparisonDisplay(results=results).plot())
@@ -72,7 +72,7 @@ def test_code_sizes_that_lie_close_have_room_for_their_labels():
 
 
 @pytest.mark.parametrize(
-    ("measure", "factor", "wanted"),
+    ("measure", "factor", "expected"),
     [
         ("test_mse", 0.01, "log"),
         ("test_mse", 0.5, "linear"),
@@ -82,18 +82,18 @@ def test_code_sizes_that_lie_close_have_room_for_their_labels():
         ("test_explained_variance", 0.01, "linear"),
     ],
 )
-def test_the_measure_has_a_logarithmic_axis_where_that_helps(measure, factor, wanted):
+def test_scale_auto_depends_on_measure_and_range(measure, factor, expected):
     results = {"reducer": ["a", "a"], "n_components": [2, 4], measure: [1.0, factor]}
     display = ComparisonDisplay(results=results).plot(measure=measure)
-    assert display.ax_.get_yscale() == wanted
+    assert display.ax_.get_yscale() == expected
 
 
-def test_a_reducer_without_the_measure_is_named(results):
+def test_measure_that_a_reducer_lacks_is_labelled_not_measured(results):
     ax = ComparisonDisplay.from_results(results).ax_
     assert legend_of(ax) == ["PCA", "SVD", "kernel PCA (not measured)"]
 
 
-def test_reducers_with_one_code_size_each_are_compared_by_name(results):
+def test_from_results_compares_by_name_with_one_code_size_each(results):
     display = drawn(ComparisonDisplay.from_results(results[1]))
     ax = display.ax_
     assert texts(ax.get_yticklabels()) == [
@@ -109,7 +109,7 @@ def test_reducers_with_one_code_size_each_are_compared_by_name(results):
     assert not overlap(ax.get_yticklabels())
 
 
-def test_the_code_size_of_a_reducer_is_the_median_of_its_splits(digits):
+def test_from_results_uses_the_median_code_size_of_the_splits(digits):
     found = compare_reducers({"PCA": PCA(0.8)}, digits, cv=ShuffleSplit(5, test_size=9))
     found["n_components"] = found["n_components"] + [0, 0, 0, 1, 2]
     ax = ComparisonDisplay.from_results(found).ax_
@@ -117,14 +117,14 @@ def test_the_code_size_of_a_reducer_is_the_median_of_its_splits(digits):
     assert texts(ax.get_yticklabels()) == [f"PCA\nn_components={size:g}"]
 
 
-def test_results_may_be_data_frames(results):
+def test_from_results_accepts_data_frames(results):
     frames = [pd.DataFrame(result) for result in results]
     for given in frames, results:
         ax = ComparisonDisplay.from_results(given, measure="test_score").ax_
         assert len(ax.containers) == 3
 
 
-def test_another_measure_is_drawn_without_measuring_again(results):
+def test_plot_draws_another_measure_without_fitting_again(results):
     display = ComparisonDisplay.from_results(results)
     first = display.ax_
     again = display.plot(measure="test_score")
@@ -133,7 +133,7 @@ def test_another_measure_is_drawn_without_measuring_again(results):
     assert display.ax_.get_ylabel() == "held-out score"
 
 
-def test_reducers_are_fitted_at_each_code_size(digits, labels):
+def test_from_estimator_fits_reducers_with_each_of_n_components(digits, labels):
     reducers = {
         "PCA": PCA(5),
         "autoencoder": make_pipeline(StandardScaler(), AutoencoderTransformer(**QUICK)),
@@ -151,7 +151,7 @@ def test_reducers_are_fitted_at_each_code_size(digits, labels):
     assert reducers["PCA"].n_components == 5
 
 
-def test_all_code_sizes_meet_the_same_splits(digits):
+def test_cv_gives_the_same_splits_to_all_code_sizes(digits):
     cv = ShuffleSplit(3, test_size=0.3)
     same = ComparisonDisplay.from_estimator(
         {"a": PCA(), "b": PCA()}, digits, n_components=[2, 4], cv=cv
@@ -160,7 +160,7 @@ def test_all_code_sizes_meet_the_same_splits(digits):
     np.testing.assert_array_equal(a, b)
 
 
-def test_the_last_step_that_has_code_sizes_gets_them(digits):
+def test_n_components_is_set_in_the_last_step_that_has_it(digits):
     pipeline = make_pipeline(PCA(6), make_pipeline(PCA(5)), StandardScaler())
     display = ComparisonDisplay.from_estimator(
         pipeline, digits, n_components=[2, 3], cv=2
@@ -168,7 +168,7 @@ def test_the_last_step_that_has_code_sizes_gets_them(digits):
     assert display.results["n_components"].tolist() == [2, 2, 3, 3]
 
 
-def test_one_reducer_is_called_by_its_class(digits):
+def test_reducers_that_are_one_estimator_are_named_by_its_class(digits):
     for reducer in PCA(), make_pipeline(StandardScaler(), PCA()):
         display = ComparisonDisplay.from_estimator(
             reducer, digits, n_components=[2, 4], cv=2
@@ -187,7 +187,7 @@ def test_one_reducer_is_called_by_its_class(digits):
         ({"measure": "test_score"}, "measure='test_score' needs y"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_before_it_is_fitted(
+def test_from_estimator_refuses_invalid_parameters_before_fitting(
     digits, params, message
 ):
     with pytest.raises(ValueError, match=message):
@@ -203,7 +203,7 @@ def test_what_cannot_be_compared_is_refused_before_it_is_fitted(
         ({"PCA": PCA}, r"reducers\['PCA'\] is a class"),
     ],
 )
-def test_what_is_no_reducer_is_refused_before_it_is_compared(digits, reducers, message):
+def test_reducers_without_the_required_methods_are_refused(digits, reducers, message):
     with pytest.raises(TypeError, match=message):
         ComparisonDisplay.from_estimator(reducers, digits, cv=2)
 
@@ -231,18 +231,18 @@ def test_what_is_no_reducer_is_refused_before_it_is_compared(digits, reducers, m
         ),
     ],
 )
-def test_results_that_are_not_complete_are_refused(results, message):
+def test_from_results_refuses_incomplete_results(results, message):
     with pytest.raises(ValueError, match=message):
         ComparisonDisplay.from_results(results)
     assert not plt.get_fignums()
 
 
-def test_a_class_is_no_reducer_to_draw():
+def test_reducers_that_are_a_class_are_refused():
     with pytest.raises(TypeError, match="is a class. Give an instance, such as PCA"):
         ComparisonDisplay.from_estimator(PCA, load_iris().data)
 
 
-def test_the_frame_has_the_results(results):
+def test_frame_of_a_comparison_has_the_results(results):
     frame = ComparisonDisplay.from_results(results).frame()
     assert len(frame) == 3 * 3 * 3
     assert list(frame) == list(results[0])
@@ -251,7 +251,7 @@ def test_the_frame_has_the_results(results):
     )
 
 
-def test_keywords_restyle_lines_and_bars(results):
+def test_errorbar_kwargs_restyles_lines_and_bars(results):
     for given in results, results[1]:
         display = ComparisonDisplay.from_results(
             given,

@@ -1,4 +1,4 @@
-"""Images in rows and columns, as they are drawn."""
+"""Tests of ImageGridDisplay."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,7 +16,7 @@ from skautoenc.plotting import ImageGridDisplay
 
 
 def tile(display, row, column):
-    """The pixels that are drawn of one image."""
+    """The drawn pixels of one image."""
     height, width = display.images.shape[1:3]
     mosaic = display.ax_.images[0].get_array()
     down, across = height + 1, width + 1
@@ -43,7 +43,7 @@ def vae(digits):
         ({"n_rows": 9, "n_cols": 5}, 3, 5),
     ],
 )
-def test_images_lie_row_by_row(digits, params, n_rows, n_cols):
+def test_n_rows_and_n_cols_arrange_images_row_by_row(digits, params, n_rows, n_cols):
     display = drawn(
         ImageGridDisplay.from_images(digits[:13], image_shape=(8, 8), **params)
     )
@@ -55,7 +55,7 @@ def test_images_lie_row_by_row(digits, params, n_rows, n_cols):
     assert mosaic.count() == 64 * min(13, n_rows * n_cols)
 
 
-def test_the_centre_of_an_image_has_its_row_and_column_as_coordinates(digits):
+def test_image_centres_have_integer_coordinates_in_ax(digits):
     display = drawn(
         ImageGridDisplay.from_images(digits[:12], n_cols=4, image_shape=(8, 8))
     )
@@ -71,7 +71,7 @@ def test_the_centre_of_an_image_has_its_row_and_column_as_coordinates(digits):
     np.testing.assert_allclose(white.mean(axis=0), [y - y0, x - x0], atol=1)
 
 
-def test_arrays_sparse_rows_and_colours_are_images(digits):
+def test_from_images_accepts_arrays_sparse_rows_and_colours(digits):
     sparse = ImageGridDisplay.from_images(csr_array(digits[:4]), image_shape=(8, 8))
     np.testing.assert_array_equal(tile(sparse, 0, 3), digits[3].reshape(8, 8))
     deep = ImageGridDisplay.from_images(digits[:4].reshape(4, 8, 8, 1))
@@ -81,7 +81,7 @@ def test_arrays_sparse_rows_and_colours_are_images(digits):
     np.testing.assert_allclose(tile(colour, 0, 3), images[3] / 255, atol=1e-6)
 
 
-def test_rows_and_columns_have_names(digits):
+def test_row_names_and_column_names_are_tick_labels(digits):
     names = {"row_names": ["clean", "noisy"], "column_names": ["a", "b", "c"]}
     display = drawn(
         ImageGridDisplay.from_images(digits[:6], n_cols=3, image_shape=(8, 8), **names)
@@ -94,10 +94,10 @@ def test_rows_and_columns_have_names(digits):
     np.testing.assert_array_equal(frame.iloc[:, 2:], digits[:6])
 
 
-def test_long_names_and_small_axes_are_all_in_the_figure(digits):
+def test_row_names_and_column_names_that_are_long_stay_in_the_figure(digits):
     _, axes = plt.subplots(2, 2, figsize=(8, 6), layout="constrained")
     names = {
-        "row_names": ["digits that nobody has seen", "the same digits again"],
+        "row_names": ["digits of the test set", "the same digits again"],
         "column_names": [f"a number that is written as {i}" for i in range(10)],
     }
     for ax in axes[0, 0], None:
@@ -114,7 +114,7 @@ def test_long_names_and_small_axes_are_all_in_the_figure(digits):
         assert not overlap(display.ax_.get_xticklabels())
 
 
-def test_keywords_restyle_the_images(digits):
+def test_cmap_and_image_kwargs_restyle_the_grid(digits):
     for keywords in {"vmin": -1, "vmax": 2}, {"norm": Normalize(-1, 2)}:
         image = ImageGridDisplay.from_images(
             digits, image_shape=(8, 8), cmap="gray_r", image_kwargs=keywords
@@ -126,7 +126,7 @@ def test_keywords_restyle_the_images(digits):
 @pytest.mark.parametrize(
     ("images", "params", "message"),
     [
-        (np.zeros((5, 64)), {}, "images are flat rows of 64 numbers, so image_shape"),
+        (np.zeros((5, 64)), {}, "images are flat rows of 64 values. Give image_shape"),
         (np.zeros((5, 64)), {"image_shape": (8, 9)}, r"image_shape=\(8, 9\) does not"),
         (np.zeros((5, 8, 8, 2)), {}, "images must have the shape"),
         (np.zeros((5, 8, 8)), {"n_rows": 0}, "n_rows == 0"),
@@ -144,7 +144,7 @@ def test_keywords_restyle_the_images(digits):
         (np.full((5, 8, 8), np.nan), {}, "Input images contains NaN"),
     ],
 )
-def test_what_is_no_grid_of_images_is_refused(images, params, message):
+def test_from_images_refuses_invalid_images_shapes_and_names(images, params, message):
     with pytest.raises(ValueError, match=message):
         ImageGridDisplay.from_images(images, **params)
     assert not plt.get_fignums()
@@ -153,27 +153,27 @@ def test_what_is_no_grid_of_images_is_refused(images, params, message):
 # from_estimator
 
 
-def test_samples_are_those_of_the_estimator(vae):
+def test_from_estimator_draws_samples(vae):
     display = ImageGridDisplay.from_estimator(
         vae, n_rows=2, n_cols=3, random_state=0, image_shape=(8, 8)
     )
-    wanted = vae.sample(6, random_state=0).reshape(6, 8, 8)
-    np.testing.assert_array_equal(display.images, wanted)
-    np.testing.assert_array_equal(tile(display, 1, 2), wanted[5])
+    expected = vae.sample(6, random_state=0).reshape(6, 8, 8)
+    np.testing.assert_array_equal(display.images, expected)
+    np.testing.assert_array_equal(tile(display, 1, 2), expected[5])
 
 
-def test_samples_of_a_pipeline_are_brought_back_through_its_scaler(digits):
+def test_from_estimator_inverts_the_scaler_of_a_pipeline(digits):
     X = 255 * digits
     pipeline = make_pipeline(MinMaxScaler(), VariationalAutoencoder(2, **QUICK)).fit(X)
     display = ImageGridDisplay.from_estimator(
         pipeline, random_state=0, image_shape=(8, 8)
     )
     scaler, vae = pipeline[0], pipeline[1]
-    wanted = scaler.inverse_transform(vae.sample(40, random_state=0))
-    np.testing.assert_allclose(display.images, wanted.reshape(40, 8, 8))
+    expected = scaler.inverse_transform(vae.sample(40, random_state=0))
+    np.testing.assert_allclose(display.images, expected.reshape(40, 8, 8))
 
 
-def test_samples_of_a_network_for_images_are_images(digits):
+def test_from_estimator_uses_the_image_shape_of_the_network(digits):
     network = ConvNetwork((8, 8, 1), filters=(2,))
     vae = VariationalAutoencoder(2, network=network, epochs=1, random_state=0)
     pipeline = make_pipeline(MinMaxScaler(), vae).fit(digits)
@@ -181,17 +181,17 @@ def test_samples_of_a_network_for_images_are_images(digits):
     assert display.images.shape == (2, 8, 8, 1)
 
 
-def test_an_estimator_without_sample_is_refused(fitted, vae):
+def test_from_estimator_refuses_an_estimator_without_sample_or_image_shape(fitted, vae):
     with pytest.raises(TypeError, match="AutoencoderTransformer has no sample"):
         ImageGridDisplay.from_estimator(fitted)
-    with pytest.raises(ValueError, match="samples are flat rows of 64 numbers"):
+    with pytest.raises(ValueError, match="samples are flat rows of 64 values"):
         ImageGridDisplay.from_estimator(vae)
 
 
 # from_code_plane
 
 
-def test_codes_of_a_regular_grid_are_decoded(vae):
+def test_from_code_plane_decodes_a_regular_grid_of_codes(vae):
     display = drawn(
         ImageGridDisplay.from_code_plane(
             vae, limits=(-2, 2), n_rows=3, n_cols=5, image_shape=(8, 8)
@@ -201,14 +201,14 @@ def test_codes_of_a_regular_grid_are_decoded(vae):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("component 0", "component 1")
     assert texts(ax.get_xticklabels()) == ["-2", "-1", "0", "1", "2"]
     assert texts(ax.get_yticklabels()) == ["2", "0", "-2"]
-    wanted = vae.inverse_transform([[-1, 2]]).reshape(8, 8)
-    np.testing.assert_allclose(tile(display, 0, 1), wanted, rtol=1e-6)
-    wanted = vae.inverse_transform([[2, -2]]).reshape(8, 8)
-    np.testing.assert_allclose(tile(display, 2, 4), wanted, rtol=1e-6)
+    expected = vae.inverse_transform([[-1, 2]]).reshape(8, 8)
+    np.testing.assert_allclose(tile(display, 0, 1), expected, rtol=1e-6)
+    expected = vae.inverse_transform([[2, -2]]).reshape(8, 8)
+    np.testing.assert_allclose(tile(display, 2, 4), expected, rtol=1e-6)
     assert display.frame()["column"].tolist() == [-2, -1, 0, 1, 2] * 3
 
 
-def test_a_plane_may_lie_anywhere_in_the_codes_of_any_reducer(digits):
+def test_from_code_plane_uses_components_and_limits_of_any_reducer(digits):
     pipeline = make_pipeline(StandardScaler(), PCA(4)).fit(digits)
     display = ImageGridDisplay.from_code_plane(
         pipeline, digits, components=(2, 1), n_rows=2, n_cols=3, image_shape=(8, 8)
@@ -217,17 +217,17 @@ def test_a_plane_may_lie_anywhere_in_the_codes_of_any_reducer(digits):
     low, high = np.percentile(codes, [2, 98], axis=0)
     code = codes.mean(axis=0)
     code[[2, 1]] = high[2], low[1]
-    wanted = pipeline.inverse_transform([code]).reshape(8, 8)
-    np.testing.assert_allclose(display.images[-1], wanted, atol=1e-6)
+    expected = pipeline.inverse_transform([code]).reshape(8, 8)
+    np.testing.assert_allclose(display.images[-1], expected, atol=1e-6)
     assert display.ax_.get_xlabel() == "component 2"
     without_rows = ImageGridDisplay.from_code_plane(
         pipeline, limits=((0, 1), (2, 3)), n_rows=1, n_cols=1, image_shape=(8, 8)
     )
-    wanted = pipeline.inverse_transform([[0, 2, 0, 0]]).reshape(1, 8, 8)
-    np.testing.assert_allclose(without_rows.images, wanted)
+    expected = pipeline.inverse_transform([[0, 2, 0, 0]]).reshape(1, 8, 8)
+    np.testing.assert_allclose(without_rows.images, expected)
 
 
-def test_images_that_were_fitted_on_need_no_shape(digits):
+def test_from_code_plane_uses_the_image_shape_seen_in_fit(digits):
     X = digits.reshape(-1, 8, 8)
     autoencoder = AutoencoderTransformer(2, **QUICK).fit(X)
     display = ImageGridDisplay.from_code_plane(autoencoder, X, n_rows=2, n_cols=2)
@@ -237,28 +237,30 @@ def test_images_that_were_fitted_on_need_no_shape(digits):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({}, "Give rows as X, whose codes lie there, or limits"),
+        ({}, "Give X, whose codes determine them, or limits"),
         ({"limits": (2, -2)}, r"limits must be two numbers, .*got \(2, -2\)"),
         ({"limits": (1, 2, 3)}, "limits must be two numbers"),
         ({"limits": "wide"}, "limits must be two numbers"),
         ({"limits": (0, 1), "components": (0, 0)}, "components must be two different"),
-        ({"limits": (0, 1), "components": (0, 2)}, "numbers from 0 to 1"),
+        ({"limits": (0, 1), "components": (0, 2)}, "integers from 0 to 1"),
         ({"limits": (0, 1), "n_rows": 0}, "n_rows == 0"),
     ],
 )
-def test_what_is_no_plane_is_refused(vae, params, message):
+def test_from_code_plane_refuses_invalid_limits_components_and_n_rows(
+    vae, params, message
+):
     with pytest.raises(ValueError, match=message):
         ImageGridDisplay.from_code_plane(vae, image_shape=(8, 8), **params)
     assert not plt.get_fignums()
 
 
-def test_one_component_spans_no_plane():
+def test_from_code_plane_refuses_a_single_component():
     X = load_iris().data
     with pytest.raises(ValueError, match="1 component"):
         ImageGridDisplay.from_code_plane(PCA(1).fit(X), X, image_shape=(2, 2))
 
 
-def test_an_estimator_that_decodes_nothing_is_refused(digits):
+def test_from_code_plane_refuses_an_estimator_without_inverse_transform(digits):
     topics = LatentDirichletAllocation(2, max_iter=1).fit(digits)
     with pytest.raises(TypeError, match="has no inverse_transform"):
         ImageGridDisplay.from_code_plane(topics, digits, image_shape=(8, 8))

@@ -1,4 +1,4 @@
-"""Losses as they are drawn."""
+"""Tests of LossCurveDisplay."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,7 +16,7 @@ from skautoenc import (
 from skautoenc.plotting import LossCurveDisplay
 
 
-def test_training_and_validation_losses_are_drawn(digits, small):
+def test_history_is_drawn_as_training_and_validation_losses(digits, small):
     small.set_params(epochs=8, mixup=False).fit(digits[:200], X_val=digits[200:])
     ax = LossCurveDisplay(history=small.history_).plot().ax_
     training, validation, best = ax.lines
@@ -36,7 +36,7 @@ def test_training_and_validation_losses_are_drawn(digits, small):
 
 
 @pytest.mark.parametrize("kept", [2, 3])
-def test_the_ring_is_on_the_epoch_that_was_kept(kept):
+def test_best_epoch_gets_the_ring(kept):
     history = {"loss": [3.0, 2.0, 1.0], "val_loss": [2.0, 1.5, 1.25]}
     display = LossCurveDisplay(history=history, best_epoch=kept).plot()
     ring = display.ax_.lines[-1]
@@ -45,7 +45,7 @@ def test_the_ring_is_on_the_epoch_that_was_kept(kept):
     assert ring.get_label() == f"kept: epoch {kept}, validation loss {loss}"
 
 
-def test_the_ring_is_on_the_kept_epoch_of_a_loss_that_is_lower_elsewhere(digits):
+def test_best_epoch_gets_the_ring_if_the_drawn_loss_is_lower_elsewhere(digits):
     vae = VariationalAutoencoder(2, **QUICK, early_stopping=True).fit(digits)
     display = LossCurveDisplay.from_estimator(vae, losses="kl_loss")
     ((epoch, loss),) = display.ax_.lines[-1].get_xydata()
@@ -53,22 +53,22 @@ def test_the_ring_is_on_the_kept_epoch_of_a_loss_that_is_lower_elsewhere(digits)
     assert loss == vae.history_["val_kl_loss"][vae.best_epoch_ - 1]
 
 
-def test_without_early_stopping_the_ring_is_on_the_last_epoch(digits, small):
+def test_best_epoch_is_the_last_without_early_stopping(digits, small):
     small.set_params(early_stopping=False, learning_rate=0.5).fit(digits)
     display = LossCurveDisplay.from_estimator(small)
     assert display.ax_.lines[-1].get_xdata().tolist() == [3]
 
 
-def test_no_epoch_has_a_ring_where_the_start_was_kept():
+def test_best_epoch_0_has_no_ring():
     history = {"loss": [3.0, 1.0], "val_loss": [2.0, 1.5]}
     display = LossCurveDisplay(history=history, best_epoch=0).plot()
     assert len(display.ax_.lines) == 2
     title = display.ax_.get_legend().get_title().get_text()
-    assert title == "kept: the weights of the start"
+    assert title == "kept: initial weights"
 
 
 @pytest.mark.parametrize("best_epoch", [-1, 3, 1.5])
-def test_an_epoch_that_was_not_run_cannot_have_been_kept(best_epoch):
+def test_best_epoch_outside_history_is_refused(best_epoch):
     display = LossCurveDisplay(history={"loss": [3.0, 1.0]}, best_epoch=best_epoch)
     with pytest.raises((ValueError, TypeError), match="best_epoch"):
         display.plot()
@@ -76,7 +76,7 @@ def test_an_epoch_that_was_not_run_cannot_have_been_kept(best_epoch):
 
 
 @pytest.mark.parametrize(("mixup", "mark"), [("auto", " (mixup)"), (False, "")])
-def test_the_loss_of_mixed_rows_is_labelled(digits, small, mixup, mark):
+def test_mixup_is_in_the_label_of_the_training_loss(digits, small, mixup, mark):
     small.set_params(mixup=mixup, early_stopping=True).fit(digits)
     assert small.mixup_ is (mixup == "auto")
     assert legend_of(LossCurveDisplay.from_estimator(small).ax_)[:2] == [
@@ -85,7 +85,7 @@ def test_the_loss_of_mixed_rows_is_labelled(digits, small, mixup, mark):
     ]
 
 
-def test_what_is_not_mixed_by_default_is_not_labelled(digits, small):
+def test_mixup_is_not_in_the_label_if_it_is_off_by_default(digits, small):
     random = small.set_params(init="random").fit(digits)
     denoiser = DenoisingAutoencoder(2, **QUICK).fit(digits)
     for fitted in random, denoiser:
@@ -94,20 +94,20 @@ def test_what_is_not_mixed_by_default_is_not_labelled(digits, small):
         assert legend_of(display.ax_)[0] == "training loss"
 
 
-def test_losses_may_be_arrays():
+def test_history_may_contain_arrays():
     history = {"loss": np.array([3.0, 1.0, 2.0])}
     ring = LossCurveDisplay(history=history).plot().ax_.lines[-1]
     assert ring.get_xydata().tolist() == [[2, 1]]
 
 
-def test_the_best_epoch_is_the_first_with_the_lowest_loss():
+def test_best_epoch_none_is_the_first_epoch_with_the_lowest_loss():
     history = {"loss": [3.0, 1.0, 2.0, 1.0]}
     _, best = LossCurveDisplay(history=history).plot().ax_.lines
     assert best.get_xydata().tolist() == [[2, 1]]
     assert best.get_label() == "lowest training loss: 1, epoch 2"
 
 
-def test_the_parts_of_a_loss_are_drawn_on_request(digits):
+def test_losses_selects_parts_of_the_loss(digits):
     vae = VariationalAutoencoder(2, **QUICK).fit(digits[:200], X_val=digits[200:])
     names = ["reconstruction_loss", "kl_loss"]
     ax = LossCurveDisplay.from_estimator(vae, losses=names).ax_
@@ -126,70 +126,70 @@ def test_the_parts_of_a_loss_are_drawn_on_request(digits):
 
 
 @pytest.mark.parametrize(
-    ("losses", "wanted"),
+    ("losses", "expected"),
     [([5.0, 1.0], "linear"), ([20.0, 1.0], "log"), ([20.0, 0.0], "linear")],
 )
-def test_the_axis_is_logarithmic_where_that_helps(losses, wanted):
+def test_scale_auto_is_logarithmic_for_wide_ranges(losses, expected):
     display = LossCurveDisplay(history={"loss": losses})
-    assert display.plot().ax_.get_yscale() == wanted
+    assert display.plot().ax_.get_yscale() == expected
     assert display.plot(scale="linear").ax_.get_yscale() == "linear"
 
 
-def test_a_logarithmic_axis_has_plain_numbers():
+def test_scale_log_has_plain_tick_labels():
     display = drawn(LossCurveDisplay(history={"loss": [0.3, 0.05, 0.01]}).plot())
     labels = texts(display.ax_.get_yticklabels())
     assert {"0.01", "0.02", "0.05", "0.1", "0.2"} <= set(labels)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
-def test_epochs_are_whole_numbers(n):
+def test_ticks_of_epochs_are_integers(n):
     display = drawn(LossCurveDisplay(history={"loss": [1.0] * n}).plot())
     ticks = [tick for tick in display.ax_.get_xticks() if 1 <= tick <= n]
     assert ticks == list(range(1, n + 1))
     assert (display.ax_.lines[0].get_marker() == "o") == (n == 1)
 
 
-def test_the_history_may_be_that_of_the_end_of_a_pipeline(digits, small):
+def test_from_estimator_uses_the_last_step_of_a_pipeline(digits, small):
     pipeline = make_pipeline(StandardScaler(), make_pipeline(small)).fit(digits)
     line = LossCurveDisplay.from_estimator(pipeline).ax_.lines[0]
     np.testing.assert_array_equal(line.get_ydata(), small.history_["loss"])
 
 
-def test_an_estimator_without_losses_is_refused(fitted, pca):
+def test_from_estimator_refuses_an_estimator_without_history(fitted, pca):
     with pytest.raises(TypeError, match="PCA has no history_"):
         LossCurveDisplay.from_estimator(pca)
     untrained = AutoencoderTransformer.from_keras(fitted.encoder_, fitted.decoder_)
-    with pytest.raises(ValueError, match="history_ is empty: the estimator was not"):
+    with pytest.raises(ValueError, match="history is empty: the estimator was not"):
         LossCurveDisplay.from_estimator(untrained)
 
 
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"losses": ["kl_loss"]}, r"'kl_loss', which history_ lacks; it has \['loss'"),
+        ({"losses": ["kl_loss"]}, r"'kl_loss', which history lacks; it has \['loss'"),
         ({"losses": []}, "losses is empty"),
         ({"scale": "cubic"}, "scale must be 'auto', 'linear' or 'log'"),
         ({"scale": "log"}, "scale='log' needs values above 0, but the lowest is -1"),
     ],
 )
-def test_losses_and_scales_that_do_not_fit_are_refused(params, message):
+def test_losses_and_scale_that_are_invalid_are_refused(params, message):
     with pytest.raises(ValueError, match=message):
         LossCurveDisplay(history={"loss": [1.0, -1.0]}).plot(**params)
     assert not plt.get_fignums()
 
 
-def test_loss_curves_say_that_the_start_was_kept():
+def test_from_estimator_states_that_best_epoch_is_0():
     X = load_digits().data[:300] / 16
     autoencoder = AutoencoderTransformer(8, learning_rate=1.0, epochs=3, random_state=0)
     display = LossCurveDisplay.from_estimator(autoencoder.fit(X))
     title = display.ax_.get_legend().get_title().get_text()
-    assert title == "kept: the weights of the start"
+    assert title == "kept: initial weights"
     autoencoder.set_params(early_stopping=False).fit(X)
     display = LossCurveDisplay.from_estimator(autoencoder)
     assert not display.ax_.get_legend().get_title().get_text()
 
 
-def test_the_frame_has_a_row_for_each_epoch(digits, small):
+def test_frame_of_losses_has_one_row_per_epoch(digits, small):
     small.set_params(early_stopping=True).fit(digits)
     frame = LossCurveDisplay.from_estimator(small).frame()
     assert list(frame) == ["epoch", "loss", "val_loss"]
@@ -197,7 +197,7 @@ def test_the_frame_has_a_row_for_each_epoch(digits, small):
     assert frame["val_loss"].tolist() == small.history_["val_loss"]
 
 
-def test_keywords_restyle_curves_and_ring(fitted):
+def test_line_kwargs_and_best_epoch_kwargs_restyle_curves_and_ring(fitted):
     display = LossCurveDisplay.from_estimator(
         fitted, line_kwargs={"lw": 3, "c": "red"}, best_epoch_kwargs={"ms": 20}
     )
@@ -206,7 +206,7 @@ def test_keywords_restyle_curves_and_ring(fitted):
     assert ring.get_markersize() == 20
 
 
-def test_a_legend_in_small_axes_lies_within_them(digits, small):
+def test_legend_of_losses_is_inside_a_small_ax(digits, small):
     small.set_params(early_stopping=True).fit(digits)
     _, axes = plt.subplots(2, 2, figsize=(8, 6), layout="constrained")
     display = drawn(LossCurveDisplay.from_estimator(small, ax=axes[0, 0]))

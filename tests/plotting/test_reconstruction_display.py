@@ -1,24 +1,21 @@
-"""Rows, their reconstructions and errors, as they are drawn."""
+"""Tests of ReconstructionDisplay."""
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 from drawing import QUICK, drawn, legend_of, overlap, texts
 from matplotlib.colors import Normalize
 from scipy.sparse import csr_array
-from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA, LatentDirichletAllocation
-from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, StandardScaler
 
-from skautoenc import AutoencoderTransformer, ConvNetwork, DenoisingAutoencoder
+from skautoenc import AutoencoderTransformer, DenoisingAutoencoder
 from skautoenc.plotting import ReconstructionDisplay
 
 
-def test_images_lie_above_their_codes_and_reconstructions(digits, pca):
+def test_show_codes_draws_codes_between_images_and_reconstructions(digits, pca):
     display = ReconstructionDisplay.from_estimator(
         pca, digits, n_rows=4, image_shape=(8, 8), show_codes=True
     )
@@ -29,40 +26,40 @@ def test_images_lie_above_their_codes_and_reconstructions(digits, pca):
         "code": codes.reshape(4, 2, 3),
         "reconstruction": pca.inverse_transform(codes).reshape(4, 8, 8),
     }
-    for panels, (name, wanted) in zip(display.axes_, rows.items(), strict=True):
+    for panels, (name, expected) in zip(display.axes_, rows.items(), strict=True):
         assert [panel.get_ylabel() for panel in panels] == [name, "", "", ""]
         shown = [panel.images[0].get_array() for panel in panels]
-        np.testing.assert_allclose(shown, wanted, atol=1e-6)
+        np.testing.assert_allclose(shown, expected, atol=1e-6)
     maps = [panel.images[0].get_cmap().name for panel in display.axes_[:, 0]]
     assert maps == ["gray", "viridis", "gray"]
 
 
-def test_images_share_the_scale_of_the_originals(digits, pca):
+def test_kind_image_has_the_colour_scale_of_the_originals(digits, pca):
     display = ReconstructionDisplay.from_estimator(pca, digits, image_shape=(8, 8))
     limits = {panel.images[0].get_clim() for panel in display.axes_.flat}
     assert limits == {(digits[:8].min(), digits[:8].max())}
 
 
-def test_the_error_of_each_row_stands_below_its_reconstruction(digits, pca):
+def test_errors_are_written_below_the_reconstructed_images(digits, pca):
     display = ReconstructionDisplay.from_estimator(pca, digits, image_shape=(8, 8))
     back = pca.inverse_transform(pca.transform(digits[:8]))
-    wanted = np.mean((digits[:8] - back) ** 2, axis=1)
-    np.testing.assert_allclose(display.errors_, wanted, rtol=1e-5)
+    expected = np.mean((digits[:8] - back) ** 2, axis=1)
+    np.testing.assert_allclose(display.errors_, expected, rtol=1e-5)
     shown = [panel.get_xlabel() for panel in display.axes_[1]]
     assert shown == [f"MSE {error:.3g}" for error in display.errors_]
     assert {panel.get_xlabel() for panel in display.axes_[0]} == {""}
 
 
-def test_more_than_ten_images_take_further_lines(digits, pca):
+def test_n_rows_above_ten_continues_in_further_lines_of_images(digits, pca):
     display = ReconstructionDisplay.from_estimator(
         pca, digits, n_rows=13, image_shape=(8, 8)
     )
-    places = [panel.get_subplotspec() for panel in display.axes_[0]]
-    assert [place.rowspan.start for place in places] == [0] * 10 + [2] * 3
+    specs = [panel.get_subplotspec() for panel in display.axes_[0]]
+    assert [spec.rowspan.start for spec in specs] == [0] * 10 + [2] * 3
     assert len(display.figure_.axes) == 1 + 2 * 13
 
 
-def test_fewer_rows_than_asked_for_are_all_drawn(digits, pca):
+def test_n_rows_above_the_length_of_x_draws_all_rows(digits, pca):
     display = ReconstructionDisplay.from_estimator(
         pca, digits[:3], image_shape=(8, 8), n_rows=8
     )
@@ -70,7 +67,7 @@ def test_fewer_rows_than_asked_for_are_all_drawn(digits, pca):
 
 
 @pytest.mark.parametrize("n", [1, 2, 10])
-def test_the_names_of_the_lines_of_images_are_in_the_figure(digits, pca, n):
+def test_kind_image_has_its_labels_inside_the_figure(digits, pca, n):
     display = drawn(
         ReconstructionDisplay.from_estimator(
             pca, digits, n_rows=n, image_shape=(8, 8), show_codes=True
@@ -82,16 +79,16 @@ def test_the_names_of_the_lines_of_images_are_in_the_figure(digits, pca, n):
         assert box.x1 <= panel.get_window_extent().x0
 
 
-def test_image_arrays_are_drawn_as_images(digits):
+def test_kind_auto_is_image_for_image_arrays(digits):
     X = digits.reshape(-1, 8, 8, 1)
     estimator = AutoencoderTransformer(2, **QUICK).fit(X)
     display = ReconstructionDisplay.from_estimator(estimator, X)
-    wanted = estimator.reconstruct(X[:8])[..., 0]
+    expected = estimator.reconstruct(X[:8])[..., 0]
     shown = [panel.images[0].get_array() for panel in display.axes_[1]]
-    np.testing.assert_allclose(shown, wanted)
+    np.testing.assert_allclose(shown, expected)
 
 
-def test_colours_are_brought_between_0_and_1(digits):
+def test_kind_image_scales_colours_to_between_0_and_1(digits):
     X = 255 * np.repeat(digits[:, :, None], 3, axis=2).reshape(-1, 192)
     display = ReconstructionDisplay.from_estimator(
         PCA(2).fit(X), X, image_shape=(8, 8, 3)
@@ -102,12 +99,12 @@ def test_colours_are_brought_between_0_and_1(digits):
     np.testing.assert_allclose(shown[0], X[0].reshape(8, 8, 3) / 255, atol=1e-6)
 
 
-def test_flat_rows_are_no_images_unless_a_shape_says_so(digits, pca):
+def test_kind_auto_is_not_image_for_flat_rows_without_image_shape(digits, pca):
     display = ReconstructionDisplay.from_estimator(pca, digits)
     assert not any(panel.images for panel in display.axes_)
 
 
-def test_wide_rows_are_drawn_as_signals(digits, pca):
+def test_kind_auto_is_signal_for_wide_rows(digits, pca):
     display = drawn(ReconstructionDisplay.from_estimator(pca, digits, n_rows=5))
     assert display.axes_.shape == (5,)
     back = pca.inverse_transform(pca.transform(digits[:5]))
@@ -122,7 +119,7 @@ def test_wide_rows_are_drawn_as_signals(digits, pca):
     assert labelled == ["", "", "", "feature", "feature"]
 
 
-def test_narrow_rows_are_drawn_as_a_table_of_errors_in_units_of_variance():
+def test_kind_auto_is_table_of_relative_errors_for_narrow_rows():
     X = load_wine(as_frame=True).data
     reducer = make_pipeline(StandardScaler(), PCA(3)).fit(X)
     display = drawn(ReconstructionDisplay.from_estimator(reducer, X, n_rows=12))
@@ -138,7 +135,7 @@ def test_narrow_rows_are_drawn_as_a_table_of_errors_in_units_of_variance():
     assert label == "squared error / variance of the feature"
 
 
-def test_a_table_names_as_many_features_and_rows_as_can_be_read(digits, pca):
+def test_kind_table_labels_as_many_features_and_rows_as_can_be_read(digits, pca):
     _, ax = plt.subplots(figsize=(4, 3), layout="constrained")
     display = drawn(
         ReconstructionDisplay.from_estimator(
@@ -156,7 +153,7 @@ def test_a_table_names_as_many_features_and_rows_as_can_be_read(digits, pca):
         assert not overlap(axis.get_ticklabels())
 
 
-def test_features_have_the_names_that_are_given(digits, pca):
+def test_feature_names_are_tick_labels(digits, pca):
     names = load_digits().feature_names
     display = drawn(
         ReconstructionDisplay.from_estimator(pca, digits, feature_names=names)
@@ -167,7 +164,7 @@ def test_features_have_the_names_that_are_given(digits, pca):
     assert not overlap(display.axes_[-1].get_xticklabels())
 
 
-def test_rows_without_an_error_are_dark():
+def test_kind_table_is_dark_without_errors():
     X = load_iris().data
     same = FunctionTransformer(np.array, inverse_func=np.array).fit(X)
     display = drawn(ReconstructionDisplay.from_estimator(same, X))
@@ -175,13 +172,13 @@ def test_rows_without_an_error_are_dark():
     np.testing.assert_array_equal(image.norm(image.get_array()), 0)
 
 
-def test_sparse_rows_are_reconstructed():
+def test_from_estimator_accepts_sparse_rows():
     X = csr_array(np.eye(6))
     display = ReconstructionDisplay.from_estimator(MaxAbsScaler().fit(X), X)
     np.testing.assert_array_equal(display.errors_, 0)
 
 
-def test_reconstruct_is_used_where_there_is_no_inverse(digits):
+def test_from_estimator_uses_reconstruct_if_there_is_no_inverse_transform(digits):
     denoiser = DenoisingAutoencoder(2, output="reconstruction", **QUICK).fit(digits)
     display = ReconstructionDisplay.from_estimator(denoiser, digits)
     np.testing.assert_allclose(
@@ -193,12 +190,12 @@ def test_reconstruct_is_used_where_there_is_no_inverse(digits):
         )
 
 
-@pytest.mark.parametrize(("n", "wanted"), [(1, (1, 1)), (7, (1, 7)), (12, (3, 4))])
-def test_codes_are_as_square_as_they_can_be(digits, n, wanted):
+@pytest.mark.parametrize(("n", "expected"), [(1, (1, 1)), (7, (1, 7)), (12, (3, 4))])
+def test_code_shape_is_as_square_as_possible_by_default(digits, n, expected):
     display = ReconstructionDisplay.from_estimator(
         PCA(n).fit(digits), digits, image_shape=(8, 8), show_codes=True
     )
-    assert display.codes.shape == (8, *wanted)
+    assert display.codes.shape == (8, *expected)
 
 
 @pytest.mark.parametrize(
@@ -209,29 +206,31 @@ def test_codes_are_as_square_as_they_can_be(digits, n, wanted):
         ({"image_shape": (8, 9)}, r"image_shape=\(8, 9\) does not fit rows of 64"),
         ({"image_shape": 64}, "image_shape=64 does not fit"),
         ({"image_shape": (4, 8, 2)}, "1, 3 or 4 channels"),
-        ({"code_shape": (2, 3)}, "code_shape goes with show_codes"),
+        ({"code_shape": (2, 3)}, "code_shape has an effect only with show_codes"),
         (
             {"image_shape": (8, 8), "show_codes": True, "code_shape": (2, 2)},
             r"code_shape=\(2, 2\) does not fit rows of 6",
         ),
-        ({"show_codes": True}, "Codes are drawn with kind='image' alone"),
+        ({"show_codes": True}, "Codes are only drawn with kind='image'"),
         ({"feature_names": ["a", "b"]}, "feature_names has 2 names, but X has 64"),
         ({"n_rows": 0}, "n_rows == 0"),
     ],
 )
-def test_what_does_not_fit_the_rows_is_refused(digits, pca, params, message):
+def test_from_estimator_refuses_parameters_that_do_not_fit_the_rows(
+    digits, pca, params, message
+):
     with pytest.raises(ValueError, match=message):
         ReconstructionDisplay.from_estimator(pca, digits, **params)
     assert not plt.get_fignums()
 
 
-def test_an_estimator_must_be_able_to_reconstruct(digits):
+def test_from_estimator_refuses_an_estimator_that_cannot_reconstruct(digits):
     topics = LatentDirichletAllocation(2, max_iter=1).fit(digits)
     with pytest.raises(TypeError, match="LatentDirichletAllocation cannot reconstruct"):
         ReconstructionDisplay.from_estimator(topics, digits)
 
 
-# Clean rows to compare with
+# X_clean
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +238,7 @@ def noisy(digits):
     return digits + np.random.default_rng(0).normal(scale=0.3, size=digits.shape)
 
 
-def test_cleaned_images_are_compared_with_the_clean_ones(digits, noisy, pca):
+def test_X_clean_is_what_cleaned_images_are_compared_with(digits, noisy, pca):
     display = drawn(
         ReconstructionDisplay.from_estimator(
             pca, noisy, X_clean=digits, n_rows=4, image_shape=(8, 8)
@@ -248,10 +247,10 @@ def test_cleaned_images_are_compared_with_the_clean_ones(digits, noisy, pca):
     cleaned = pca.inverse_transform(pca.transform(noisy[:4]))
     assert display.axes_.shape == (3, 4)
     rows = {"noisy": noisy[:4], "cleaned": cleaned, "clean": digits[:4]}
-    for panels, (name, wanted) in zip(display.axes_, rows.items(), strict=True):
+    for panels, (name, expected) in zip(display.axes_, rows.items(), strict=True):
         assert [panel.get_ylabel() for panel in panels] == [name, "", "", ""]
         shown = [panel.images[0].get_array() for panel in panels]
-        np.testing.assert_allclose(shown, wanted.reshape(4, 8, 8), atol=1e-6)
+        np.testing.assert_allclose(shown, expected.reshape(4, 8, 8), atol=1e-6)
     errors = np.mean((cleaned - digits[:4]) ** 2, axis=1)
     np.testing.assert_allclose(display.errors_, errors, rtol=1e-5)
     shown = [panel.get_xlabel() for panel in display.axes_[1]]
@@ -260,7 +259,7 @@ def test_cleaned_images_are_compared_with_the_clean_ones(digits, noisy, pca):
     assert limits == {(digits[:4].min(), digits[:4].max())}
 
 
-def test_codes_lie_between_noisy_and_cleaned_images(digits, noisy, pca):
+def test_X_clean_and_show_codes_draw_codes_below_the_noisy_images(digits, noisy, pca):
     display = ReconstructionDisplay.from_estimator(
         pca, noisy, X_clean=digits, image_shape=(8, 8), show_codes=True
     )
@@ -269,7 +268,7 @@ def test_codes_lie_between_noisy_and_cleaned_images(digits, noisy, pca):
     assert display.axes_[2, 0].get_xlabel() == f"MSE {display.errors_[0]:.3g}"
 
 
-def test_cleaned_signals_are_drawn_with_the_clean_ones(digits, noisy, pca):
+def test_X_clean_is_drawn_with_cleaned_signals(digits, noisy, pca):
     display = drawn(ReconstructionDisplay.from_estimator(pca, noisy, X_clean=digits))
     assert legend_of(display.axes_[1]) == ["noisy", "cleaned", "clean"]
     for i, panel in enumerate(display.axes_):
@@ -281,7 +280,7 @@ def test_cleaned_signals_are_drawn_with_the_clean_ones(digits, noisy, pca):
     np.testing.assert_allclose(display.errors_, errors, rtol=1e-5)
 
 
-def test_a_table_of_cleaned_rows_has_their_errors_to_the_clean_ones():
+def test_X_clean_is_what_errors_in_a_table_are_relative_to():
     X = load_wine().data
     noise = np.random.default_rng(0).normal(scale=0.3, size=X.shape) * X.std(axis=0)
     reducer = make_pipeline(StandardScaler(), PCA(3)).fit(X)
@@ -293,7 +292,7 @@ def test_a_table_of_cleaned_rows_has_their_errors_to_the_clean_ones():
     assert label == "squared error to clean / variance of the feature"
 
 
-def test_clean_rows_may_be_images_where_the_noisy_ones_are_flat(digits, noisy, pca):
+def test_X_clean_may_be_images_if_X_is_flat(digits, noisy, pca):
     display = ReconstructionDisplay.from_estimator(
         pca, noisy, X_clean=digits.reshape(-1, 8, 8)
     )
@@ -304,151 +303,36 @@ def test_clean_rows_may_be_images_where_the_noisy_ones_are_flat(digits, noisy, p
     ("X_clean", "message"),
     [
         (np.zeros((7, 64)), "X_clean has 7 rows, but X has 300"),
-        (np.zeros((300, 63)), "X_clean has rows of 63 numbers, but X has rows of 64"),
+        (np.zeros((300, 63)), "X_clean has rows of 63 values, but X has rows of 64"),
         (np.full((300, 64), np.nan), "Input X_clean contains NaN"),
     ],
 )
-def test_clean_rows_that_do_not_belong_to_x_are_refused(digits, pca, X_clean, message):
+def test_X_clean_that_does_not_fit_X_is_refused(digits, pca, X_clean, message):
     with pytest.raises(ValueError, match=message):
         ReconstructionDisplay.from_estimator(pca, digits, X_clean=X_clean)
     assert not plt.get_fignums()
 
 
-def test_clean_rows_with_other_columns_are_refused():
+def test_X_clean_with_other_columns_is_refused():
     X = load_wine(as_frame=True).data
     reducer = make_pipeline(StandardScaler(), PCA(3)).fit(X)
     with pytest.raises(ValueError, match="X_clean has the columns"):
         ReconstructionDisplay.from_estimator(reducer, X, X_clean=X.iloc[:, ::-1])
 
 
-def test_a_pipeline_that_ends_in_a_cleaner_is_brought_back_through_its_scaler(digits):
+def test_from_estimator_inverts_the_scaler_before_a_denoiser(digits):
     cleaner = DenoisingAutoencoder(8, output="reconstruction", **QUICK)
     pipeline = make_pipeline(StandardScaler(), cleaner).fit(255 * digits)
     display = ReconstructionDisplay.from_estimator(pipeline, 255 * digits)
     scaler = pipeline[0]
-    wanted = scaler.inverse_transform(pipeline.transform(255 * digits[:8]))
-    np.testing.assert_allclose(display.reconstructions, wanted, rtol=1e-5, atol=1e-4)
+    expected = scaler.inverse_transform(pipeline.transform(255 * digits[:8]))
+    np.testing.assert_allclose(display.reconstructions, expected, rtol=1e-5, atol=1e-4)
 
 
-# Units, names and shapes that pipelines and frames bring
+# Layout and style
 
 
-def test_a_table_of_a_pipeline_agrees_with_the_scores_behind_its_scaler():
-    X = load_wine().data * np.logspace(-6, 6, 13)
-    autoencoder = AutoencoderTransformer(3, **QUICK)
-    pipeline = make_pipeline(StandardScaler(), autoencoder).fit(X)
-    display = ReconstructionDisplay.from_estimator(pipeline, X, n_rows=len(X))
-    scores = autoencoder.score_samples(pipeline[0].transform(X))
-    np.testing.assert_allclose(display.errors_, -scores, rtol=1e-3)
-
-
-@pytest.mark.parametrize("scaler", [StandardScaler(), MaxAbsScaler()])
-def test_the_unit_of_a_column_does_not_rule_a_table(scaler):
-    X = load_iris().data
-    tables = []
-    for rows in X, X * [1e3, 1, 1e-3, 1e-9]:
-        reducer = make_pipeline(scaler, PCA(2)).fit(rows)
-        display = ReconstructionDisplay.from_estimator(reducer, rows)
-        tables.append(display.ax_.images[0].get_array())
-    np.testing.assert_allclose(*tables, rtol=1e-6)
-
-
-@pytest.mark.parametrize("form", [np.array, csr_array, pd.DataFrame, list])
-def test_variances_are_those_of_all_rows_and_1_for_a_constant_feature(form):
-    X = np.random.default_rng(0).normal(size=(50, 4)) * [1, 5, 0, 1e-3] + [0, 0, 0.1, 0]
-    given = [list(row) for row in X] if form is list else form(X)
-    scaler = StandardScaler(with_mean=False).fit(given)
-    display = ReconstructionDisplay.from_estimator(scaler, given, n_rows=3)
-    wanted = [*X[:, :2].var(axis=0), 1, X[:, 3].var()]
-    np.testing.assert_allclose(display.variances, wanted)
-
-
-def test_the_rows_of_a_frame_keep_their_names():
-    X = load_wine(as_frame=True).data
-    X.index = [f"bottle {i}" for i in range(len(X))]
-    pca = PCA(3).fit(X)
-    ax = ReconstructionDisplay.from_estimator(pca, X).ax_
-    names = list(X.index[:8])
-    assert texts(ax.get_yticklabels()) == names
-    display = drawn(ReconstructionDisplay.from_estimator(pca, X, kind="signal"))
-    titles = [panel.get_title("left").split(":")[0] for panel in display.axes_]
-    assert titles == [f"row {name}" for name in names]
-    frame = display.frame()
-    assert frame["row"].unique().tolist() == names
-    assert frame["feature"].unique().tolist() == list(X.columns)
-
-
-@pytest.mark.parametrize(
-    ("index", "wanted"),
-    [
-        (pd.date_range("2024-01-30", periods=300), ["2024-01-30", "2024-01-31"]),
-        (np.arange(300) / 4, ["0.0", "0.25"]),
-        (pd.MultiIndex.from_product([["a", "b"], range(150)]), ["a, 0", "a, 1"]),
-    ],
-)
-def test_any_index_names_the_first_rows(digits, index, wanted):
-    X = pd.DataFrame(digits, index=index).rename(columns=str)
-    pca = PCA(3).fit(X)
-    display = ReconstructionDisplay.from_estimator(pca, X, kind="table", n_rows=2)
-    np.testing.assert_array_equal(display.originals, digits[:2])
-    assert texts(display.ax_.get_yticklabels()) == wanted
-    images = drawn(
-        ReconstructionDisplay.from_estimator(pca, X, image_shape=(8, 8), n_rows=2)
-    )
-    assert [panel.get_title() for panel in images.axes_[0]] == wanted
-
-
-def on_images(**network):
-    return AutoencoderTransformer(2, batch_size=64, epochs=1, random_state=0, **network)
-
-
-def test_a_network_for_images_has_flat_rows_drawn_as_images(digits):
-    autoencoder = on_images(network=ConvNetwork((8, 8, 1), filters=(2,))).fit(digits)
-    pipeline = make_pipeline(MaxAbsScaler(), clone(autoencoder)).fit(digits)
-    search = GridSearchCV(pipeline, {"autoencodertransformer__n_components": [2]}, cv=2)
-    for estimator in autoencoder, pipeline, search.fit(digits):
-        display = ReconstructionDisplay.from_estimator(
-            estimator, digits, show_codes=True
-        )
-        assert display.originals.shape == (8, 8, 8, 1)
-        assert display.axes_.shape == (3, 8)
-
-
-def test_images_given_to_fit_have_flat_rows_drawn_as_images(digits):
-    autoencoder = on_images().fit(digits.reshape(-1, 8, 8))
-    display = ReconstructionDisplay.from_estimator(autoencoder, digits)
-    assert display.originals.shape == (8, 8, 8)
-
-
-def test_a_network_for_signals_has_rows_drawn_as_signals(digits):
-    network = ConvNetwork((64, 1), filters=(2,))
-    autoencoder = on_images(network=network).fit(digits)
-    for X in digits, digits[:, :, np.newaxis]:
-        display = ReconstructionDisplay.from_estimator(autoencoder, X)
-        assert display.axes_.shape == (8,)
-
-
-def test_another_kind_and_shape_than_the_network_has_can_be_asked_for(digits):
-    autoencoder = on_images(network=ConvNetwork((8, 8, 1), filters=(2,))).fit(digits)
-    display = ReconstructionDisplay.from_estimator(autoencoder, digits, kind="table")
-    assert display.ax_.images[0].get_array().shape == (8, 64)
-    display = ReconstructionDisplay.from_estimator(
-        autoencoder, digits, image_shape=(4, 16)
-    )
-    assert display.originals.shape == (8, 4, 16)
-
-
-def test_images_of_a_network_behind_another_number_of_features_are_not_taken(digits):
-    autoencoder = on_images(network=ConvNetwork((4, 4, 1), filters=(2,)))
-    pipeline = make_pipeline(PCA(16), autoencoder).fit(digits)
-    display = ReconstructionDisplay.from_estimator(pipeline, digits)
-    assert display.axes_.shape == (8,)
-
-
-# Space and style
-
-
-def test_long_names_leave_room_for_a_table_in_small_axes():
+def test_kind_table_shortens_long_names_in_a_small_ax():
     X = load_wine(as_frame=True).data
     X = X.rename(columns=lambda name: f"{name}, measured in the laboratory")
     X.index = [f"bottle {i} of the vineyard in the valley" for i in range(len(X))]
@@ -462,7 +346,7 @@ def test_long_names_leave_room_for_a_table_in_small_axes():
     assert display.ax_.get_window_extent().width > 50
 
 
-def test_the_errors_below_images_in_small_axes_stay_apart(digits, pca):
+def test_kind_image_has_errors_that_do_not_overlap_in_a_small_ax(digits, pca):
     _, axes = plt.subplots(2, 2, figsize=(8, 6), layout="constrained")
     display = drawn(
         ReconstructionDisplay.from_estimator(
@@ -475,7 +359,7 @@ def test_the_errors_below_images_in_small_axes_stay_apart(digits, pca):
     assert display.axes_[1, 0].get_ylabel() == "reconstruction,\nMSE"
 
 
-def test_keywords_restyle_images_codes_tables_and_signals(digits, pca):
+def test_image_kwargs_code_kwargs_and_line_kwargs_restyle_all_kinds(digits, pca):
     display = ReconstructionDisplay.from_estimator(
         pca,
         digits,
@@ -502,7 +386,7 @@ def test_keywords_restyle_images_codes_tables_and_signals(digits, pca):
         assert display.ax_.images[0].get_clim() == (0, 7)
 
 
-def test_the_frame_has_what_is_drawn_of_each_number(digits, noisy, pca):
+def test_frame_of_reconstructions_has_one_row_per_value(digits, noisy, pca):
     display = ReconstructionDisplay.from_estimator(
         pca, noisy, X_clean=digits, n_rows=3, kind="table"
     )
