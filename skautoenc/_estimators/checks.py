@@ -7,39 +7,10 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import _check_sample_weight
 
-from ..networks._layer_parameters import hidden_sizes
-
 # Training squares weighted gradients in float32, which reaches from 2**-126 to 2**128:
 # of the upper end half of the exponent is left to the gradients.
 _MAX_WEIGHT = 2.0**32
 _MIN_WEIGHT = 2.0**-63
-
-
-def check_dense_parameters(estimator):
-    """Check the parameters that shape the dense network, as far as Keras is not needed.
-
-    Raises
-    ------
-    TypeError
-        If the network is a class.
-    ValueError
-        Naming the parameter.
-    """
-    hidden_sizes(estimator.hidden_layer_sizes)
-    if isinstance(estimator.network, type):
-        name = estimator.network.__name__
-        raise TypeError(
-            f"network={name} is a class; give an object of it, such as {name}(...)."
-        )
-    if estimator.network == "dense":
-        return
-    for name in ("kernel_regularizer", "activity_regularizer", "tied_weights"):
-        if getattr(estimator, name):
-            raise ValueError(
-                f"{name}={getattr(estimator, name)!r} shapes the dense network "
-                "alone, but network is another. Give it to the network itself, or "
-                "use network='dense'."
-            )
 
 
 def checked_weights(sample_weight, X):
