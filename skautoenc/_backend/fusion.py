@@ -9,11 +9,12 @@ from .keras import load
 
 # Which pixel before up-sampling (the one before, the same, the one after) each of the
 # three taps reads, for the even and for the odd pixel after it.
-_READS = np.float32(
+_READS = np.array(
     [
         [[1, 0, 0], [0, 1, 1], [0, 0, 0]],
         [[0, 0, 0], [1, 1, 0], [0, 0, 1]],
-    ]
+    ],
+    np.float32,
 )
 
 

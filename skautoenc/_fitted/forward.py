@@ -1,5 +1,6 @@
 """Keras configs evaluated with NumPy: no framework call, no TensorFlow."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -128,7 +129,7 @@ class _Unsupported(Exception):
 
 
 class _Layer(NamedTuple):
-    function: callable  # (*inputs, *weights) -> output
+    function: Callable  # (*inputs, *weights) -> output
     n_weights: int = 0
     overwrites: bool = False  # whether it may write into its first input
 

@@ -35,6 +35,9 @@ class _OneBlasThread:
     """
 
     def __init__(self):
+        self.reset()
+
+    def reset(self):
         self._lock = threading.Lock()
         self._users, self._limit = 0, None
 
@@ -53,7 +56,7 @@ class _OneBlasThread:
 
 one_blas_thread = _OneBlasThread()
 if hasattr(os, "register_at_fork"):  # the threads that were inside are not there
-    os.register_at_fork(after_in_child=one_blas_thread.__init__)
+    os.register_at_fork(after_in_child=one_blas_thread.reset)
 
 
 @functools.cache

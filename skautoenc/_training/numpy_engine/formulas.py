@@ -1,5 +1,6 @@
 """Slopes, losses and optimizers of Keras, as the NumPy engine takes them."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +67,7 @@ class Loss(NamedTuple):
         The last activation, where `function` takes what enters it; None for any.
     """
 
-    function: callable
+    function: Callable
     factor: float
     activation: str | None = None
 
