@@ -1,0 +1,51 @@
+"""Private names of scikit-learn: the only file that an upgrade can break by them."""
+
+from typing import Any
+
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "StrOptions",
+    "_check_feature_names_in",
+    "_check_sample_weight",
+    "_fit_context",
+    "_get_output_config",
+    "_safe_indexing",
+    "fitted_attributes_html",
+    "has_callbacks",
+    "remove_callback_context",
+    "validate_parameters",
+]
+
+
+def validate_parameters(estimator: BaseEstimator) -> None:
+    """Raise if a parameter breaks the estimator's `_parameter_constraints`."""
+    estimator._validate_params()
+
+
+def fitted_attributes_html(estimator: BaseEstimator, doc_link: str = "") -> Any:
+    """Return the fitted attributes for the HTML display, without properties.
+
+    Only what the instance holds is shown, so that no property is computed for it.
+    """
+    shown = BaseEstimator()
+    vars(shown).update(vars(estimator))
+    attributes = shown._get_fitted_attr_html(doc_link)
+    attributes.estimator_class = type(estimator)
+    return attributes
+
+
+def has_callbacks(estimator: BaseEstimator) -> bool:
+    """Whether `set_callbacks` has given the estimator scikit-learn callbacks."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
+
+
+def remove_callback_context(estimator: BaseEstimator) -> None:
+    """Remove the reference to the callback context of a meta-estimator."""
+    vars(estimator).pop("_parent_callback_ctx", None)
