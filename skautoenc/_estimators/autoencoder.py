@@ -4,8 +4,7 @@ from dataclasses import KW_ONLY
 from numbers import Real
 from typing import ClassVar
 
-from sklearn.utils._param_validation import StrOptions
-
+from .._utils.sklearn_compat import StrOptions
 from ..networks._objectives import deterministic
 from .base import BaseAutoencoder
 from .parameters import Auto, Number, init_from_fields

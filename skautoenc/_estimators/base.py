@@ -3,14 +3,14 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array
@@ -61,11 +61,15 @@ from .parameters import (
     Activation,
     Auto,
     LearningRateSchedule,
+    MatrixLike,
     Network,
     Optimizer,
     Regularizer,
     init_from_fields,
+    validates_parameters,
 )
+
+Metric = Literal["mean_squared_error", "mean_absolute_error"]
 
 
 @init_from_fields
@@ -111,7 +115,7 @@ class BaseAutoencoder(
     _codes_are_exact: ClassVar[bool] = True
 
     @classmethod
-    def from_keras(cls, encoder, decoder, **params):
+    def from_keras(cls, encoder: Any, decoder: Any, **params: Any) -> Self:
         """Create a fitted estimator from trained Keras models.
 
         The models are not trained further. There is no ``mean_``, as the training data
@@ -169,7 +173,7 @@ class BaseAutoencoder(
             parts = build_pair((encoder, decoder), row_shape, None)
         encoder_, decoder_ = map(FittedNetwork.from_keras, parts)
         n_components = parts[0].output_shape[1]
-        estimator = cls(n_components, network=(encoder, decoder), **params)
+        estimator: Any = cls(n_components, network=(encoder, decoder), **params)
         estimator._validate_params()
         vars(estimator).update(
             _encoder=encoder_,
@@ -186,8 +190,15 @@ class BaseAutoencoder(
         )
         return estimator
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, sample_weight=None, X_val=None):
+    @validates_parameters
+    def fit(
+        self,
+        X: MatrixLike,
+        y: Any = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        X_val: MatrixLike | None = None,
+    ) -> Self:
         """Train the autoencoder to reproduce X.
 
         Parameters
@@ -489,7 +500,7 @@ class BaseAutoencoder(
         """Factors that follow from the rows, by penalty, and fitted attributes."""
         return {}, {}
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> NDArray[np.floating]:
         """Encode X.
 
         Parameters
@@ -506,7 +517,7 @@ class BaseAutoencoder(
         encoder = self._encoder
         return encoder(self._validate(X))
 
-    def inverse_transform(self, Z):
+    def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
         """Decode codes to rows.
 
         Parameters
@@ -524,7 +535,7 @@ class BaseAutoencoder(
         """
         self._check_is_fitted()
         decoder, width = self._decoder, self._n_features_out
-        codes = Z
+        codes: Any = Z
         if not finite_table(Z, width):
             codes = check_array(Z, dtype=float_types(Z), input_name="Z")
             check_range(codes, "Z")
@@ -536,7 +547,7 @@ class BaseAutoencoder(
         X = decoder(codes, self._dtype)
         return X if self._row_shape is None else X.reshape(-1, *self._row_shape)
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: MatrixLike) -> NDArray[np.floating]:
         """Encode and decode X.
 
         Parameters
@@ -556,8 +567,12 @@ class BaseAutoencoder(
         return X if row_shape is None else X.reshape(-1, *row_shape)
 
     def reconstruction_error(
-        self, X, *, per_feature=False, metric="mean_squared_error"
-    ):
+        self,
+        X: MatrixLike,
+        *,
+        per_feature: bool = False,
+        metric: Metric = "mean_squared_error",
+    ) -> NDArray[np.float64]:
         """Compute the error between X and its reconstruction.
 
         Parameters
@@ -591,7 +606,9 @@ class BaseAutoencoder(
             out[rows] = error if per_feature else error.mean(axis=1)
         return out
 
-    def score_samples(self, X, *, metric="mean_squared_error"):
+    def score_samples(
+        self, X: MatrixLike, *, metric: Metric = "mean_squared_error"
+    ) -> NDArray[np.float64]:
         """Compute the negative mean error of each row.
 
         A lower score means that a row is more likely to be an outlier.
@@ -620,7 +637,9 @@ class BaseAutoencoder(
         """
         return -self.reconstruction_error(X, metric=metric)
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(
+        self, X: MatrixLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Compute the explained variance ratio of the reconstruction of X.
 
         It is 1 - (sum of squared errors) / (sum of squared deviations from the mean of
@@ -659,19 +678,19 @@ class BaseAutoencoder(
         return explained.result(largest)
 
     @property
-    def encoder_(self):
+    def encoder_(self) -> Any:
         """Trained encoder as a Keras model; each access returns a new copy."""
         self._check_is_fitted()
         return self._encoder.to_keras()
 
     @property
-    def decoder_(self):
+    def decoder_(self) -> Any:
         """Trained decoder as a Keras model; each access returns a new copy."""
         self._check_is_fitted()
         return self._decoder.to_keras()
 
     @property
-    def autoencoder_(self):
+    def autoencoder_(self) -> Any:
         """Trained autoencoder as a Keras model; each access returns a new copy."""
         return chain(self.encoder_, self.decoder_)
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.validation import _check_sample_weight
+
+from .._utils.sklearn_compat import _check_sample_weight
 
 # Training squares weighted gradients in float32, which reaches from 2**-126 to 2**128:
 # of the upper end half of the exponent is left to the gradients.

@@ -4,19 +4,22 @@ import functools
 from collections.abc import Callable
 from dataclasses import KW_ONLY
 from numbers import Real
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils._set_output import _get_output_config
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .. import noise as corruptions
+from .._utils.sklearn_compat import (
+    StrOptions,
+    _check_feature_names_in,
+    _get_output_config,
+)
 from ..networks._objectives import deterministic
 from .base import BaseAutoencoder
-from .parameters import Auto, Number, init_from_fields
+from .parameters import Auto, MatrixLike, Number, init_from_fields, validates_parameters
 
 # The function of each kind of noise, and its maximum level.
 NOISES = {
@@ -290,8 +293,16 @@ class DenoisingAutoencoder(BaseAutoencoder):
         "output": [StrOptions({"code", "reconstruction"})],
     }
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, X_clean=None, sample_weight=None, X_val=None):
+    @validates_parameters
+    def fit(
+        self,
+        X: MatrixLike,
+        y: Any = None,
+        *,
+        X_clean: MatrixLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        X_val: MatrixLike | tuple[MatrixLike, MatrixLike] | None = None,
+    ) -> Self:
         """Train the autoencoder to reconstruct clean rows from noisy ones.
 
         Parameters
@@ -337,7 +348,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         self._keep(self._fit(X, y, sample_weight, X_val, X_clean))
         return self
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> NDArray[np.floating]:
         """Encode X, or denoise it if ``output="reconstruction"``.
 
         Parameters
@@ -360,7 +371,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         return X
 
     @available_if(_outputs_codes)
-    def inverse_transform(self, Z):
+    def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
         """Decode codes to rows.
 
         Available only if ``output="code"``.
@@ -378,7 +389,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
         """
         return super().inverse_transform(Z)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> NDArray[np.object_]:
         """Get the names of the columns that `transform` returns.
 
         Parameters
@@ -475,13 +488,13 @@ def _checked(noise, shift, X, rng, out):
     except Exception as error:
         error.add_note(
             f"Raised by noise={noise!r}, which is called with float32 rows and a "
-            "numpy.random.Generator and must return the corrupted rows."
+            "numpy.random.Generator, and must return the corrupted rows."
         )
         raise
     if noisy.shape != X.shape:
         raise ValueError(
-            f"noise={noise!r} was called with rows of shape {X.shape} and returned "
-            f"shape {noisy.shape}. It must return an array of the same shape."
+            f"noise={noise!r} was given rows of shape {X.shape} and returned "
+            f"{noisy.shape}. It must return as many rows with as many features."
         )
     if not np.isfinite(noisy).all():
         raise ValueError(f"noise={noise!r} returned values that are not finite.")

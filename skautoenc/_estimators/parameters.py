@@ -6,9 +6,13 @@ from dataclasses import field, make_dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, Protocol, TypeVar, dataclass_transform
 
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from numpy.typing import ArrayLike
+from scipy.sparse import sparray, spmatrix
+
+from .._utils.sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
 
 Estimator = TypeVar("Estimator")
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class LearningRateSchedule(Protocol):
@@ -24,6 +28,7 @@ class Optimizer(Protocol):
     def apply_gradients(self, grads_and_vars: Any, /) -> Any: ...
 
 
+MatrixLike = ArrayLike | sparray | spmatrix
 Auto = Literal["auto"]
 Activation = str | Callable | None
 Network = Literal["dense"] | Callable | tuple[Any, Any]
@@ -72,6 +77,11 @@ CONSTRAINTS = {
 }
 
 
+def validates_parameters(method: Method) -> Method:
+    """Check ``_parameter_constraints`` before a fit method runs."""
+    return _fit_context(prefer_skip_nested_validation=True)(method)
+
+
 @dataclass_transform(eq_default=False)
 def init_from_fields(cls: type[Estimator]) -> type[Estimator]:
     """Generate ``__init__`` from annotated class attributes, as `dataclass` does.
@@ -95,5 +105,6 @@ def init_from_fields(cls: type[Estimator]) -> type[Estimator]:
         )
         for name in names
     ]
-    cls.__init__ = make_dataclass(cls.__name__, fields).__init__  # type: ignore[misc]
+    template: Any = make_dataclass(cls.__name__, fields)
+    cls.__init__ = template.__init__  # type: ignore[method-assign]
     return cls

@@ -5,12 +5,13 @@ from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_scalar
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._fit.data import is_squared_error
 from .._fit.pca import noise_variance
+from .._utils.sklearn_compat import StrOptions
 from ..networks._objectives import variational
 from .base import BaseAutoencoder, generator
 from .parameters import Auto, Number, init_from_fields
@@ -253,7 +254,11 @@ class VariationalAutoencoder(BaseAutoencoder):
     # The decoder is trained on random codes.
     _codes_are_exact: ClassVar[bool] = False
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> NDArray[np.floating]:
         """Generate rows by decoding codes from the standard normal distribution.
 
         Parameters

@@ -461,7 +461,7 @@ def blank(X, rng):
         ),
         ({"noise": "salt_and_pepper", "noise_level": 2}, "noise='salt_and_pepper'"),
         ({"noise": "speckle"}, "noise"),
-        ({"noise": one_column}, r"shape \(300, 64\) and returned shape \(300, 1\)"),
+        ({"noise": one_column}, r"rows of shape \(300, 64\) and returned \(300, 1\)"),
         ({"noise": blank}, "returned values that are not finite"),
         ({"clip": (1, 0)}, r"clip must be True, False or .*got \(1, 0\)"),
         ({"clip": (0, 1, 2)}, "clip must be True, False or two numbers"),
