@@ -2,7 +2,7 @@
 
 from dataclasses import KW_ONLY
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -242,6 +242,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     """
 
     _: KW_ONLY
+    init: Literal["auto", "random"] = "auto"
     early_stopping: bool | Auto = False
     beta: float | Auto = "auto"
 

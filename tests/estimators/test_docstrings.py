@@ -1,5 +1,6 @@
 """Docstrings: complete, equal where they are shared, and true to the signatures."""
 
+import ast
 import inspect
 import re
 
@@ -71,7 +72,7 @@ def test_docstring_documents_the_parameters_of_the_signature(documented):
             assert default is None, parameter.name
         else:
             assert default is not None, parameter.name
-            assert eval(default) == parameter.default, parameter.name
+            assert ast.literal_eval(default) == parameter.default, parameter.name
 
 
 @pytest.mark.parametrize("documented", FUNCTIONS, ids=lambda f: f.__qualname__)
