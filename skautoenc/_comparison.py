@@ -1,10 +1,12 @@
-"""Reducers of any kind, measured side by side on the same held-out rows."""
+"""Comparison of dimensionality reducers by cross-validation."""
 
 import math
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from joblib.parallel import get_active_backend
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -28,93 +30,104 @@ _DOWNSTREAM_OF = {
 
 
 def compare_reducers(
-    reducers, X, y=None, *, cv=5, downstream=None, n_jobs=None, verbose=0
-):
-    """Measure reducers by cross-validation, all on the same splits.
+    reducers: dict[str, Any],
+    X: Any,
+    y: ArrayLike | None = None,
+    *,
+    cv: Any = 5,
+    downstream: Any = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> dict[str, NDArray[Any]]:
+    """Compare dimensionality reducers by cross-validation on the same splits.
 
-    A reducer is fitted on the training rows of a split. The held-out rows are encoded
-    and decoded, and the error of what comes back is measured. With `y`, a downstream
-    model is fitted on the codes of the training rows, and scored on those of the
-    held-out rows.
+    Each reducer is fitted on the training rows of a split, and its reconstruction error
+    is measured on the test rows. If `y` is given, a downstream model is fitted on the
+    codes of the training rows and scored on the codes of the test rows.
 
     Parameters
     ----------
     reducers : dict of str to estimator
-        Names and reducers: autoencoders, :class:`~sklearn.decomposition.PCA`,
-        pipelines, searches, or anything else with `fit` and `transform`. A reducer
-        without `inverse_transform` is measured by its downstream score alone. Clones
-        are fitted, the reducers themselves stay as they are.
+        Reducers by name: autoencoders, :class:`~sklearn.decomposition.PCA`, pipelines,
+        searches, or other estimators with `fit` and `transform`. For reducers without
+        `inverse_transform`, only the downstream score is measured. The reducers are
+        cloned before they are fitted.
 
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Or whatever else the reducers take, such as images of shape
-        (n_samples, height, width). Data frames stay data frames. Sparse matrices
-        become CSR, and errors are measured without making them dense whole.
+        Data, or other input that the reducers accept, such as images of shape
+        (n_samples, height, width). Data frames are passed as data frames. Sparse
+        matrices are converted to CSR, and to dense arrays in small blocks only.
 
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        What the downstream model predicts. It is also passed to the `fit` of the
-        reducers, as :class:`~sklearn.discriminant_analysis.LinearDiscriminantAnalysis`
-        needs it.
+        Target of the downstream model. It is also passed to the `fit` of the reducers,
+        as :class:`~sklearn.discriminant_analysis.LinearDiscriminantAnalysis` requires
+        it.
 
     cv : int, cross-validation generator or iterable, default=5
-        As in :func:`~sklearn.model_selection.cross_validate`. The splits are made
-        once. Whole numbers stratify by `y` where the downstream model is a
-        classifier.
+        Cross-validation splits, as in :func:`~sklearn.model_selection.cross_validate`.
+        An int is the number of folds, which are stratified if the downstream model is a
+        classifier. All reducers use the same splits.
 
     downstream : estimator, default=None
-        Model with `fit` and `score`. None takes
-        :class:`~sklearn.linear_model.LogisticRegression` where `y` holds classes and
-        :class:`~sklearn.linear_model.Ridge` where it holds numbers, on standardized
-        codes. Whole numbers count as classes, as in
+        Downstream model with `fit` and `score`. If None, it is
+        :class:`~sklearn.linear_model.LogisticRegression` for classes and
+        :class:`~sklearn.linear_model.Ridge` for continuous targets, on standardized
+        codes. Integers are classes, see
         :func:`~sklearn.utils.multiclass.type_of_target`.
 
     n_jobs : int, default=None
-        Fits at a time, over all reducers and splits. None means 1 unless in a
-        :func:`joblib.parallel_config` context. Fits that share the processor take
-        longer, each by itself.
+        Number of fits to run in parallel, over all reducers and splits. None means 1
+        unless in a :func:`joblib.parallel_config` context. Parallel fits compete for
+        the processor, which increases the measured times.
 
     verbose : int, default=0
-        Above 0, print a line as each fit is done. Joblib's ``"multiprocessing"``
-        backend hands results back only at the end, and lines come then.
+        If positive, a line is printed after each fit. With the ``"multiprocessing"``
+        backend of joblib, all lines are printed at the end.
 
     Returns
     -------
-    dict of ndarray of shape (n_reducers * n_splits,)
-        Ordered by reducer, then by split; ``pandas.DataFrame`` takes it as it is.
+    results : dict of str to ndarray of shape (n_reducers * n_splits,)
+        Measurements, sorted by reducer, then by split. Can be passed to
+        ``pandas.DataFrame``.
 
         ``reducer`` : str
             Name of the reducer.
         ``split`` : int
-            Number of the split, from 0.
+            Index of the split.
         ``n_components`` : int
-            Width of the code.
+            Number of components of the code.
         ``fit_time`` : float
-            Seconds taken by `fit`. The first that needs TensorFlow imports it.
+            Time of `fit` in seconds. The first fit that requires TensorFlow imports it.
         ``transform_time`` : float
-            Seconds taken to encode the held-out rows.
+            Time of `transform` on the test rows in seconds.
         ``test_mse`` : float
-            Mean squared error over all values of the held-out rows. NaN without an
-            inverse.
+            Mean squared error over all values of the test rows. NaN if the reducer has
+            no inverse.
         ``test_explained_variance`` : float
-            Share of variance explained: 1 - squared errors / squares around the mean
-            of the training rows. Rows without variance give 1 if they are
-            reconstructed up to the rounding of float32, else 0. NaN without an inverse.
+            Explained variance ratio: 1 - (sum of squared errors) / (sum of squared
+            deviations from the mean of the training rows). If the test rows do not
+            vary, it is 1 if they are reconstructed within the precision of float32,
+            and 0 otherwise. NaN if the reducer has no inverse.
         ``test_score`` : float
-            With `y`: score of the downstream model on the held-out rows.
+            Score of the downstream model on the test rows. Only if `y` is given.
 
     Raises
     ------
     TypeError
-        If `reducers` is not a dict, a name not a str, or if a reducer or `downstream`
-        is a class or lacks a method.
+        If `reducers` is not a dict, if a name is not a str, or if a reducer or
+        `downstream` is a class or lacks a method.
     ValueError
-        If `reducers` is empty, `X` and `y` differ in length, a reducer has no inverse
-        and there is no `y`, or there is a `downstream` and no `y`. Errors of a reducer
-        or of the downstream model are raised as they are, with a note that names the
-        reducer and the split.
+        If `reducers` is empty, if `X` and `y` have different lengths, or if `y` is
+        missing and a reducer has no inverse or `downstream` is given.
 
     See Also
     --------
-    sklearn.model_selection.cross_validate : The same for one estimator and its scores.
+    sklearn.model_selection.cross_validate : Cross-validation of one estimator.
+
+    Notes
+    -----
+    Errors of a reducer or of the downstream model are raised unchanged, with a note
+    that names the reducer and the split.
 
     Examples
     --------
@@ -142,24 +155,24 @@ def compare_reducers(
     if not splits:
         raise ValueError("cv gives no splits. It must give at least one.")
 
-    # Not every backend gives results one by one.
+    # Not every backend supports generators.
     backend, _ = get_active_backend()
     return_as = "generator_unordered" if backend.supports_return_generator else "list"
     rows = Parallel(n_jobs=n_jobs, return_as=return_as)(
         delayed(_measure)(name, split, reducer, downstream, X, y, *parts)
-        # By split first: a reducer that fails does so before the others have run long.
+        # By split first, so that a reducer that fails does so early.
         for split, parts in enumerate(splits)
         for name, reducer in reducers.items()
     )
     if verbose > 0:
-        rows = _reported(rows, len(splits) * len(reducers))
+        rows = _print_rows(rows, len(splits) * len(reducers))
     names = list(reducers)
     rows = sorted(rows, key=lambda row: (names.index(row["reducer"]), row["split"]))
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
 def check_reducers(reducers, y):
-    """Raise if `reducers` is no dict of names and reducers that can be measured."""
+    """Raise an error if `reducers` is not a dict of names and valid reducers."""
     if not isinstance(reducers, dict):
         raise TypeError(
             "reducers must be a dict of names and estimators, such as "
@@ -191,13 +204,13 @@ def _check_estimator(place, estimator, methods):
 
 def _nothing_to_measure(name):
     return ValueError(
-        f"reducers[{name!r}] has no inverse, so that only a downstream model can "
-        "measure it. Give y, or leave this reducer out."
+        f"reducers[{name!r}] has no inverse, so it can only be measured with a "
+        "downstream model. Give y, or remove this reducer."
     )
 
 
 def _downstream_for(y, downstream):
-    """The model to score codes with; None without y."""
+    """Return the model to score codes with, or None if there is no y."""
     if y is None:
         if downstream is not None:
             raise ValueError("downstream needs y to predict. Give y as well.")
@@ -208,14 +221,14 @@ def _downstream_for(y, downstream):
     kind = type_of_target(y, input_name="y")
     if kind not in _DOWNSTREAM_OF:
         raise ValueError(
-            f"y is of type {kind!r}, for which there is no default model. Give one as "
+            f"There is no default downstream model for y of type {kind!r}. Give one as "
             "downstream."
         )
     return make_pipeline(StandardScaler(), _DOWNSTREAM_OF[kind])
 
 
 def _measure(name, split, reducer, downstream, X, y, train, test):
-    """Fit a clone of one reducer on one split; return its row of the result."""
+    """Fit and measure a clone of one reducer on one split."""
     try:
         reducer = clone(reducer)
         targets = [] if y is None else [_safe_indexing(y, train)]
@@ -253,43 +266,43 @@ def _timed(function, *arguments):
 
 
 def _reconstruction(reducer, codes, X, train, test):
-    """Mean squared error and share of variance explained; NaN without an inverse."""
+    """Return the mean squared error and the explained variance ratio, or NaNs."""
     if not hasattr(reducer, "inverse_transform"):
         return np.nan, np.nan
-    mean = sum(table.sum(axis=0) for _, table in _tables(X, train)) / len(train)
+    mean = sum(block.sum(axis=0) for _, block in _blocks(X, train)) / len(train)
     explained = ExplainedVariance(len(mean))
-    errors = 0.0
-    for rows, wanted in _tables(X, test):
-        given = _table(reducer.inverse_transform(_safe_indexing(codes, rows)))
-        if given.shape != wanted.shape:
+    sum_of_squares = 0.0
+    for rows, expected in _blocks(X, test):
+        errors = _as_float64(reducer.inverse_transform(_safe_indexing(codes, rows)))
+        if errors.shape != expected.shape:
             raise ValueError(
-                f"inverse_transform gave an array of shape {given.shape} for rows of "
-                f"shape {wanted.shape}."
+                f"inverse_transform returned an array of shape {errors.shape} for rows "
+                f"of shape {expected.shape}."
             )
-        given -= wanted
-        errors += np.vdot(given, given)
-        explained.add(wanted, given, mean)
-    return errors / (len(test) * len(mean)), explained.result()
+        errors -= expected
+        sum_of_squares += np.vdot(errors, errors)
+        explained.add(expected, errors, mean)
+    return sum_of_squares / (len(test) * len(mean)), explained.result()
 
 
-def _tables(X, indices):
-    """Visit rows of X in blocks: which of `indices` they are, and their values.
+def _blocks(X, indices):
+    """Yield the positions and values of the rows with these indices, in blocks.
 
-    Blocks are copies, as reducers with ``copy=False`` write to what they are given.
+    Blocks are copies, as reducers with ``copy=False`` modify their input.
     """
     positions = np.arange(len(indices))
     for block in row_blocks(len(indices), math.prod(np.shape(X)[1:])):
-        yield positions[block], _table(_safe_indexing(X, indices[block]))
+        yield positions[block], _as_float64(_safe_indexing(X, indices[block]))
 
 
-def _table(rows):
-    """Rows in float64, whatever they came as."""
+def _as_float64(rows):
+    """Return rows as a float64 array of shape (n_samples, n_features)."""
     rows = to_dense(rows)
     return rows.reshape(len(rows), -1).astype(np.float64)
 
 
-def _reported(rows, n_rows):
-    """Print a line for each row as it comes, and pass it on."""
+def _print_rows(rows, n_rows):
+    """Yield rows of the result, and print a line for each."""
     for done, row in enumerate(rows, 1):
         measures = {"mse": row["test_mse"], "score": row.get("test_score", np.nan)}
         shown = [f"{key} {x:.4g}" for key, x in measures.items() if not np.isnan(x)]

@@ -1,6 +1,8 @@
-"""Keras layers of this package. `_backend.keras` imports them after Keras."""
+"""Custom Keras layers. Importing this module imports TensorFlow."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
@@ -8,21 +10,25 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("skautoenc")
 class TransposedDense(keras.layers.Layer):
-    """A dense layer that uses the transposed kernel of another, with its own bias.
+    """Dense layer that uses the transposed kernel of another dense layer.
 
-    Built from its config alone, as a loaded decoder is, it has a kernel of its own. So
-    Keras loads a saved autoencoder with ``compile=False`` only: the optimizer's state
-    is that of fewer weights.
+    The bias is not shared. If the layer is built from its config alone, as in a loaded
+    decoder, it has a separate kernel. Therefore, Keras can load a saved autoencoder
+    only with ``compile=False``: the state of the optimizer is for fewer weights.
 
     Parameters
     ----------
     units : int
-        Width of the output: that of the input of `source`.
+        Number of units, equal to the number of inputs of `source`.
 
-    activation : str or callable, default=None
+    activation : str, callable or None, default=None
+        Activation. If None, the layer is linear.
 
     source : keras.layers.Dense or None, default=None
-        Built; its kernel is used.
+        Built layer whose kernel is used. If None, the layer has a separate kernel.
+
+    **kwargs : dict
+        Arguments of ``keras.layers.Layer``.
 
     Examples
     --------
@@ -36,14 +42,21 @@ class TransposedDense(keras.layers.Layer):
     True
     """
 
-    def __init__(self, units, activation=None, *, source=None, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        activation: str | Callable | None = None,
+        *,
+        source: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.units = units
         self.activation = keras.activations.get(activation)
-        # Hidden, or Keras would count all of the source's weights as this layer's.
+        # In a namespace, so that Keras does not track the weights of the source here.
         self._source = SimpleNamespace(layer=source)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         source = self._source.layer
         if source is None:
             self.kernel = self.add_weight(
@@ -56,14 +69,14 @@ class TransposedDense(keras.layers.Layer):
         )
 
     def call(self, inputs):
-        """Map rows of shape (n, n_in) to (n, units)."""
+        """Map rows of shape (n_rows, n_inputs) to rows of shape (n_rows, units)."""
         outputs = keras.ops.matmul(inputs, keras.ops.transpose(self.kernel))
         return self.activation(outputs + self.bias)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,
@@ -73,12 +86,16 @@ class TransposedDense(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("skautoenc")
 class EncoderWithJacobian(keras.layers.Layer):
-    """An encoder that also gives the squared Frobenius norm of its Jacobian.
+    """Encoder with the squared Frobenius norm of its Jacobian as second output.
 
     Parameters
     ----------
     encoder : keras.Model
-        Maps (n, n_features) to (n, n_components).
+        Encoder from rows of shape (n_rows, n_features) to codes of shape
+        (n_rows, n_components).
+
+    **kwargs : dict
+        Arguments of ``keras.layers.Layer``.
 
     References
     ----------
@@ -86,25 +103,25 @@ class EncoderWithJacobian(keras.layers.Layer):
     Extraction", ICML (2011).
     """
 
-    def __init__(self, encoder, **kwargs):
-        # Or Keras's policy would cut the rows, and the norms, to its precision.
+    def __init__(self, encoder: Any, **kwargs: Any) -> None:
+        # Keras's dtype policy would reduce the precision of rows and norms.
         super().__init__(**{"dtype": "float32", **kwargs})
         self.encoder = encoder
 
     def call(self, inputs):
-        """Map rows of shape (n, n_features) to codes and norms, (n, 1)."""
-        # Each row stands once for each component, so that one backward pass, made of
-        # large products, gives the whole Jacobian.
+        """Map rows to codes, and to norms of shape (n_rows, 1)."""
+        # Each row is repeated for each component, so that one backward pass with large
+        # matrix products computes the whole Jacobian.
         n_rows, n_components = tf.shape(inputs)[0], self.encoder.output_shape[1]
         shape = (n_rows, n_components, inputs.shape[1])
         rows = tf.reshape(
             tf.broadcast_to(inputs[:, None], shape), (-1, inputs.shape[1])
         )
-        own_component = tf.tile(tf.eye(n_components), (n_rows, 1))
+        component_mask = tf.tile(tf.eye(n_components), (n_rows, 1))
         with tf.GradientTape() as tape:
             tape.watch(rows)
             codes = tf.cast(self.encoder(rows), tf.float32)
-            selected = tf.reduce_sum(codes * own_component)
+            selected = tf.reduce_sum(codes * component_mask)
         jacobian = tf.reshape(tape.gradient(selected, rows), shape)
         norms = tf.reduce_sum(tf.square(jacobian), axis=[1, 2])[:, None]
         return codes[::n_components], norms
@@ -112,12 +129,12 @@ class EncoderWithJacobian(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return self.encoder.compute_output_shape(input_shape), (input_shape[0], 1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         encoder = keras.saving.serialize_keras_object(self.encoder)
         return {**super().get_config(), "encoder": encoder}
 
     @classmethod
-    def from_config(cls, config):
-        """Build the layer from what `get_config` gave."""
-        encoder = keras.saving.deserialize_keras_object(config.pop("encoder"))
-        return cls(encoder, **config)
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Create the layer from the result of `get_config`."""
+        encoder = keras.saving.deserialize_keras_object(config["encoder"])
+        return cls(**{**config, "encoder": encoder})

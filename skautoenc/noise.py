@@ -1,57 +1,48 @@
-"""Corruptions of training data: NumPy functions of (X, level, rng).
+"""Functions that corrupt training data with noise.
 
-They draw for fixed blocks of rows, each from a generator of its own, so that several
-threads give the bits of one.
+Noise is drawn for fixed blocks of rows, each with a separate random generator, so that
+the result does not depend on the number of threads.
 """
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ._utils.blocks import row_blocks
 from ._utils.threads import run_in_threads
 
-
-def _by_blocks(corrupt_block):
-    """Let a function of (X, level, rng, out) corrupt whole arrays, on all threads."""
-
-    @functools.wraps(corrupt_block)
-    def corrupt(X, level, rng, out=None, **bounds):
-        if out is None:
-            out = np.empty(X.shape, np.float32)
-        blocks = row_blocks(len(X), 4 * X.shape[1])
-        seeds = rng.integers(2**63, size=len(blocks))
-
-        def block(rows, seed):
-            draws = np.random.Generator(np.random.SFC64(seed))
-            corrupt_block(X[rows], level, draws, out[rows], **bounds)
-
-        run_in_threads(block, blocks, seeds)
-        return out
-
-    del corrupt.__wrapped__  # the signature is the one above
-    return corrupt
+FloatArray = NDArray[np.float32]
 
 
-@_by_blocks
-def gaussian(X, level, rng, out):
-    """Add normal noise of standard deviation `level`.
+def gaussian(
+    X: FloatArray,
+    level: float,
+    rng: np.random.Generator,
+    out: FloatArray | None = None,
+) -> FloatArray:
+    """Add normal noise.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), float32
+    X : ndarray of shape (n_samples, n_features)
+        Rows, as float32.
+
     level : float
-        In units of X; at least 0.
+        Standard deviation of the noise in units of X, at least 0.
 
     rng : numpy.random.Generator
-    out : ndarray of the shape of X, float32, C-contiguous, or None, default=None
-        Written to, where given. Not X itself.
+        Random number generator.
+
+    out : ndarray of shape (n_samples, n_features) or None, default=None
+        C-contiguous float32 array to write the result to, other than X. If None, a new
+        array is allocated.
 
     Returns
     -------
-    ndarray of shape (n_samples, n_features), float32
+    X_noisy : ndarray of shape (n_samples, n_features)
+        Corrupted rows, as float32. It is `out`, if given.
 
     References
     ----------
@@ -66,8 +57,129 @@ def gaussian(X, level, rng, out):
     >>> round(float(gaussian(X, 0.5, np.random.default_rng(0)).std()), 2)
     0.5
     """
-    # Box and Muller's way: two uniform numbers become two normal ones, in place and,
-    # unlike NumPy's own, vectorised.
+    return _corrupt(_add_normal, X, level, rng, out)
+
+
+def masking(
+    X: FloatArray,
+    level: float,
+    rng: np.random.Generator,
+    out: FloatArray | None = None,
+    value: ArrayLike = 0.0,
+) -> FloatArray:
+    """Set each value to `value` with probability `level`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows, as float32.
+
+    level : float
+        Probability of setting a value, in [0, 1].
+
+    rng : numpy.random.Generator
+        Random number generator.
+
+    out : ndarray of shape (n_samples, n_features) or None, default=None
+        C-contiguous float32 array to write the result to, other than X. If None, a new
+        array is allocated.
+
+    value : float or ndarray of shape (n_features,), default=0.0
+        Value to set, which may differ between features.
+
+    Returns
+    -------
+    X_noisy : ndarray of shape (n_samples, n_features)
+        Corrupted rows, as float32. It is `out`, if given.
+
+    References
+    ----------
+    P. Vincent et al., "Extracting and Composing Robust Features with Denoising
+    Autoencoders", ICML (2008).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skautoenc.noise import masking
+    >>> X = np.ones((1000, 10), np.float32)
+    >>> round(float(masking(X, 0.3, np.random.default_rng(0)).mean()), 1)
+    0.7
+    """
+    return _corrupt(_set_value, X, level, rng, out, value)
+
+
+def salt_and_pepper(
+    X: FloatArray,
+    level: float,
+    rng: np.random.Generator,
+    out: FloatArray | None = None,
+    low: ArrayLike = 0.0,
+    high: ArrayLike = 1.0,
+) -> FloatArray:
+    """Set each value to `low` or `high` with probability ``level / 2`` each.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows, as float32.
+
+    level : float
+        Probability of setting a value, in [0, 1].
+
+    rng : numpy.random.Generator
+        Random number generator.
+
+    out : ndarray of shape (n_samples, n_features) or None, default=None
+        C-contiguous float32 array to write the result to, other than X. If None, a new
+        array is allocated.
+
+    low : float or ndarray of shape (n_features,), default=0.0
+        Low value (pepper), which may differ between features.
+
+    high : float or ndarray of shape (n_features,), default=1.0
+        High value (salt), which may differ between features.
+
+    Returns
+    -------
+    X_noisy : ndarray of shape (n_samples, n_features)
+        Corrupted rows, as float32. It is `out`, if given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skautoenc.noise import salt_and_pepper
+    >>> X = np.full((1000, 10), 0.5, np.float32)
+    >>> noisy = salt_and_pepper(X, 0.2, np.random.default_rng(0))
+    >>> [round(float(np.mean(noisy == value)), 1) for value in (0, 0.5, 1)]
+    [0.1, 0.8, 0.1]
+    """
+    return _corrupt(_set_low_or_high, X, level, rng, out, low, high)
+
+
+def _corrupt(
+    corrupt_block: Callable[..., None],
+    X: FloatArray,
+    level: float,
+    rng: np.random.Generator,
+    out: FloatArray | None,
+    *values: ArrayLike,
+) -> FloatArray:
+    """Corrupt blocks of rows on all threads."""
+    corrupted = np.empty(X.shape, np.float32) if out is None else out
+    blocks = row_blocks(len(X), 4 * X.shape[1])
+    seeds = rng.integers(2**63, size=len(blocks))
+
+    def corrupt(rows: slice, seed: int) -> None:
+        block_rng = np.random.Generator(np.random.SFC64(seed))
+        corrupt_block(X[rows], level, block_rng, corrupted[rows], *values)
+
+    run_in_threads(corrupt, blocks, seeds)
+    return corrupted
+
+
+def _add_normal(X, level, rng, out):
+    # The Box-Muller transform, which is vectorized, unlike NumPy's method. It turns
+    # pairs of uniform numbers into pairs of normal ones, in place.
     values = out.reshape(-1)
     rng.random(out=values, dtype=np.float32)
     half = values.size // 2
@@ -85,73 +197,12 @@ def gaussian(X, level, rng, out):
     out += X
 
 
-@_by_blocks
-def masking(X, level, rng, out, value=0.0):
-    """Set each value to `value` with probability `level`.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features), float32
-    level : float
-        In [0, 1].
-
-    rng : numpy.random.Generator
-    out : ndarray of the shape of X, float32, C-contiguous, or None, default=None
-        Written to, where given. Not X itself.
-
-    value : float or ndarray of shape (n_features,), default=0
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features), float32
-
-    References
-    ----------
-    P. Vincent et al., "Extracting and Composing Robust Features with Denoising
-    Autoencoders", ICML (2008).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skautoenc.noise import masking
-    >>> X = np.ones((1000, 10), np.float32)
-    >>> round(float(masking(X, 0.3, np.random.default_rng(0)).mean()), 1)
-    0.7
-    """
+def _set_value(X, level, rng, out, value):
     out[:] = X
     np.copyto(out, value, where=rng.random(X.shape, np.float32) < np.float32(level))
 
 
-@_by_blocks
-def salt_and_pepper(X, level, rng, out, low=0.0, high=1.0):
-    """Set each value to `low` or `high` with probability ``level / 2`` each.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features), float32
-    level : float
-        In [0, 1].
-
-    rng : numpy.random.Generator
-    out : ndarray of the shape of X, float32, C-contiguous, or None, default=None
-        Written to, where given. Not X itself.
-
-    low, high : float or ndarray of shape (n_features,), default=0, 1
-        Pepper and salt.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features), float32
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skautoenc.noise import salt_and_pepper
-    >>> X = np.full((1000, 10), 0.5, np.float32)
-    >>> noisy = salt_and_pepper(X, 0.2, np.random.default_rng(0))
-    >>> [round(float(np.mean(noisy == value)), 1) for value in (0, 0.5, 1)]
-    [0.1, 0.8, 0.1]
-    """
+def _set_low_or_high(X, level, rng, out, low, high):
     draw = rng.random(X.shape, np.float32)
     out[:] = X
     np.copyto(out, low, where=draw < level / 2)

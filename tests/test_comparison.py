@@ -341,7 +341,7 @@ class Halved(TransformerMixin, BaseEstimator):
         (
             Halved(),
             None,
-            r"inverse_transform gave .* \(150, 32\) for rows of .* \(150, 64\)",
+            r"inverse_transform returned .* \(150, 32\) for rows of .* \(150, 64\)",
         ),
         (KernelPCA(2), None, r"reducers\['second'\] has no inverse, .* Give y"),
     ],

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 # Axes: parity of the output pixel (even, odd), input pixel before upsampling (previous,
 # same, next), kernel tap. 1 where the tap reads that input pixel.
-_TAPS_BY_PIXEL = np.float32(
+_TAPS_BY_PIXEL = np.array(
     [
         [[1, 0, 0], [0, 1, 1], [0, 0, 0]],
         [[0, 0, 0], [1, 1, 0], [0, 0, 1]],
-    ]
+    ],
+    np.float32,
 )
 
 

@@ -1,59 +1,220 @@
 """AutoencoderTransformer."""
 
+from dataclasses import KW_ONLY
 from numbers import Real
-
-from sklearn.utils._param_validation import StrOptions
+from typing import ClassVar
 
 from .._fit.augmentation import AugmentationOptions
+from .._utils.sklearn_compat import StrOptions
 from ..networks._objectives import Reconstruction
 from .base import BaseAutoencoder
-from .parameters import Number, documented
+from .parameters import Auto, Number, init_from_fields
 
 
-@documented
+@init_from_fields
 class AutoencoderTransformer(BaseAutoencoder):
     """Dimensionality reduction with an autoencoder.
 
-    An encoder maps each row to a code of `n_components` numbers, and a decoder maps
-    the code back; both are trained together so that what comes back is close to what
-    went in. It is used like :class:`sklearn.decomposition.PCA`: in a pipeline, in a
-    search, beside other reducers.
+    An encoder maps each row to a code of `n_components` numbers, and a decoder maps the
+    code back to a row. Both are trained together to minimize the reconstruction loss.
+    The estimator has the methods of :class:`sklearn.decomposition.PCA` and can replace
+    it in pipelines and searches.
 
     Parameters
     ----------
-    <parameters>
+    n_components : int or None, default=2
+        Number of components of the code. If None, it is the width of the network's
+        code, such as the size of the feature map of a :class:`ConvNetwork`.
+
+    network : {"dense"}, DenseNetwork, ConvNetwork, callable or tuple, default="dense"
+        Network to train:
+
+        - ``"dense"`` builds fully connected layers. The parameters from
+          `hidden_layer_sizes` to `tied_weights` apply to this network only.
+        - A network object or a callable
+          ``(input_shape, n_components) -> (encoder, decoder)`` builds two Keras
+          models. `input_shape` is ``(n_features,)``, or the shape of one image if X
+          holds images.
+        - Existing Keras models are given as ``(encoder, decoder)`` or as
+          ``(model, "name of the code layer")``. They are copied, and training starts
+          from their weights.
+
+        Rows are reshaped for models that take images. Custom functions and layers,
+        here and in the parameters below, must be registered with
+        ``keras.saving.register_keras_serializable``.
+
+    hidden_layer_sizes : int or sequence of int, default=(128, 64)
+        Number of units in each hidden layer of the encoder. The decoder has the same
+        layers in reverse order. ``()`` gives a single-layer autoencoder, and 16 means
+        ``(16,)``.
+
+    activation : str, callable or None, default="relu"
+        Activation of the hidden layers: the name of a Keras activation, or a callable.
+        If None, the layers are linear.
+
+    code_activation : str, callable or None, default="linear"
+        Activation of the code. If None, it is linear.
+
+    output_activation : str, callable or None, default="linear"
+        Activation of the reconstruction. If None, it is linear. ``"sigmoid"`` is
+        suitable for data in [0, 1].
+
+    kernel_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on the kernels of all layers. A number is the strength of an L2 penalty.
+        ``{"l1": 1e-5, "l2": 1e-4}``, with one key or both, is equivalent to
+        ``keras.regularizers.L1L2(1e-5, 1e-4)``. The names ``"l1"`` and ``"l2"`` mean a
+        strength of 0.01, which is high. If None, there is no penalty.
+
+    activity_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on the code, specified like `kernel_regularizer`. ``"l1"`` gives a
+        sparse autoencoder.
+
+    tied_weights : bool, default=False
+        Whether the decoder uses the transposed kernels of the encoder. In the Keras
+        models of a fitted estimator, the decoder has copies of them.
+
+    init : {"auto", "pca", "random"}, default="auto"
+        Initial weights:
+
+        - ``"pca"``: the network is initialized to reproduce PCA. It gets a linear path
+          beside the hidden layers, which contribute zero at first. Requires a linear
+          code and output, ``tied_weights=False``, and no more components than samples
+          or features.
+        - ``"random"``: the weights are random, and there is no linear path.
+        - ``"auto"``: ``"pca"`` if its requirements are met, otherwise random weights.
+
+        If models are given as `network`, ``"auto"`` and ``"random"`` keep their
+        weights.
+
+    loss : str, keras.losses.Loss or callable, default="mean_squared_error"
+        Reconstruction loss: any Keras loss, or a callable ``(targets, outputs)`` that
+        returns one loss per row.
+
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+        Any Keras optimizer. An instance is copied and never modified.
+
+    learning_rate : float, keras LearningRateSchedule or None, default=None
+        Learning rate. If None, the optimizer's default is used, which is 0.001 for
+        Adam. When training starts from PCA, a constant learning rate is annealed to
+        zero with a cosine schedule.
+
+    batch_size : int or "auto", default="auto"
+        Number of rows in a training step. ``"auto"`` means ``n_samples // 32``, at
+        least 32 and at most 256.
+
+    epochs : int or "auto", default="auto"
+        Maximum number of passes over the data. ``"auto"`` means about 6000 training
+        steps, in at least 30 and at most 1000 epochs.
+
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out a validation set and stop training when the validation loss
+        stops improving. The weights of the best epoch are restored, including the
+        initial ones (epoch 0). If these are PCA, it is fitted again on all rows. A
+        held-out row whose initial error exceeds ten times the median gets a lower
+        weight, so that it does not dominate the validation loss.
+
+        ``"auto"`` means True if training starts from PCA and there are at least 10
+        distinct rows, or `X_val`. At least 10 distinct rows, or a quarter if there are
+        fewer than 40, are held out. With a squared-error loss, the trained network
+        replaces PCA only if it is significantly better (one-sided paired t-test, 5 %
+        level).
+
+    validation_fraction : float, default=0.1
+        Fraction of the distinct rows to hold out as validation set if `early_stopping`
+        is used. Must be between 0 and 1.
+
+    n_iter_no_change : int or "auto", default="auto"
+        Number of epochs without a lower validation loss after which early stopping ends
+        training. ``"auto"`` means a fifth of `epochs`, at least 10.
+
+    callbacks : list of keras.callbacks.Callback or None, default=None
+        Keras callbacks, called as in ``Model.fit``. Callbacks that act once per epoch
+        do not change how training runs. Callbacks with methods for batches or
+        for validation require ``Model.fit``, which is slower and draws different
+        noise. The optimizer that callbacks see has the learning rate, but no moments.
+        Callbacks of scikit-learn are registered with `set_callbacks` instead.
+
+    warm_start : bool, default=False
+        Whether to continue from the weights of the previous fit, with the same
+        held-out rows, instead of new weights.
+
+    verbose : int, default=0
+        Number of epochs between two printed lines. The last line gives the epoch whose
+        weights are kept, and the reason. If 0, nothing is printed.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, validation set, order of the rows and noise. Pass
+        an int for results that are bitwise reproducible on the same machine with the
+        same number of threads.
 
     contractive : float, default=0.0
-        Strength of the penalty on the squared Frobenius norm of the code's Jacobian,
-        the mean over rows: a contractive autoencoder. ``history_`` then has
-        ``reconstruction_loss`` and ``contractive_loss`` too. A step then takes each
-        row as often as the code has components.
+        Strength of the penalty on the squared Frobenius norm of the Jacobian of the
+        code, averaged over rows. A positive value gives a contractive autoencoder;
+        ``history_`` then has ``reconstruction_loss`` and ``contractive_loss`` too. Each
+        training step evaluates every row once per component.
 
     mixup : bool or "auto", default="auto"
-        Train on points between each row and another one, drawn anew in every epoch,
-        which reduces overfitting to individual samples. ``history_["loss"]``
-        is then that of such points. ``"auto"`` does so where training starts at PCA,
-        with at most 10000 rows.
+        Whether to train on random points between pairs of rows, drawn in each epoch,
+        which reduces overfitting to individual samples. ``history_["loss"]`` is then
+        the loss of these points. ``"auto"`` means True if training starts from PCA with
+        at most 10000 rows.
 
     Attributes
     ----------
-    <attributes>
+    encoder_, decoder_, autoencoder_ : keras.Model
+        Trained models. Each access builds a new copy, so keep a reference to change
+        one: ``encoder = autoencoder.encoder_``. A copy is built, and
+        ``encoder.export("folder")`` can be called directly. The models take float32
+        rows, so they are less exact than the estimator on data whose mean is many
+        standard deviations from 0.
+
+    history_ : dict of str to list of float
+        Losses after each epoch: ``loss``, and ``val_loss`` if there is a validation
+        set. With regularizers, also the terms that sum to the loss:
+        ``reconstruction_loss``, ``kernel_regularization_loss`` (penalties on weights)
+        and ``activity_regularization_loss`` (penalties on outputs, and losses that
+        layers add).
+
+    n_iter_ : int
+        Number of epochs run.
+
+    best_epoch_ : int
+        Epoch whose weights early stopping kept, 0 for the initial weights. Equal to
+        `n_iter_` without early stopping.
+
+    mixup_ : bool
+        Whether training used points between pairs of rows. ``history_["loss"]`` is then
+        the loss of these points, and not comparable with ``history_["val_loss"]``.
+
+    n_components_ : int
+        Number of components of the code.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean of the training data, which `score` uses as a baseline.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during fit. Defined only if X has feature names that are
+        all strings.
 
     See Also
     --------
-    compare_reducers : Sets it beside PCA and others.
-    sklearn.decomposition.PCA : The linear autoencoder, in closed form.
-    DenoisingAutoencoder : Learns to undo a corruption.
-    VariationalAutoencoder : Learns codes that new rows can be drawn from.
+    compare_reducers : Compare reducers by cross-validation.
+    sklearn.decomposition.PCA : The optimal linear autoencoder, in closed form.
+    DenoisingAutoencoder : Autoencoder that learns to remove noise.
+    VariationalAutoencoder : Autoencoder that can generate new rows.
 
     Notes
     -----
-    A fit does not depend on the order of the rows of X: they are put into an order of
-    their own before they are shuffled, unless they are many (see `fit`).
+    The result of a fit does not depend on the order of the rows of X, unless X is large
+    (see `fit`): rows are sorted by a hash of their values before they are shuffled.
 
-    Small dense networks are trained without TensorFlow. A fitted estimator holds NumPy
-    arrays and a string: unless a parameter is a Keras object, it is pickled and loaded
-    without TensorFlow, and dense networks encode without it too.
+    Small dense networks are trained without TensorFlow. A fitted estimator stores its
+    weights as NumPy arrays and its architecture as a string. Unless a parameter is a
+    Keras object, it can be pickled and loaded without TensorFlow. `transform` does not
+    need TensorFlow for dense networks.
 
     References
     ----------
@@ -78,66 +239,15 @@ class AutoencoderTransformer(BaseAutoencoder):
     True
     """
 
-    _parameter_constraints: dict = {
+    _: KW_ONLY
+    contractive: float = 0.0
+    mixup: bool | Auto = "auto"
+
+    _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
         "contractive": [Number(Real, 0, None, closed="left")],
         "mixup": [StrOptions({"auto"}), "boolean"],
     }
-
-    def __init__(
-        self,
-        n_components=2,
-        *,
-        network="dense",
-        hidden_layer_sizes=(128, 64),
-        activation="relu",
-        code_activation="linear",
-        output_activation="linear",
-        kernel_regularizer=None,
-        activity_regularizer=None,
-        tied_weights=False,
-        init="auto",
-        loss="mean_squared_error",
-        optimizer="adam",
-        learning_rate=None,
-        batch_size="auto",
-        epochs="auto",
-        early_stopping="auto",
-        validation_fraction=0.1,
-        n_iter_no_change="auto",
-        callbacks=None,
-        warm_start=False,
-        verbose=0,
-        random_state=None,
-        contractive=0.0,
-        mixup="auto",
-    ):
-        super().__init__(
-            n_components,
-            network=network,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            code_activation=code_activation,
-            output_activation=output_activation,
-            kernel_regularizer=kernel_regularizer,
-            activity_regularizer=activity_regularizer,
-            tied_weights=tied_weights,
-            init=init,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            epochs=epochs,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            callbacks=callbacks,
-            warm_start=warm_start,
-            verbose=verbose,
-            random_state=random_state,
-        )
-        self.contractive = contractive
-        self.mixup = mixup
 
     def _objective(self):
         return Reconstruction(self.contractive)

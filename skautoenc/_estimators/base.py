@@ -1,8 +1,12 @@
-"""BaseAutoencoder: fit, transform, inverse_transform and the scores."""
+"""Base class of the autoencoders: parameters, fit, transform and scores."""
 
 import functools
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -26,15 +30,25 @@ from .._utils.blocks import row_blocks
 from .._utils.metrics import METRICS, ExplainedVariance
 from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import (
-    _fit_context,
     fitted_attributes_html,
     validate_parameters,
 )
 from ..networks import DenseNetwork
+from ..networks._layer_parameters import hidden_sizes, regularizer
 from ..networks._objectives import chain
 from ..networks._resolve import build_pair, given_shape, to_picklable
-from .checks import check_dense_parameters
-from .parameters import CONSTRAINTS
+from .parameters import (
+    CONSTRAINTS,
+    Activation,
+    Auto,
+    LearningRateSchedule,
+    MatrixLike,
+    Network,
+    Optimizer,
+    Regularizer,
+    init_from_fields,
+    validates_parameters,
+)
 from .validation import (
     flatten_rows,
     validate_codes,
@@ -46,97 +60,82 @@ from .validation import (
 # Parts of an objective, kept in attributes of these names with a leading underscore.
 PARTS = ("encoder", "decoder", "log_variance")
 
+Metric = Literal["mean_squared_error", "mean_absolute_error"]
 
+
+@init_from_fields
 class BaseAutoencoder(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     CallbackSupportMixin,
     BaseEstimator,
 ):
-    """Parameters and methods of all autoencoders.
+    """Base class of the autoencoders.
 
-    A subclass adds parameters, and defines `_objective` and `_augmentation`.
+    Annotated class attributes are the parameters. A subclass adds keyword-only ones,
+    overrides defaults, and defines the objective.
     """
 
-    _parameter_constraints: dict = CONSTRAINTS
+    n_components: int | None = 2
+    _: KW_ONLY
+    network: Network = "dense"
+    hidden_layer_sizes: int | Sequence[int] = (128, 64)
+    activation: Activation = "relu"
+    code_activation: Activation = "linear"
+    output_activation: Activation = "linear"
+    kernel_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = None
+    tied_weights: bool = False
+    init: Literal["auto", "pca", "random"] = "auto"
+    loss: str | Callable = "mean_squared_error"
+    optimizer: str | Optimizer = "adam"
+    learning_rate: float | LearningRateSchedule | None = None
+    batch_size: int | Auto = "auto"
+    epochs: int | Auto = "auto"
+    early_stopping: bool | Auto = "auto"
+    validation_fraction: float = 0.1
+    n_iter_no_change: int | Auto = "auto"
+    callbacks: Sequence[Any] | None = None
+    warm_start: bool = False
+    verbose: int = 0
+    random_state: int | np.random.RandomState | None = None
 
-    def __init__(
-        self,
-        n_components,
-        *,
-        network,
-        hidden_layer_sizes,
-        activation,
-        code_activation,
-        output_activation,
-        kernel_regularizer,
-        activity_regularizer,
-        tied_weights,
-        init,
-        loss,
-        optimizer,
-        learning_rate,
-        batch_size,
-        epochs,
-        early_stopping,
-        validation_fraction,
-        n_iter_no_change,
-        callbacks,
-        warm_start,
-        verbose,
-        random_state,
-    ):
-        self.n_components = n_components
-        self.network = network
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.code_activation = code_activation
-        self.output_activation = output_activation
-        self.kernel_regularizer = kernel_regularizer
-        self.activity_regularizer = activity_regularizer
-        self.tied_weights = tied_weights
-        self.init = init
-        self.loss = loss
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
+    _parameter_constraints: ClassVar[dict] = CONSTRAINTS
 
     @classmethod
-    def from_keras(cls, encoder, decoder, **params):
-        """Return a fitted estimator around models that were trained elsewhere.
+    def from_keras(cls, encoder: Any, decoder: Any, **params: Any) -> Self:
+        """Create a fitted estimator from trained Keras models.
 
-        Nothing is trained. There is no ``mean_``, as the training data are not known:
-        `score` measures around the mean of the rows it is given.
+        The models are not trained further. There is no ``mean_``, as the training data
+        are not available: `score` uses the mean of the rows it is called with.
 
         Parameters
         ----------
-        encoder, decoder : keras.Model
-            Trained models, from rows to codes and back. They are copied. Where the
-            encoder takes images, `inverse_transform` and `sample` give images. One
-            model and the name of its code layer do as well: ``(model, "code")``.
+        encoder : keras.Model
+            Trained model from rows to codes. It is copied. If it takes images,
+            `inverse_transform` and `sample` return images. If `decoder` is a str, the
+            whole autoencoder.
+
+        decoder : keras.Model or str
+            Trained model from codes to rows, which is copied, or the name of the code
+            layer if `encoder` is the whole autoencoder.
 
         **params : dict
-            Parameters of the estimator, other than `n_components` and `network`.
+            Parameters of the estimator, except `n_components` and `network`.
 
         Returns
         -------
         estimator : object
+            Fitted estimator.
 
         Raises
         ------
         TypeError
-            If one of the two is not a Keras model, nor the name of a layer.
+            If `encoder` is not a Keras model, or `decoder` is neither a Keras model nor
+            the name of a layer.
         ValueError
-            If the models do not fit together, are not built, or cannot be built again
-            from their config.
+            If the models do not fit together, are not built, or cannot be rebuilt from
+            their config.
 
         Examples
         --------
@@ -154,8 +153,8 @@ class BaseAutoencoder(
             given_shape("decoder", decoder)
         elif decoder not in [layer.name for layer in encoder.layers]:
             raise TypeError(
-                "decoder must be a Keras model, or the name of the code layer of the "
-                f"first one; got the str {decoder!r}, and the layers are "
+                "decoder must be a Keras model, or the name of the code layer of "
+                f"encoder; got the str {decoder!r}, and the layers are "
                 f"{[layer.name for layer in encoder.layers]}."
             )
         with isolated(0):
@@ -175,51 +174,61 @@ class BaseAutoencoder(
         )
         return estimator
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, sample_weight=None, X_val=None):
+    @validates_parameters
+    def fit(
+        self,
+        X: MatrixLike,
+        y: Any = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        X_val: MatrixLike | None = None,
+    ) -> Self:
         """Train the autoencoder to reproduce X.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, or images of shape (n_samples, height, width) or
-            (n_samples, height, width, channels), which count as rows of their
-            pixels. Trained on as float32; CSR and CSC matrices are never made dense
-            whole. From 2**18 rows or 1 GiB on, rows are visited in shuffled blocks of
-            32 KiB, so that a float32 memory map may be larger than memory; other
+            Training data. Images of shape (n_samples, height, width) or
+            (n_samples, height, width, channels) are also accepted, and treated as rows
+            of pixels. Training uses float32. Sparse matrices are converted to dense
+            arrays in small blocks only.
+
+            From 2**18 rows or 1 GiB on, rows are visited in shuffled blocks of 32 KiB,
+            so that a float32 memory map may be larger than memory. Arrays of other
             types are copied.
 
         y : Ignored
-            Present for API consistency by convention.
+            Not used, present for API consistency by convention.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each row counts. Whole weights up to 10 are exactly as if the
-            row stood in X so often; what is left of a fraction, or above 10, weights
-            the row's loss. Weights well below 1 act like a smaller learning rate:
-            scale them to a mean of 1. Of data visited in blocks, all of a weight
-            weights the row's loss.
+            Weights of the rows. If None, all weights are 1. A row with an integer
+            weight w <= 10 is repeated w times per epoch. The fractional part of a
+            weight, and any weight above 10, scales the loss of the row instead, as do
+            all weights if X is visited in blocks. Small weights have the effect of a
+            smaller learning rate, so scale the weights to a mean of 1.
 
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Rows whose loss is measured after every epoch (``history_["val_loss"]``).
-            Where `early_stopping` is at work they take the place of the split. In a
-            pipeline they are not scaled by the steps before, unless it has
+            Validation set, whose loss is measured after each epoch
+            (``history_["val_loss"]``). If given, `early_stopping` uses it and does not
+            hold out rows of X. A pipeline does not transform it, unless it has
             ``transform_input=["X_val"]`` and metadata routing is enabled.
 
         Returns
         -------
         self : object
+            Fitted estimator.
 
         Raises
         ------
         ValueError
-            If the input or a parameter is not valid, or if training diverges. The
-            estimator is then as it was before the call.
+            If the input or a parameter is invalid, or if training diverges. The
+            estimator is not modified in this case.
         """
         return self._fit_and_keep(X, y, sample_weight, X_val)
 
     def _fit_and_keep(self, X, y, sample_weight, X_val, X_clean=None):
         """Fit the estimator, and set its fitted attributes if the fit succeeds."""
-        check_dense_parameters(self)
+        self._check_params()
         data = validate_training_data(self, X, sample_weight, X_val, X_clean)
         options = self._fit_options(data.X.shape[0])
         streams = RandomStreams.from_random_state(self.random_state)
@@ -275,6 +284,41 @@ class BaseAutoencoder(
             callbacks=tuple(self.callbacks or ()),
             verbose=self.verbose,
         )
+
+    def _check_params(self) -> None:
+        """Check parameters beyond ``_parameter_constraints``, before X is read.
+
+        Subclasses extend it. Whether a name or an object is valid in Keras is checked
+        when Keras uses it.
+
+        Raises
+        ------
+        TypeError
+            If the network is a class.
+        ValueError
+            If a parameter is out of range, or does not fit another one.
+        """
+        hidden_sizes(self.hidden_layer_sizes)
+        for name in ("kernel_regularizer", "activity_regularizer"):
+            regularizer(name, getattr(self, name))
+        if isinstance(self.network, type):
+            name = self.network.__name__
+            raise TypeError(
+                f"network={name} is a class. Give an instance, such as {name}(...)."
+            )
+        if self.network == "dense":
+            if self.n_components is None:
+                raise ValueError(
+                    "n_components=None requires a network that determines the width of "
+                    "its code, such as ConvNetwork. Set n_components to a number."
+                )
+            return
+        for name in ("kernel_regularizer", "activity_regularizer", "tied_weights"):
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} applies only to network='dense'. "
+                    "Set it in the given network instead."
+                )
 
     def _network(self):
         """Return the network; the flat parameters describe a `DenseNetwork`."""
@@ -339,37 +383,38 @@ class BaseAutoencoder(
                 vars(self).pop(name)
         vars(self).update(attributes)
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> NDArray[np.floating]:
         """Encode X.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Or images, as in `fit`.
+            Rows or images, as in `fit`.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_components), float32
-            What the encoder gives: rows are centred before they are cut to float32, so
-            codes need no more.
+        Z : ndarray of shape (n_samples, n_components)
+            Codes, as float32. Rows are centred before they are converted to float32.
         """
         self._check_is_fitted()
         encoder = self._encoder
         return encoder(validate_rows(self, X))
 
-    def inverse_transform(self, Z):
-        """Decode codes back to the features.
+    def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
+        """Decode codes to rows.
 
         Parameters
         ----------
         Z : array-like of shape (n_samples, n_components)
+            Codes.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features)
-            Images, where `fit` was given images. float64 where `fit` was given that, or
-            integers that float32 does not hold, so that steps of a pipeline before this
-            one can undo what they did to large values; else float32.
+        X : ndarray of shape (n_samples, n_features)
+            Reconstructions, in the shape of images if `fit` was called with images. The
+            type is float64 if X was float64 or integers that float32 cannot represent,
+            so that previous steps of a pipeline can invert their transformation
+            exactly. Otherwise it is float32.
         """
         self._check_is_fitted()
         decoder, width = self._decoder, self._n_features_out
@@ -377,17 +422,18 @@ class BaseAutoencoder(
         X = decoder(codes, self._dtype)
         return X if self._row_shape is None else X.reshape(-1, *self._row_shape)
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: MatrixLike) -> NDArray[np.floating]:
         """Encode and decode X.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows or images, as in `fit`.
 
         Returns
         -------
-        ndarray of the shape of X
-            Of the type that `inverse_transform` gives.
+        X_reconstructed : ndarray of the shape of X
+            Reconstructions, in the type that `inverse_transform` returns.
         """
         self._check_is_fitted()
         encoder, decoder = self._encoder, self._decoder
@@ -396,23 +442,31 @@ class BaseAutoencoder(
         return X if row_shape is None else X.reshape(-1, *row_shape)
 
     def reconstruction_error(
-        self, X, *, per_feature=False, metric="mean_squared_error"
-    ):
-        """Error between X and its reconstruction.
+        self,
+        X: MatrixLike,
+        *,
+        per_feature: bool = False,
+        metric: Metric = "mean_squared_error",
+    ) -> NDArray[np.float64]:
+        """Compute the error between X and its reconstruction.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows or images, as in `fit`.
 
         per_feature : bool, default=False
-            Keep one value per feature instead of each row's mean.
+            Whether to return the error of each feature instead of the mean over
+            features.
 
         metric : {"mean_squared_error", "mean_absolute_error"}, \
                 default="mean_squared_error"
+            Whether to compute squared or absolute errors.
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_features), float64
+        error : ndarray of shape (n_samples,) or (n_samples, n_features)
+            Errors, as float64.
         """
         self._check_is_fitted()
         if metric not in METRICS:
@@ -427,52 +481,63 @@ class BaseAutoencoder(
             out[rows] = error if per_feature else error.mean(axis=1)
         return out
 
-    def score_samples(self, X, *, metric="mean_squared_error"):
-        """Minus the mean error of each row; higher is more normal.
+    def score_samples(
+        self, X: MatrixLike, *, metric: Metric = "mean_squared_error"
+    ) -> NDArray[np.float64]:
+        """Compute the negative mean error of each row.
+
+        A lower score means that a row is more likely to be an outlier.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows or images, as in `fit`.
 
         metric : {"mean_squared_error", "mean_absolute_error"}, \
                 default="mean_squared_error"
-            The absolute error weights a few large deviations less.
+            Error to compute. A few large deviations have less influence on the absolute
+            error.
 
         Returns
         -------
-        ndarray of shape (n_samples,), float64
+        scores : ndarray of shape (n_samples,)
+            Scores, as float64.
 
         Notes
         -----
-        A network fits large outliers among its training rows, which may then score as
-        normal: a squared error of 400 in one row weighs as much as 400 errors of 1.
-        Train on rows without outliers, or with ``loss="mean_absolute_error"``, and
-        compare with the scores of :class:`~sklearn.decomposition.PCA`.
+        Large outliers in the training data dominate the squared error, so the network
+        may learn to reconstruct them, and their scores are then not low. Train on data
+        without outliers or with ``loss="mean_absolute_error"``, and compare with the
+        scores of :class:`~sklearn.decomposition.PCA`.
         """
         return -self.reconstruction_error(X, metric=metric)
 
-    def score(self, X, y=None, sample_weight=None):
-        """Share of variance explained: 1 - squared errors / squares around the mean.
+    def score(
+        self, X: MatrixLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Compute the explained variance ratio of the reconstruction of X.
 
-        The mean is that of the training data. On its training data PCA's score is the
-        sum of its ``explained_variance_ratio_``. Data without variance, up to the
-        rounding of values of that size, scores 1 if it is reconstructed up to the
-        rounding of float32, else 0.
+        It is 1 - (sum of squared errors) / (sum of squared deviations from the mean of
+        the training data). For an estimator that equals PCA, the score on the training
+        data is the sum of PCA's ``explained_variance_ratio_``. If X does not vary
+        beyond rounding, the score is 1 if X is reconstructed within the precision of
+        float32, and 0 otherwise.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows or images, as in `fit`.
 
         y : Ignored
-            Present for API consistency by convention.
+            Not used, present for API consistency by convention.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row.
+            Weights of the rows. If None, all weights are 1.
 
         Returns
         -------
-        float
-            At most 1; higher is better.
+        score : float
+            Explained variance ratio, at most 1. Higher is better.
         """
         self._check_is_fitted()
         networks, mean = (self._encoder, self._decoder), getattr(self, "mean_", None)
@@ -488,24 +553,24 @@ class BaseAutoencoder(
         return explained.result(largest)
 
     @property
-    def encoder_(self):
-        """The trained encoder as a Keras model, a new copy at each access."""
+    def encoder_(self) -> Any:
+        """Trained encoder as a Keras model; each access returns a new copy."""
         self._check_is_fitted()
         return self._encoder.to_keras()
 
     @property
-    def decoder_(self):
-        """The trained decoder as a Keras model, a new copy at each access."""
+    def decoder_(self) -> Any:
+        """Trained decoder as a Keras model; each access returns a new copy."""
         self._check_is_fitted()
         return self._decoder.to_keras()
 
     @property
-    def autoencoder_(self):
-        """Encoder and decoder as one Keras model, a new copy at each access."""
+    def autoencoder_(self) -> Any:
+        """Trained autoencoder as a Keras model; each access returns a new copy."""
         return chain(self.encoder_, self.decoder_)
 
     def _get_fitted_attr_html(self, doc_link=""):
-        """What a notebook shows; no Keras model is built for that."""
+        """Return the attributes that notebooks show, without building Keras models."""
         return fitted_attributes_html(self, doc_link)
 
     def __getstate__(self):
@@ -515,7 +580,7 @@ class BaseAutoencoder(
         return {**state, "network": network}
 
     def _check_is_fitted(self):
-        if not hasattr(self, "_encoder"):  # scikit-learn's own takes longer than a row
+        if not hasattr(self, "_encoder"):  # check_is_fitted is slow
             check_is_fitted(self)
 
     def __sklearn_tags__(self):

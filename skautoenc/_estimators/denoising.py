@@ -1,80 +1,255 @@
 """DenoisingAutoencoder."""
 
+from collections.abc import Callable
+from dataclasses import KW_ONLY
 from numbers import Real
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils._set_output import _get_output_config
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from .._fit.augmentation import AugmentationOptions, NoiseOptions
+from .._utils.sklearn_compat import (
+    StrOptions,
+    _check_feature_names_in,
+    _get_output_config,
+)
 from ..networks._objectives import Reconstruction
 from ..noise import NOISES
 from .base import BaseAutoencoder
-from .parameters import Number, documented
+from .parameters import Auto, MatrixLike, Number, init_from_fields, validates_parameters
 
 
-def _gives_codes(estimator):
+def _outputs_codes(estimator):
     if estimator.output == "code":
         return True
     raise AttributeError(
-        "With output='reconstruction', transform gives rows of X, which nothing maps "
-        "back. inverse_transform exists with output='code'."
+        "With output='reconstruction', transform returns rows, and there is no "
+        "inverse_transform. Set output='code' to use it."
     )
 
 
-@documented
+@init_from_fields
 class DenoisingAutoencoder(BaseAutoencoder):
-    """Autoencoder that learns to undo a corruption of its input.
+    """Autoencoder that learns to remove noise from its input.
 
-    Every epoch corrupts the rows anew, and trains the network to give back the clean
-    ones. Where there are real pairs of noisy and clean rows, ``fit(X_noisy,
-    X_clean=X_clean)`` learns from those. `reconstruct` then denoises, and so does
-    `transform` with ``output="reconstruction"``, as a step of a pipeline.
+    In each epoch, new noise is added to the rows of X, and the network is trained to
+    reconstruct the clean rows. If pairs of noisy and clean rows are available,
+    ``fit(X_noisy, X_clean=X_clean)`` is trained on them instead. `reconstruct` denoises
+    rows, and so does `transform` with ``output="reconstruction"``, for use in a
+    pipeline.
 
     Parameters
     ----------
-    <parameters>
+    n_components : int or None, default=2
+        Number of components of the code. If None, it is the width of the network's
+        code, such as the size of the feature map of a :class:`ConvNetwork`.
+
+    network : {"dense"}, DenseNetwork, ConvNetwork, callable or tuple, default="dense"
+        Network to train:
+
+        - ``"dense"`` builds fully connected layers. The parameters from
+          `hidden_layer_sizes` to `tied_weights` apply to this network only.
+        - A network object or a callable
+          ``(input_shape, n_components) -> (encoder, decoder)`` builds two Keras
+          models. `input_shape` is ``(n_features,)``, or the shape of one image if X
+          holds images.
+        - Existing Keras models are given as ``(encoder, decoder)`` or as
+          ``(model, "name of the code layer")``. They are copied, and training starts
+          from their weights.
+
+        Rows are reshaped for models that take images. Custom functions and layers,
+        here and in the parameters below, must be registered with
+        ``keras.saving.register_keras_serializable``.
+
+    hidden_layer_sizes : int or sequence of int, default=(128, 64)
+        Number of units in each hidden layer of the encoder. The decoder has the same
+        layers in reverse order. ``()`` gives a single-layer autoencoder, and 16 means
+        ``(16,)``.
+
+    activation : str, callable or None, default="relu"
+        Activation of the hidden layers: the name of a Keras activation, or a callable.
+        If None, the layers are linear.
+
+    code_activation : str, callable or None, default="linear"
+        Activation of the code. If None, it is linear.
+
+    output_activation : str, callable or None, default="linear"
+        Activation of the reconstruction. If None, it is linear. ``"sigmoid"`` is
+        suitable for data in [0, 1].
+
+    kernel_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on the kernels of all layers. A number is the strength of an L2 penalty.
+        ``{"l1": 1e-5, "l2": 1e-4}``, with one key or both, is equivalent to
+        ``keras.regularizers.L1L2(1e-5, 1e-4)``. The names ``"l1"`` and ``"l2"`` mean a
+        strength of 0.01, which is high. If None, there is no penalty.
+
+    activity_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on the code, specified like `kernel_regularizer`. ``"l1"`` gives a
+        sparse autoencoder.
+
+    tied_weights : bool, default=False
+        Whether the decoder uses the transposed kernels of the encoder. In the Keras
+        models of a fitted estimator, the decoder has copies of them.
+
+    init : {"auto", "pca", "random"}, default="auto"
+        Initial weights:
+
+        - ``"pca"``: the network is initialized to reproduce PCA. It gets a linear path
+          beside the hidden layers, which contribute zero at first. Requires a linear
+          code and output, ``tied_weights=False``, and no more components than samples
+          or features.
+        - ``"random"``: the weights are random, and there is no linear path.
+        - ``"auto"``: ``"pca"`` if its requirements are met, otherwise random weights.
+
+        If models are given as `network`, ``"auto"`` and ``"random"`` keep their
+        weights.
+
+    loss : str, keras.losses.Loss or callable, default="mean_squared_error"
+        Reconstruction loss: any Keras loss, or a callable ``(targets, outputs)`` that
+        returns one loss per row.
+
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+        Any Keras optimizer. An instance is copied and never modified.
+
+    learning_rate : float, keras LearningRateSchedule or None, default=None
+        Learning rate. If None, the optimizer's default is used, which is 0.001 for
+        Adam. When training starts from PCA, a constant learning rate is annealed to
+        zero with a cosine schedule.
+
+    batch_size : int or "auto", default="auto"
+        Number of rows in a training step. ``"auto"`` means ``n_samples // 32``, at
+        least 32 and at most 256.
+
+    epochs : int or "auto", default="auto"
+        Maximum number of passes over the data. ``"auto"`` means about 6000 training
+        steps, in at least 30 and at most 1000 epochs.
+
+    early_stopping : bool or "auto", default=False
+        Whether to hold out a validation set and stop training when the validation loss
+        stops improving. The weights of the best epoch are restored, including the
+        initial ones (epoch 0). If these are PCA, it is fitted again on all rows. A
+        held-out row whose initial error exceeds ten times the median gets a lower
+        weight, so that it does not dominate the validation loss.
+
+        ``"auto"`` means True if training starts from PCA and there are at least 10
+        distinct rows, or `X_val`. At least 10 distinct rows, or a quarter if there are
+        fewer than 40, are held out. With `X_clean` and a squared-error loss, the
+        trained network replaces PCA only if it is significantly better (one-sided
+        paired t-test, 5 % level).
+
+    validation_fraction : float, default=0.1
+        Fraction of the distinct rows to hold out as validation set if `early_stopping`
+        is used. Must be between 0 and 1.
+
+    n_iter_no_change : int or "auto", default="auto"
+        Number of epochs without a lower validation loss after which early stopping ends
+        training. ``"auto"`` means a fifth of `epochs`, at least 10.
+
+    callbacks : list of keras.callbacks.Callback or None, default=None
+        Keras callbacks, called as in ``Model.fit``. Callbacks that act once per epoch
+        do not change how training runs. Callbacks with methods for batches or
+        for validation require ``Model.fit``, which is slower and draws different
+        noise. The optimizer that callbacks see has the learning rate, but no moments.
+        Callbacks of scikit-learn are registered with `set_callbacks` instead.
+
+    warm_start : bool, default=False
+        Whether to continue from the weights of the previous fit, with the same
+        held-out rows, instead of new weights.
+
+    verbose : int, default=0
+        Number of epochs between two printed lines. The last line gives the epoch whose
+        weights are kept, and the reason. If 0, nothing is printed.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, validation set, order of the rows and noise. Pass
+        an int for results that are bitwise reproducible on the same machine with the
+        same number of threads.
 
     contractive : float, default=0.0
-        Strength of the penalty on the squared Frobenius norm of the code's Jacobian.
+        Strength of the penalty on the squared Frobenius norm of the Jacobian of the
+        code, averaged over rows. A positive value gives a contractive autoencoder;
+        ``history_`` then has ``reconstruction_loss`` and ``contractive_loss`` too. Each
+        training step evaluates every row once per component.
 
     noise : {"gaussian", "masking", "salt_and_pepper"} or callable, default="gaussian"
-        Corruption of the training rows: normal noise added, values set to 0, or to
-        the lowest and highest value of the training data. A callable
-        ``(X, rng) -> X`` gets some of the rows, float32 of shape (n, n_features) for
-        images too, and a NumPy Generator. Not used with `X_clean`. Rows given to
-        `transform` are never corrupted.
+        Corruption of the training rows:
+
+        - ``"gaussian"`` adds normal noise.
+        - ``"masking"`` sets random values to 0.
+        - ``"salt_and_pepper"`` sets random values to the lowest or highest value of
+          the training data.
+        - A callable ``(X, rng) -> X`` gets some of the rows, as float32 of shape
+          (n, n_features), also for images, and a NumPy Generator.
+
+        Not used with `X_clean`. Rows passed to `transform` are never corrupted.
 
     noise_level : float, default=0.25
-        Standard deviation of the normal noise in units of X, or share of the values
-        that are set. Not used with a callable.
+        Standard deviation of ``"gaussian"`` noise in units of X, or probability with
+        which ``"masking"`` and ``"salt_and_pepper"`` set a value. Not used if `noise`
+        is a callable.
 
     clip : bool or tuple of (float, float), default=False
-        Bounds that corrupted rows are cut to; True takes the range of the training
-        data.
+        Lower and upper bound to which corrupted rows are clipped. If True, the bounds
+        are the lowest and highest value of the training data.
 
     output : {"code", "reconstruction"}, default="code"
-        What `transform` gives: the codes, or the cleaned rows with the names of the
-        input's features. There is no `inverse_transform` with the latter.
+        What `transform` returns: the codes, or the denoised rows. With
+        ``"reconstruction"``, feature names out are those of the input, and there is no
+        `inverse_transform`.
 
     Attributes
     ----------
-    <attributes>
+    encoder_, decoder_, autoencoder_ : keras.Model
+        Trained models. Each access builds a new copy, so keep a reference to change
+        one: ``encoder = autoencoder.encoder_``. A copy is built, and
+        ``encoder.export("folder")`` can be called directly. The models take float32
+        rows, so they are less exact than the estimator on data whose mean is many
+        standard deviations from 0.
+
+    history_ : dict of str to list of float
+        Losses after each epoch: ``loss``, and ``val_loss`` if there is a validation
+        set. With regularizers, also the terms that sum to the loss:
+        ``reconstruction_loss``, ``kernel_regularization_loss`` (penalties on weights)
+        and ``activity_regularization_loss`` (penalties on outputs, and losses that
+        layers add).
+
+    n_iter_ : int
+        Number of epochs run.
+
+    best_epoch_ : int
+        Epoch whose weights early stopping kept, 0 for the initial weights. Equal to
+        `n_iter_` without early stopping.
+
+    mixup_ : bool
+        Whether training used points between pairs of rows: always False.
+
+    n_components_ : int
+        Number of components of the code.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean of the training data, which `score` uses as a baseline.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during fit. Defined only if X has feature names that are
+        all strings.
 
     See Also
     --------
-    AutoencoderTransformer : The same without a corruption.
-    denoising_scorer : Chooses among denoisers in a search.
-    sklearn.decomposition.KernelPCA : Denoises by its ``inverse_transform``.
+    AutoencoderTransformer : Autoencoder that is trained without noise.
+    denoising_scorer : Scorer that adds noise, for the choice of a denoiser in a search.
+    sklearn.decomposition.KernelPCA : Denoising with ``inverse_transform``.
 
     Notes
     -----
-    `score` measures the reconstruction of rows as they are given, so a search over
-    `noise_level` by it picks 0. :func:`denoising_scorer` makes a scorer that corrupts
-    its input.
+    `score` measures the reconstruction of the given rows, so a search over
+    `noise_level` that uses it selects 0. Use :func:`denoising_scorer`, which adds noise
+    to the rows, instead.
 
     References
     ----------
@@ -94,7 +269,15 @@ class DenoisingAutoencoder(BaseAutoencoder):
     True
     """
 
-    _parameter_constraints: dict = {
+    _: KW_ONLY
+    early_stopping: bool | Auto = False
+    contractive: float = 0.0
+    noise: Literal["gaussian", "masking", "salt_and_pepper"] | Callable = "gaussian"
+    noise_level: float = 0.25
+    clip: bool | tuple[float, float] = False
+    output: Literal["code", "reconstruction"] = "code"
+
+    _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
         "contractive": [Number(Real, 0, None, closed="left")],
         "noise": [StrOptions(set(NOISES)), callable],
@@ -103,172 +286,146 @@ class DenoisingAutoencoder(BaseAutoencoder):
         "output": [StrOptions({"code", "reconstruction"})],
     }
 
-    def __init__(
+    @validates_parameters
+    def fit(
         self,
-        n_components=2,
+        X: MatrixLike,
+        y: Any = None,
         *,
-        network="dense",
-        hidden_layer_sizes=(128, 64),
-        activation="relu",
-        code_activation="linear",
-        output_activation="linear",
-        kernel_regularizer=None,
-        activity_regularizer=None,
-        tied_weights=False,
-        init="auto",
-        loss="mean_squared_error",
-        optimizer="adam",
-        learning_rate=None,
-        batch_size="auto",
-        epochs="auto",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change="auto",
-        callbacks=None,
-        warm_start=False,
-        verbose=0,
-        random_state=None,
-        contractive=0.0,
-        noise="gaussian",
-        noise_level=0.25,
-        clip=False,
-        output="code",
-    ):
-        super().__init__(
-            n_components,
-            network=network,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            code_activation=code_activation,
-            output_activation=output_activation,
-            kernel_regularizer=kernel_regularizer,
-            activity_regularizer=activity_regularizer,
-            tied_weights=tied_weights,
-            init=init,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            epochs=epochs,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            callbacks=callbacks,
-            warm_start=warm_start,
-            verbose=verbose,
-            random_state=random_state,
-        )
-        self.contractive = contractive
-        self.noise = noise
-        self.noise_level = noise_level
-        self.clip = clip
-        self.output = output
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, X_clean=None, sample_weight=None, X_val=None):
-        """Train the autoencoder to give back clean rows from noisy ones.
+        X_clean: MatrixLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        X_val: MatrixLike | tuple[MatrixLike, MatrixLike] | None = None,
+    ) -> Self:
+        """Train the autoencoder to reconstruct clean rows from noisy ones.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Clean rows, which are corrupted in training; with `X_clean`, noisy ones.
-            Or images of shape (n_samples, height, width) or (n_samples, height,
-            width, channels).
+            Training data: clean rows, to which noise is added during training, or noisy
+            rows if `X_clean` is given. Images of shape (n_samples, height, width) or
+            (n_samples, height, width, channels) are also accepted.
 
         y : Ignored
-            Present for API consistency by convention.
+            Not used, present for API consistency by convention.
 
         X_clean : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 default=None
-            What each row of X should have been. In a pipeline it comes through
-            metadata routing: ``set_fit_request(X_clean=True)``.
+            Clean version of each row of X. In a pipeline, pass it with metadata
+            routing: ``set_fit_request(X_clean=True)``.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each row counts, as in `AutoencoderTransformer`.
+            Weights of the rows, as in :meth:`AutoencoderTransformer.fit`. If None, all
+            weights are 1.
 
         X_val : array-like of shape (n_val, n_features) or tuple of two, default=None
-            Rows whose loss is measured after every epoch, corrupted alike every time.
-            With `X_clean` a pair, (noisy rows, clean rows).
+            Validation set, whose loss is measured after each epoch
+            (``history_["val_loss"]``). The same noise is added in each epoch. If
+            `X_clean` is given, a tuple (noisy rows, clean rows).
 
         Returns
         -------
         self : object
+            Fitted estimator.
 
         Raises
         ------
         ValueError
-            If the input or a parameter is not valid, or if training diverges. The
-            estimator is then as it was before the call.
+            If the input or a parameter is invalid, or if training diverges. The
+            estimator is not modified in this case.
         """
         if _looks_like_rows(y, X):
             raise ValueError(
-                "y looks like rows of X, and would be ignored. Clean rows go to "
+                "y looks like rows of X, and would be ignored. Pass clean rows as "
                 "X_clean: fit(X_noisy, X_clean=X_clean)."
             )
         return self._fit_and_keep(X, y, sample_weight, X_val, X_clean)
 
-    def transform(self, X):
-        """Encode X, or clean it with ``output="reconstruction"``.
+    def transform(self, X: MatrixLike) -> NDArray[np.floating]:
+        """Encode X, or denoise it if ``output="reconstruction"``.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Or images, as in `fit`.
+            Rows or images, as in `fit`.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_components) or of the shape of X
-            Codes are float32, cleaned rows of the type that `inverse_transform` gives.
-            Data frames, by `set_output`, have a column for each value of an image.
+        X_new : ndarray of shape (n_samples, n_components) or of the shape of X
+            Codes as float32, or denoised rows in the type that `inverse_transform`
+            returns. Data frames, see `set_output`, have one column per pixel of an
+            image.
         """
-        if not self._cleans():
+        if not self._outputs_reconstruction():
             return super().transform(X)
         X = self.reconstruct(X)
         if _get_output_config("transform", self)["dense"] != "default":
             return X.reshape(len(X), -1)
         return X
 
-    @available_if(_gives_codes)
-    def inverse_transform(self, Z):
-        """Decode codes back to the features.
+    @available_if(_outputs_codes)
+    def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
+        """Decode codes to rows.
 
-        Exists with ``output="code"`` alone.
+        Available only if ``output="code"``.
 
         Parameters
         ----------
         Z : array-like of shape (n_samples, n_components)
+            Codes.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features)
-            As :meth:`AutoencoderTransformer.inverse_transform` gives them.
+        X : ndarray of shape (n_samples, n_features)
+            Reconstructions, as returned by
+            :meth:`AutoencoderTransformer.inverse_transform`.
         """
         return super().inverse_transform(Z)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of what `transform` gives.
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> NDArray[np.object_]:
+        """Get the names of the columns that `transform` returns.
 
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the features, where X had none of its own.
+            Names of the features of X, used if X had none in `fit`.
 
         Returns
         -------
-        ndarray of str objects
+        feature_names_out : ndarray of str objects
+            Names of the components, or of the features if
+            ``output="reconstruction"``.
         """
-        if not self._cleans():
+        if not self._outputs_reconstruction():
             return super().get_feature_names_out(input_features)
         check_is_fitted(self)
         return _check_feature_names_in(self, input_features)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        if self._cleans():
+        if self._outputs_reconstruction():
             tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _cleans(self):
+    def _check_params(self) -> None:
+        super()._check_params()
+        if not callable(self.noise) and self.noise_level > NOISES[self.noise].max_level:
+            raise ValueError(
+                f"noise_level={self.noise_level} must be in [0, 1] with "
+                f"noise={self.noise!r}: it is the probability of setting a value."
+            )
+        if isinstance(self.clip, tuple | list) and not (
+            len(self.clip) == 2
+            and all(isinstance(bound, Real) for bound in self.clip)
+            and self.clip[0] < self.clip[1]
+        ):
+            raise ValueError(
+                "clip must be True, False or two numbers, (low, high) with low < high; "
+                f"got {self.clip!r}."
+            )
+
+    def _outputs_reconstruction(self):
         return self.output == "reconstruction"
 
     def _objective(self):
@@ -280,7 +437,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
 
 def _looks_like_rows(y, X):
-    """Whether y holds as many values for each row as X does, in whatever shape."""
+    """Whether y has as many rows as X, and as many values in each row."""
     shapes = [
         np.shape(value) if isinstance(value, list | tuple) else value.shape
         for value in (y, X)

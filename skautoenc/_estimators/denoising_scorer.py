@@ -1,6 +1,8 @@
-"""A scorer that corrupts the rows it is given."""
+"""Scorer for searches over denoising autoencoders."""
 
+from collections.abc import Callable
 from numbers import Real
+from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse import issparse
@@ -11,42 +13,49 @@ from .._utils.metrics import ExplainedVariance
 from ..noise import NOISES
 
 
-def denoising_scorer(noise="gaussian", noise_level=0.25, *, random_state=0):
-    """Make a scorer of how well an estimator cleans rows.
+def denoising_scorer(
+    noise: Literal["gaussian", "masking", "salt_and_pepper"] | Callable = "gaussian",
+    noise_level: float = 0.25,
+    *,
+    random_state: int = 0,
+) -> "DenoisingScorer":
+    """Make a scorer that measures how well an estimator removes noise.
 
-    The `score` of a denoiser compares the reconstruction of rows with the rows as they
-    are, so that a search over `noise_level` picks none. This scorer corrupts the
-    held-out rows, all candidates' in the same way, and compares with the clean ones.
+    The `score` of a :class:`DenoisingAutoencoder` measures the reconstruction of the
+    given rows, so a search over `noise_level` that uses it selects 0. This scorer adds
+    noise to the test rows, which is the same for all candidates, and compares the
+    denoised rows with the clean ones.
 
     Parameters
     ----------
     noise : {"gaussian", "masking", "salt_and_pepper"} or callable, default="gaussian"
-        Corruption, as in :class:`DenoisingAutoencoder`; salt and pepper are the
-        extremes of the rows that are scored.
+        Corruption of the test rows, as in :class:`DenoisingAutoencoder`.
+        ``"salt_and_pepper"`` uses the lowest and highest value of the test rows.
 
     noise_level : float, default=0.25
-        Its level, in units of X.
+        Level of the noise, as in :class:`DenoisingAutoencoder`.
 
     random_state : int, default=0
-        Seed of the corruption.
+        Seed of the noise.
 
     Returns
     -------
     scorer : callable
-        ``(estimator, X, y=None) -> float``, the share of the clean rows' variance
-        around their mean that the cleaned ones explain; higher is better. Cleaned rows
-        are those that `reconstruct` gives, or the inverse transform of the codes.
+        ``(estimator, X, y=None) -> float``, the explained variance ratio of the
+        denoised rows, as in :meth:`AutoencoderTransformer.score`, but around the mean
+        of the test rows. Higher is better. Rows are denoised with `reconstruct`, or
+        with `transform` and `inverse_transform` if the estimator does not have it.
 
     Raises
     ------
     TypeError
-        If `noise_level` is no number.
+        If `noise_level` is not a number.
     ValueError
-        If `noise` is not known, or `noise_level` is out of its range.
+        If `noise` or `noise_level` is invalid.
 
     See Also
     --------
-    DenoisingAutoencoder : Learns to undo a corruption.
+    DenoisingAutoencoder : Autoencoder that learns to remove noise.
 
     Examples
     --------
@@ -75,35 +84,38 @@ def denoising_scorer(noise="gaussian", noise_level=0.25, *, random_state=0):
 class DenoisingScorer:
     """What `denoising_scorer` returns."""
 
-    def __init__(self, noise, noise_level, random_state):
-        self.noise, self.noise_level = noise, noise_level
+    def __init__(
+        self, noise: str | Callable, noise_level: float, random_state: int
+    ) -> None:
+        self.noise = noise
+        self.noise_level = noise_level
         self.random_state = random_state
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"denoising_scorer(noise={self.noise!r}, noise_level={self.noise_level!r}, "
             f"random_state={self.random_state!r})"
         )
 
-    def __call__(self, estimator, X, y=None):
-        """Score a fitted estimator on clean rows."""
+    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        """Add noise to clean rows, and score how well the estimator removes it."""
         clean = X.toarray() if issparse(X) else np.asarray(X)
         dtype = clean.dtype if clean.dtype == np.float32 else np.float64
         shape, clean = clean.shape, clean.reshape(len(clean), -1).astype(dtype)
-        noisy = self._corrupted(clean).reshape(shape)
+        noisy = self._add_noise(clean).reshape(shape)
         if hasattr(X, "iloc"):
             noisy = type(X)(noisy, columns=X.columns, index=X.index)
         elif hasattr(X, "columns"):
             noisy = type(X)(noisy, schema=X.columns)
-        cleaned = np.asarray(_clean(estimator, noisy)).reshape(clean.shape)
+        denoised = np.asarray(_denoise(estimator, noisy)).reshape(clean.shape)
         mean = clean.mean(axis=0, dtype=np.float64)
         explained = ExplainedVariance(clean.shape[1], dtype)
         clean = clean.astype(np.float64, copy=False)
-        explained.add(clean, cleaned - clean, mean)
+        explained.add(clean, denoised - clean, mean)
         return explained.result()
 
-    def _corrupted(self, X):
-        """Rows with noise, which is drawn in float32 around their mean."""
+    def _add_noise(self, X):
+        """Return noisy rows. They are centred, as the noise is added in float32."""
         rng = np.random.default_rng(self.random_state)
         if callable(self.noise):
             return np.asarray(self.noise(X.copy(), rng))
@@ -119,13 +131,14 @@ class DenoisingScorer:
         return (noisy + mean).astype(X.dtype)
 
 
-def _clean(estimator, X):
-    """Rows as a fitted estimator cleans them, in the units that they came in."""
+def _denoise(estimator, X):
+    """Return the rows that a fitted estimator or pipeline denoised, in units of X."""
     if isinstance(estimator, Pipeline) and not hasattr(estimator, "inverse_transform"):
-        *before, (_, last) = estimator.steps
-        before = Pipeline(before) if before else None
-        cleaned = last.reconstruct(X if before is None else before.transform(X))
-        return cleaned if before is None else before.inverse_transform(cleaned)
+        *steps, (_, denoiser) = estimator.steps
+        if not steps:
+            return denoiser.reconstruct(X)
+        scaling = Pipeline(steps)
+        return scaling.inverse_transform(denoiser.reconstruct(scaling.transform(X)))
     if hasattr(estimator, "reconstruct"):
         return estimator.reconstruct(X)
     return estimator.inverse_transform(estimator.transform(X))

@@ -1,68 +1,216 @@
 """VariationalAutoencoder."""
 
+from dataclasses import KW_ONLY
 from numbers import Integral, Real
+from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_scalar
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
+from .._utils.sklearn_compat import StrOptions
 from ..networks._objectives import Variational
 from .base import BaseAutoencoder
-from .parameters import Number, documented
+from .parameters import Auto, Number, init_from_fields
 
 
-@documented
+@init_from_fields
 class VariationalAutoencoder(BaseAutoencoder):
-    """Autoencoder whose codes follow a standard normal distribution.
+    """Autoencoder whose codes approximately follow a standard normal distribution.
 
-    The encoder gives a normal distribution for each row, and the decoder learns from
-    codes drawn from it; the divergence of these distributions from the standard
-    normal one is part of the loss. So codes lie close together, and `sample` decodes
-    new rows.
+    The encoder returns a normal distribution for each row, and the decoder is trained
+    on codes drawn from it. The divergence of these distributions from the standard
+    normal distribution is part of the loss. `sample` generates new rows by decoding
+    codes drawn from the standard normal distribution.
 
     Parameters
     ----------
-    <parameters>
+    n_components : int or None, default=2
+        Number of components of the code. If None, it is the width of the network's
+        code, such as the size of the feature map of a :class:`ConvNetwork`.
+
+    network : {"dense"}, DenseNetwork, ConvNetwork, callable or tuple, default="dense"
+        Network to train:
+
+        - ``"dense"`` builds fully connected layers. The parameters from
+          `hidden_layer_sizes` to `tied_weights` apply to this network only.
+        - A network object or a callable
+          ``(input_shape, n_components) -> (encoder, decoder)`` builds two Keras
+          models. `input_shape` is ``(n_features,)``, or the shape of one image if X
+          holds images.
+        - Existing Keras models are given as ``(encoder, decoder)`` or as
+          ``(model, "name of the code layer")``. They are copied, and training starts
+          from their weights.
+
+        Rows are reshaped for models that take images. Custom functions and layers,
+        here and in the parameters below, must be registered with
+        ``keras.saving.register_keras_serializable``.
+
+    hidden_layer_sizes : int or sequence of int, default=(128, 64)
+        Number of units in each hidden layer of the encoder. The decoder has the same
+        layers in reverse order. ``()`` gives a single-layer autoencoder, and 16 means
+        ``(16,)``.
+
+    activation : str, callable or None, default="relu"
+        Activation of the hidden layers: the name of a Keras activation, or a callable.
+        If None, the layers are linear.
+
+    code_activation : str, callable or None, default="linear"
+        Activation of the code. If None, it is linear.
+
+    output_activation : str, callable or None, default="linear"
+        Activation of the reconstruction. If None, it is linear. ``"sigmoid"`` is
+        suitable for data in [0, 1].
+
+    kernel_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on the kernels of all layers. A number is the strength of an L2 penalty.
+        ``{"l1": 1e-5, "l2": 1e-4}``, with one key or both, is equivalent to
+        ``keras.regularizers.L1L2(1e-5, 1e-4)``. The names ``"l1"`` and ``"l2"`` mean a
+        strength of 0.01, which is high. If None, there is no penalty.
+
+    activity_regularizer : float, str, dict, keras.Regularizer or None, default=None
+        Penalty on the code, specified like `kernel_regularizer`. ``"l1"`` gives a
+        sparse autoencoder.
+
+    tied_weights : bool, default=False
+        Whether the decoder uses the transposed kernels of the encoder. In the Keras
+        models of a fitted estimator, the decoder has copies of them.
+
+    init : {"auto", "random"}, default="auto"
+        Initial weights. Both values mean random weights. ``"pca"`` is not available,
+        as the decoder is trained on random codes. If models are given as `network`,
+        their weights are kept.
+
+    loss : str, keras.losses.Loss or callable, default="mean_squared_error"
+        Reconstruction loss: any Keras loss, or a callable ``(targets, outputs)`` that
+        returns one loss per row.
+
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+        Any Keras optimizer. An instance is copied and never modified.
+
+    learning_rate : float, keras LearningRateSchedule or None, default=None
+        Learning rate. If None, the optimizer's default is used, which is 0.001 for
+        Adam.
+
+    batch_size : int or "auto", default="auto"
+        Number of rows in a training step. ``"auto"`` means ``n_samples // 32``, at
+        least 32 and at most 256.
+
+    epochs : int or "auto", default="auto"
+        Maximum number of passes over the data. ``"auto"`` means about 6000 training
+        steps, in at least 30 and at most 1000 epochs.
+
+    early_stopping : bool or "auto", default=False
+        Whether to hold out a validation set and stop training when the validation loss
+        stops improving. The weights of the best epoch are restored, including the
+        initial ones (epoch 0). A held-out row whose squared distance to the mean
+        exceeds ten times the median gets a lower weight, so that it does not dominate
+        the validation loss. ``"auto"`` means False, as training never starts from PCA.
+
+    validation_fraction : float, default=0.1
+        Fraction of the distinct rows to hold out as validation set if `early_stopping`
+        is used. Must be between 0 and 1.
+
+    n_iter_no_change : int or "auto", default="auto"
+        Number of epochs without a lower validation loss after which early stopping ends
+        training. ``"auto"`` means a fifth of `epochs`, at least 10.
+
+    callbacks : list of keras.callbacks.Callback or None, default=None
+        Keras callbacks, called as in ``Model.fit``. Callbacks that act once per epoch
+        do not change how training runs. Callbacks with methods for batches or
+        for validation require ``Model.fit``, which is slower and draws different
+        noise. The optimizer that callbacks see has the learning rate, but no moments.
+        Callbacks of scikit-learn are registered with `set_callbacks` instead.
+
+    warm_start : bool, default=False
+        Whether to continue from the weights of the previous fit, with the same
+        held-out rows, instead of new weights.
+
+    verbose : int, default=0
+        Number of epochs between two printed lines. The last line gives the epoch whose
+        weights are kept, and the reason. If 0, nothing is printed.
+
+    random_state : int, RandomState instance or None, default=None
+        Determines initial weights, validation set, order of the rows and noise. Pass
+        an int for results that are bitwise reproducible on the same machine with the
+        same number of threads.
 
     beta : float or "auto", default="auto"
-        Weight of the divergence: 0 is an autoencoder with noise in its code; larger
-        values favour posterior collapse of components that carry little. With the mean
-        squared error, ``"auto"`` is twice the noise variance of probabilistic PCA with
-        `n_components`, and at least 5 % of twice a feature's mean variance; with other
-        losses it is 1.
+        Weight of the divergence in the loss. 0 gives an autoencoder with noise in its
+        code; large values favour posterior collapse of uninformative components. With
+        the mean squared error, ``"auto"`` means twice the noise variance of
+        probabilistic PCA with `n_components`, and at least 5 % of twice a feature's
+        mean variance. With other losses it means 1.
 
     Attributes
     ----------
-    <attributes>
+    encoder_, decoder_, autoencoder_ : keras.Model
+        Trained models. Each access builds a new copy, so keep a reference to change
+        one: ``encoder = autoencoder.encoder_``. A copy is built, and
+        ``encoder.export("folder")`` can be called directly. The models take float32
+        rows, so they are less exact than the estimator on data whose mean is many
+        standard deviations from 0.
+
+    history_ : dict of str to list of float
+        Losses after each epoch: ``loss``, and ``val_loss`` if there is a validation
+        set. With regularizers, also the terms that sum to the loss:
+        ``reconstruction_loss``, ``kernel_regularization_loss`` (penalties on weights)
+        and ``activity_regularization_loss`` (penalties on outputs, and losses that
+        layers add).
+
+    n_iter_ : int
+        Number of epochs run.
+
+    best_epoch_ : int
+        Epoch whose weights early stopping kept, 0 for the initial weights. Equal to
+        `n_iter_` without early stopping.
+
+    mixup_ : bool
+        Whether training used points between pairs of rows: always False.
+
+    n_components_ : int
+        Number of components of the code.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean of the training data, which `score` uses as a baseline.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during fit. Defined only if X has feature names that are
+        all strings.
 
     beta_ : float
-        The weight of the divergence.
+        Weight of the divergence in the loss.
 
     noise_variance_ : float
         Variance of the normal noise around the reconstruction that the loss implies,
-        ``beta_ / 2``. With the mean squared error only.
+        ``beta_ / 2``. Defined only with the mean squared error.
 
     See Also
     --------
-    AutoencoderTransformer : Reconstructs better, and has no `sample`.
+    AutoencoderTransformer : Lower reconstruction error, but no `sample`.
 
     Notes
     -----
     The loss is ``reconstruction_loss + beta_ * kl_loss``, and ``history_`` has all
-    three. Both parts are means over rows and features: ``kl_loss`` is the
+    three. Both terms are means over rows and features: ``kl_loss`` is the
     Kullback-Leibler divergence in nats, divided by the number of features. With
-    ``loss="binary_crossentropy"`` and ``beta=1`` the loss is the negative evidence
-    lower bound per feature. With the mean squared error it is so, up to a constant and
-    a factor, for normal noise of variance ``beta_ / 2``: beta=1 assumes more noise than
-    data in [0, 1] have variance, and all components collapse.
+    ``loss="binary_crossentropy"`` and ``beta=1``, the loss is the negative evidence
+    lower bound per feature. With the mean squared error it is the negative evidence
+    lower bound up to a constant and a factor, for normal noise of variance
+    ``beta_ / 2``. On data in [0, 1], beta=1 assumes a noise variance larger than the
+    variance of the data, and all components collapse.
 
-    Components that have collapsed are counted in a warning after the fit.
+    The number of collapsed components is reported in a warning after the fit.
 
-    `transform` gives the means, which are the same at every call. The log variance is
-    one linear layer beside the encoder's last one.
+    `transform` returns the means of the distributions, without random noise. The log
+    variances are computed by one linear layer, on the same input as the last layer of
+    the encoder.
 
     References
     ----------
@@ -93,78 +241,36 @@ class VariationalAutoencoder(BaseAutoencoder):
     ['kl_loss', 'loss', 'reconstruction_loss']
     """
 
-    _parameter_constraints: dict = {
+    _: KW_ONLY
+    init: Literal["auto", "random"] = "auto"
+    early_stopping: bool | Auto = False
+    beta: float | Auto = "auto"
+
+    _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
         "init": [StrOptions({"auto", "random"})],
         "beta": [StrOptions({"auto"}), Number(Real, 0, None, closed="left")],
     }
 
-    def __init__(
+    def sample(
         self,
-        n_components=2,
-        *,
-        network="dense",
-        hidden_layer_sizes=(128, 64),
-        activation="relu",
-        code_activation="linear",
-        output_activation="linear",
-        kernel_regularizer=None,
-        activity_regularizer=None,
-        tied_weights=False,
-        init="auto",
-        loss="mean_squared_error",
-        optimizer="adam",
-        learning_rate=None,
-        batch_size="auto",
-        epochs="auto",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change="auto",
-        callbacks=None,
-        warm_start=False,
-        verbose=0,
-        random_state=None,
-        beta="auto",
-    ):
-        super().__init__(
-            n_components,
-            network=network,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            code_activation=code_activation,
-            output_activation=output_activation,
-            kernel_regularizer=kernel_regularizer,
-            activity_regularizer=activity_regularizer,
-            tied_weights=tied_weights,
-            init=init,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            epochs=epochs,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            callbacks=callbacks,
-            warm_start=warm_start,
-            verbose=verbose,
-            random_state=random_state,
-        )
-        self.beta = beta
-
-    def sample(self, n_samples=1, random_state=None):
-        """Decode codes drawn from the standard normal distribution.
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> NDArray[np.floating]:
+        """Generate rows by decoding codes from the standard normal distribution.
 
         Parameters
         ----------
         n_samples : int, default=1
+            Number of rows to generate.
 
         random_state : int, RandomState instance or None, default=None
+            Determines the codes. Pass an int for reproducible results.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features)
-            As `inverse_transform` gives them.
+        X : ndarray of shape (n_samples, n_features)
+            Generated rows, in the shape and type that `inverse_transform` returns.
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)

@@ -45,6 +45,9 @@ class _OneBlasThread:
     """
 
     def __init__(self):
+        self.reset()
+
+    def reset(self):
         self._lock = threading.Lock()
         self._n_users, self._limit = 0, None
 
@@ -63,7 +66,7 @@ class _OneBlasThread:
 
 one_blas_thread = _OneBlasThread()
 if hasattr(os, "register_at_fork"):  # threads inside the context do not survive a fork
-    os.register_at_fork(after_in_child=one_blas_thread.__init__)
+    os.register_at_fork(after_in_child=one_blas_thread.reset)
 
 
 @functools.cache

@@ -1,0 +1,105 @@
+"""Docstrings: complete, equal where they are shared, and true to the signatures."""
+
+import ast
+import inspect
+import re
+
+import pytest
+from sklearn.externals._numpydoc.docscrape import ClassDoc, FunctionDoc
+
+import skautoenc
+from skautoenc import noise
+
+ESTIMATORS = [
+    skautoenc.AutoencoderTransformer,
+    skautoenc.DenoisingAutoencoder,
+    skautoenc.VariationalAutoencoder,
+]
+PUBLIC = [getattr(skautoenc, name) for name in skautoenc.__all__]
+METHODS = {
+    (cls, name): method
+    for cls in ESTIMATORS
+    for name, method in inspect.getmembers(cls, inspect.isroutine)
+    if not name.startswith("_") and method.__module__.startswith("skautoenc")
+}
+FUNCTIONS = [
+    *PUBLIC,
+    noise.gaussian,
+    noise.masking,
+    noise.salt_and_pepper,
+    *METHODS.values(),
+]
+
+# Described differently where a parameter or attribute means something else.
+DIFFERENT = {"init", "learning_rate", "early_stopping", "mixup_"}
+
+
+def parsed(documented):
+    kind = ClassDoc if inspect.isclass(documented) else FunctionDoc
+    return kind(documented)
+
+
+def entries(documented, section):
+    """Name, type and description of each entry; entries of several names are split."""
+    return {
+        name: (entry.type, " ".join(" ".join(entry.desc).split()))
+        for entry in parsed(documented)[section]
+        for name in entry.name.lstrip("*").split(", ")
+    }
+
+
+def default_in(type_):
+    found = re.search(r"default=(.*)$", type_)
+    return found and found[1]
+
+
+@pytest.mark.parametrize("documented", FUNCTIONS, ids=lambda f: f.__qualname__)
+def test_docstring_documents_the_parameters_of_the_signature(documented):
+    signature = [
+        parameter
+        for parameter in inspect.signature(documented).parameters.values()
+        if parameter.name not in ("self", "cls")
+    ]
+    documents = entries(documented, "Parameters")
+    assert list(documents) == [parameter.name for parameter in signature]
+    for parameter in signature:
+        type_, description = documents[parameter.name]
+        assert description, parameter.name
+        if type_ == "Ignored" or parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        default = default_in(type_)
+        if parameter.default is parameter.empty:
+            assert default is None, parameter.name
+        else:
+            assert default is not None, parameter.name
+            assert ast.literal_eval(default) == parameter.default, parameter.name
+
+
+@pytest.mark.parametrize("documented", FUNCTIONS, ids=lambda f: f.__qualname__)
+def test_docstring_describes_what_is_returned_and_has_no_placeholders(documented):
+    doc = parsed(documented)
+    assert doc["Summary"]
+    assert not re.search(r"<[a-z_]+>", inspect.getdoc(documented))
+    if not inspect.isclass(documented):
+        assert all(entry.desc for entry in doc["Returns"])
+        assert doc["Returns"]
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_docstring_documents_the_attributes_of_a_fit(cls, digits):
+    estimator = cls(2, hidden_layer_sizes=(), epochs=1).fit(digits)
+    attributes = {name for name in vars(estimator) if re.fullmatch(r"[a-z]\w*_", name)}
+    models = {"encoder_", "decoder_", "autoencoder_"}
+    documents = entries(cls, "Attributes")
+    assert set(documents) == attributes | models | {"feature_names_in_"}
+    assert all(description for _, description in documents.values())
+
+
+@pytest.mark.parametrize("section", ["Parameters", "Attributes"])
+@pytest.mark.parametrize("cls", ESTIMATORS[1:])
+def test_docstrings_describe_shared_parameters_and_attributes_alike(cls, section):
+    reference, other = entries(ESTIMATORS[0], section), entries(cls, section)
+    shared = (reference.keys() & other.keys()) - DIFFERENT
+    assert len(shared) > 8
+    for name in shared:
+        assert other[name] == reference[name], name
