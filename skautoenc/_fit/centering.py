@@ -1,28 +1,43 @@
-"""Where rows are centred before float32, and what float32 cannot resolve of them."""
+"""Centring of rows before they are rounded to float32, and warnings of rounding."""
+
+from typing import Any
 
 import numpy as np
 
 from .._fitted.graph import output_activation
+from .._fitted.network import FittedNetwork
 from .._training import Rows, StreamedRows
 from .._utils.blocks import row_blocks
 from .._utils.losses import loss_properties
 from .._utils.warnings import warn_user
-from .data import is_streamed
+from .data import Survey, is_streamed
 
-# Means of so many standard deviations are far from zero for a network whose first
-# weights were drawn for values around zero; so many are warned of.
+# Subtracted from rows and from targets.
+Shifts = tuple[np.ndarray | None, np.ndarray | None]
+
+# Distance of the mean from zero, in standard deviations, beyond which initial weights
+# drawn for values around zero do not suit the rows, and beyond which `fit` warns.
 _FAR, _VERY_FAR = 3, 10
 
-# Rounding by more than this share of the standard deviation is warned of.
+# Share of the standard deviation by which rounding causes a warning.
 _MAX_ROUNDING = 0.01
 
 
-def centred_networks(networks, loss, inputs, targets, dtype, target_dtype):
-    """Networks whose weights were drawn, made for rows centred as far as they can be.
+def centred_networks(
+    networks: dict[str, FittedNetwork],
+    loss: Any,
+    inputs: Survey,
+    targets: Survey,
+    dtype: Any,
+    target_dtype: Any,
+) -> tuple[dict[str, FittedNetwork], Shifts]:
+    """Return the shifts of rows and targets, and networks that are adapted to them.
 
     Parameters
     ----------
     networks : dict of str to FittedNetwork
+        With initial weights.
+
     loss : str or Keras loss
     inputs, targets : Survey
     dtype, target_dtype : dtype
@@ -47,13 +62,18 @@ def centred_networks(networks, loss, inputs, targets, dtype, target_dtype):
     return {**networks, "_encoder": encoder, "_decoder": decoder}, shifts
 
 
-def choose_shifts(encoder, decoder, loss, inputs, targets):
-    """What is subtracted from rows before a network sees them, and added afterwards.
+def choose_shifts(
+    encoder: FittedNetwork,
+    decoder: FittedNetwork,
+    loss: Any,
+    inputs: Survey,
+    targets: Survey,
+) -> Shifts:
+    """Return what is subtracted from rows, and added to their reconstructions.
 
-    A network with a linear output that is trained on a loss of differences does the
-    same on centred rows as on others, without losing digits to their mean. Networks
-    that are not stacks of dense layers are left as they are, unless the rows are far
-    from zero.
+    With a linear output and a loss of differences, training on centred rows is the
+    same, and loses no digits to the mean. Other networks than dense ones are left as
+    they are, unless the rows are far from zero.
 
     Parameters
     ----------
@@ -76,10 +96,10 @@ def choose_shifts(encoder, decoder, loss, inputs, targets):
 
 
 def _center(survey):
-    """About the mean of each feature, exactly the value of a constant one.
+    """The mean of each feature, rounded to a thousandth of the standard deviation.
 
-    The mean is rounded to a thousandth of the standard deviation, so that it does not
-    depend on the order in which rows were summed.
+    So it does not depend on the order in which rows were summed. Of a constant feature
+    it is exactly the value.
     """
     varies = survey.variance > 0
     deviation = np.sqrt(np.where(varies, survey.variance, 1.0))
@@ -87,23 +107,23 @@ def _center(survey):
     return np.where(varies, np.round(survey.mean / grain) * grain, survey.low)
 
 
-def distance(survey):
-    """How far rows are from zero, over the features, in standard deviations."""
+def distance(survey: Survey) -> float:
+    """Return the distance of the mean row from zero, in standard deviations."""
     squares, variance = np.square(survey.mean).mean(), survey.variance.mean()
     if squares == 0:
         return 0.0
     return np.sqrt(squares / variance) if variance > 0 else np.inf
 
 
-def centred_first_layer(encoder, survey):
-    """A dense encoder whose first layer takes rows less their mean, at first.
+def centred_first_layer(encoder: FittedNetwork, survey: Survey) -> FittedNetwork:
+    """Return a dense encoder whose first bias compensates the mean of the rows.
 
-    Rows that are far from zero would leave most units always on, or always off.
+    Otherwise, with rows far from zero, most units would be always on or always off.
 
     Parameters
     ----------
     encoder : FittedNetwork
-        Of dense layers.
+        With a `dense_spec`.
 
     survey : Survey
     """
@@ -113,11 +133,11 @@ def centred_first_layer(encoder, survey):
     return encoder.with_weights(spec.fold(encoder.weights, survey.mean))
 
 
-def with_constant_outputs(decoder, survey):
-    """A dense decoder that gives zero for features that do not vary.
+def with_constant_outputs(decoder: FittedNetwork, survey: Survey) -> FittedNetwork:
+    """Return a dense decoder whose output is zero for features that do not vary.
 
-    These are zero after the shift, so the error and the gradient are too, and neither
-    training nor noise moves them.
+    These are zero after the shift, so their errors and gradients are, too, and neither
+    training nor noise changes them.
 
     Parameters
     ----------
@@ -135,17 +155,22 @@ def with_constant_outputs(decoder, survey):
     return decoder.with_weights(weights.arrays())
 
 
-def warn_of_distance(survey):
-    """Warn of rows so far from zero that a network will hardly learn what varies."""
+def warn_of_distance(survey: Survey) -> None:
+    """Warn if rows are so far from zero that training will hardly be successful."""
     if distance(survey) > _VERY_FAR:
         warn_user(
             "The values of X are far from zero: their means are "
-            f"{distance(survey):.3g} times their standard deviations, and this network "
-            "is not centred. Scale X with StandardScaler or MinMaxScaler.",
+            f"{distance(survey):.3g} times their standard deviations, and rows are not "
+            "centred for this network. Scale X with StandardScaler or MinMaxScaler.",
         )
 
 
-def warn_of_rounding(survey, shift, dtype, names=None):
+def warn_of_rounding(
+    survey: Survey,
+    shift: np.ndarray | None,
+    dtype: Any,
+    names: np.ndarray | None = None,
+) -> None:
     """Warn of features that vary less than float32 can resolve.
 
     Parameters
@@ -153,7 +178,7 @@ def warn_of_rounding(survey, shift, dtype, names=None):
     survey : Survey
     shift : ndarray of shape (n_features,) or None
     dtype : {np.float32, np.float64}
-        Of the rows as they were given. Those of float32 are rounded already.
+        Of X. Values in float32 have been rounded before.
 
     names : ndarray of str of shape (n_features,) or None, default=None
     """
@@ -174,16 +199,23 @@ def warn_of_rounding(survey, shift, dtype, names=None):
         else "Subtract their means first, as StandardScaler does"
     )
     warn_user(
-        f"float32 cannot resolve what varies in {len(lost)} feature(s) of X, which "
-        f"are large beside their standard deviation: {', '.join(shown)}{more}. "
+        f"float32 cannot resolve the variation of {len(lost)} feature(s) of X, which "
+        f"are large relative to their standard deviation: {', '.join(shown)}{more}. "
         f"{remedy}.",
     )
 
 
-def centred_rows(X, targets, shifts, sample_weight=None, place=None):
-    """The rows of a table for training or validation, streamed where they are many.
+def centred_rows(
+    X: Any,
+    targets: Any,
+    shifts: Shifts,
+    sample_weight: np.ndarray | None = None,
+    place: np.ndarray | None = None,
+) -> Rows | StreamedRows:
+    """Return the rows of a table for training or validation.
 
-    float64 rows in memory are centred and cut to float32 once, others as they are read.
+    Rows are centred as they are read. Those of float64 in memory are centred and
+    rounded to float32 once. Very many rows are streamed.
 
     Parameters
     ----------
@@ -191,7 +223,7 @@ def centred_rows(X, targets, shifts, sample_weight=None, place=None):
     shifts : tuple of (ndarray or None, ndarray or None)
     sample_weight : ndarray of shape (n_samples,) or None, default=None
     place : ndarray of shape (n_samples,) or None, default=None
-        Orders the rows.
+        By which rows are sorted.
     """
     shift, target_shift = shifts
     if is_streamed(X):
@@ -208,7 +240,7 @@ def centred_rows(X, targets, shifts, sample_weight=None, place=None):
 
 
 def _in_float32(X, shift):
-    """Rows in float32, and what is still to be subtracted from them."""
+    """Rows in float32 if possible, and what is still to be subtracted from them."""
     if X is None or X.dtype == np.float32:
         return X, shift
     if shift is None:

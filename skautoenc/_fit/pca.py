@@ -1,4 +1,6 @@
-"""PCA as the start of two networks, and whether they have become better than it."""
+"""Networks initialized as PCA, and a test whether training has improved them."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.linalg import eigh
@@ -9,31 +11,33 @@ from sklearn.utils.extmath import svd_flip
 
 from .._fitted.graph import layers_of, output_activation
 from .._fitted.network import FittedNetwork
-from .._training import StreamedRows
+from .._training import Rows, StreamedRows
 from .._utils.threads import one_blas_thread
 
-# The covariance of streamed rows is held as a whole, and of others where that is quick:
-# sparse and dense rows then have the same.
+# Most features of which the covariance matrix is computed, of streamed rows and of
+# others. Sparse and dense rows then have the same components.
 MAX_STREAMED_FEATURES, _MAX_COVARIANCE = 2**12, 2**10
 
 _NO_PATH = "it has hidden layers without the linear path of a DenseNetwork"
 
-# Fewer rows than this are decomposed whole, not by PCA's randomised solver.
+# Up to this many rows or features, a full SVD is used, not PCA's randomised solver.
 _MAX_DECOMPOSED = 2**9
 
-# Of a component's scale, beside that of a feature: what varies less is noise.
+# Smallest scale of a component relative to that of the features; less is noise.
 _MIN_SCALE = 1e-3
 
-# Rows that the noise variance of wide data is taken from, and its least share of a
-# feature's mean variance: with less there is hardly a prior.
+# Most rows from which the noise variance of wide data is estimated, and its smallest
+# share of the mean variance: with less the prior has hardly any effect.
 _MAX_SAMPLED, _MIN_NOISE = 2**12, 0.05
 
-# Of having done better than by chance.
+# Confidence level of the t-test.
 _CONFIDENCE = 0.95
 
 
-def why_not_pca(encoder, decoder, rows):
-    """Return why two networks cannot be exactly PCA on these rows.
+def why_not_pca(
+    encoder: FittedNetwork, decoder: FittedNetwork, rows: Rows | StreamedRows
+) -> list[str]:
+    """Return why two networks cannot be exactly PCA of these rows.
 
     Parameters
     ----------
@@ -43,7 +47,7 @@ def why_not_pca(encoder, decoder, rows):
     Returns
     -------
     list of str
-        Empty where they can.
+        Empty if they can.
     """
     n_features = rows.X.shape[1]
     reasons = [
@@ -54,12 +58,12 @@ def why_not_pca(encoder, decoder, rows):
         )
         if not are_linear(network)
     ]
-    # Where something else keeps it out, there is no linear path either.
+    # Networks that cannot have a linear path have none: the first reason suffices.
     reasons = [reason for reason in reasons if reason != _NO_PATH] or reasons[:1]
     if is_too_wide(rows):
         reasons.append(
-            f"X has {n_features} features, and of rows that are visited in blocks "
-            f"there may be {MAX_STREAMED_FEATURES} at most"
+            f"X has {n_features} features, and there may be at most "
+            f"{MAX_STREAMED_FEATURES} if rows are visited in blocks"
         )
     elif not reasons and _n_components(encoder) > _max_components(rows):
         reasons.append(
@@ -106,21 +110,21 @@ def _takes_covariance(rows):
     return isinstance(rows, StreamedRows) or rows.X.shape[1] <= _MAX_COVARIANCE
 
 
-def refusal(reasons):
-    """The error where PCA is asked for and cannot be had."""
+def refusal(reasons: list[str]) -> ValueError:
+    """Return the error if ``init="pca"`` is not possible."""
     return ValueError(
         f"init='pca' needs a network that can be PCA, but {'; '.join(reasons)}. Change "
         "that, or use init='auto' or init='random'."
     )
 
 
-def is_too_wide(rows):
-    """Whether rows are streamed, and have too many features for their covariance."""
+def is_too_wide(rows: Rows | StreamedRows) -> bool:
+    """Whether rows are streamed and have too many features for their covariance."""
     return isinstance(rows, StreamedRows) and rows.X.shape[1] > MAX_STREAMED_FEATURES
 
 
-def noise_variance(rows, n_components, seed):
-    """The noise variance of probabilistic PCA; at least 5 % of the mean variance.
+def noise_variance(rows: Rows | StreamedRows, n_components: int, seed: int) -> float:
+    """Return probabilistic PCA's noise variance, at least 5 % of the mean variance.
 
     M. E. Tipping, C. M. Bishop, "Probabilistic Principal Component Analysis", Journal
     of the Royal Statistical Society B 61 (1999).
@@ -147,22 +151,27 @@ def noise_variance(rows, n_components, seed):
     return float(max(rest, _MIN_NOISE * total / n_features))
 
 
-def pca_networks(encoder, decoder, rows, seed):
-    """Return two networks with the weights with which they are PCA on `rows`.
+def pca_networks(
+    encoder: FittedNetwork,
+    decoder: FittedNetwork,
+    rows: Rows | StreamedRows,
+    seed: int,
+) -> tuple[FittedNetwork, FittedNetwork]:
+    """Return two networks with the weights with which they are PCA of `rows`.
 
-    Hidden layers keep the kernels they have, which take centred rows and codes of unit
-    scale, whatever the scale of the data; what they add starts at zero.
+    Hidden layers keep their kernels, but the first one is adapted to take centred rows,
+    or codes, of unit scale. Their contribution to the output is zero at first.
 
     Parameters
     ----------
     encoder, decoder : FittedNetwork
-        Those for which `why_not_pca` gives no reason, on these rows or on those they
-        were taken from, with kernels as they were drawn. Where the rows are too few, or
-        vary in fewer directions, the components that are missing are zero.
+        With initial kernels, and no reason from `why_not_pca`, for these rows or those
+        that they are a subset of. If the rows have fewer components than the code,
+        the missing ones are zero.
 
     rows : Rows or StreamedRows
     seed : int
-        For the randomised solver, which PCA takes for large data.
+        For the randomised solver, which is used for large data.
 
     Returns
     -------
@@ -181,8 +190,10 @@ def pca_networks(encoder, decoder, rows, seed):
     )
 
 
-def principal_components(rows, n_components, seed):
-    """PCA of rows, in float64 where the covariance is computed.
+def principal_components(
+    rows: Rows | StreamedRows, n_components: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Compute PCA of rows, in float64 if the covariance is computed.
 
     Parameters
     ----------
@@ -193,7 +204,7 @@ def principal_components(rows, n_components, seed):
     Returns
     -------
     components : ndarray of shape (n_components, n_features)
-        Zero where there is no variance.
+        Zero for components and features without variance.
 
     mean : ndarray of shape (n_features,)
     variances : ndarray of shape (n_components,)
@@ -218,13 +229,13 @@ def principal_components(rows, n_components, seed):
 
 
 def _linear(network, kernel, bias, location, scale):
-    """The network made linear; what hidden layers take is centred and scaled first."""
+    """The network made linear, with hidden layers that take centred, scaled input."""
     kernel, bias = kernel.astype(np.float32), bias.astype(np.float32)
     spec = network.dense_spec
     if not spec.has_linear_path:
         return network.with_weights([kernel, bias])
     weights = spec.by_role(network.weights)
-    # Rows without variance, or of too little for float32, are not scaled up.
+    # Input with no variance, or too little for float32, is not scaled.
     scale = np.where(scale > np.finfo(np.float32).tiny, scale, 1.0)
     first = (weights.kernels[0] / np.reshape(scale, (-1, 1))).astype(np.float32)
     weights.kernels[0] = first
@@ -235,7 +246,7 @@ def _linear(network, kernel, bias, location, scale):
 
 
 def _pca_of_wide(rows, n_components, seed):
-    """The same of tables whose covariance is large, and which features are zero."""
+    """PCA of wide tables, with total variance and which features are constant."""
     if issparse(rows.X):
         X = rows.X[rows.index]
         constant = np.zeros(X.shape[1], bool)
@@ -260,7 +271,7 @@ def _pca(rows, n_components):
     weight, origin = 0.0, None
     for part in rows.parts(2**12):
         block, _ = part.arrays()
-        if origin is None:  # near the mean, or squares would swallow what varies
+        if origin is None:  # near the mean, so that squares lose no digits
             origin = block.mean(axis=0, dtype=np.float64)
         block = block - origin
         weighted = block * part.weight[:, None]
@@ -275,8 +286,12 @@ def _pca(rows, n_components):
     return components, origin + mean, covariance, variances[::-1]
 
 
-def is_better(learned, start, rows):
-    """Whether networks have a significantly lower squared error on rows than others.
+def is_better(
+    learned: tuple[FittedNetwork, FittedNetwork],
+    start: tuple[FittedNetwork, FittedNetwork],
+    rows: Rows | StreamedRows,
+) -> bool:
+    """Whether `learned` has a significantly lower squared error than `start`.
 
     A one-sided paired t-test at the level of 5 %.
 
@@ -304,8 +319,10 @@ def is_better(learned, start, rows):
     return total / count > t.ppf(_CONFIDENCE, count - 1) * np.sqrt(variance / count)
 
 
-def squared_errors(rows, encoder, decoder):
-    """Mean squared error of each row in float64, some thousands of rows at a time."""
+def squared_errors(
+    rows: Rows | StreamedRows, encoder: FittedNetwork, decoder: FittedNetwork
+) -> Iterator[np.ndarray]:
+    """Yield the mean squared error of each row in float64, for blocks of rows."""
     for part in rows.parts(2**12):
         inputs, targets = part.arrays()
         errors = decoder(encoder(inputs)).astype(np.float64)
