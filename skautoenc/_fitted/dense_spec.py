@@ -278,7 +278,8 @@ class DenseSpec:
 
         def kernel(n_in, n_out):
             limit = np.sqrt(6 / (n_in + n_out))
-            return rng.uniform(-limit, limit, (n_in, n_out)).astype(np.float32)
+            drawn = rng.uniform(-limit, limit, (n_in, n_out)).astype(np.float32)
+            return drawn.T if self.is_transposed else drawn
 
         weights = DenseWeights(
             [kernel(*pair) for pair in itertools.pairwise(widths)],
@@ -358,8 +359,11 @@ def _input_shape(layers):
 
 def _serialised_layer(layer, tensors):
     calls = [{"args": tensors, "kwargs": {}}] if tensors else []
+    module, registered_name = "keras.layers", None
+    if layer.class_name == "TransposedDense":
+        module, registered_name = "skautoenc.layers", "skautoenc>TransposedDense"
     return {
-        **_serialised("keras.layers", layer.class_name, layer.config),
+        **_serialised(module, layer.class_name, layer.config, registered_name),
         "name": layer.config["name"],
         "inbound_nodes": calls,
     }
@@ -370,10 +374,10 @@ def _serialised_tensor(name, width):
     return {"class_name": "__keras_tensor__", "config": config}
 
 
-def _serialised(module, class_name, config):
+def _serialised(module, class_name, config, registered_name=None):
     return {
         "module": module,
         "class_name": class_name,
         "config": config,
-        "registered_name": None,
+        "registered_name": registered_name,
     }

@@ -38,7 +38,7 @@ ENGINES = {
 
 @pytest.mark.parametrize("offset", [1e6, 1e8, 1e12])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_offset_costs_nothing_beside_pca(offset, engine):
+def test_score_with_an_offset_is_at_least_that_of_pca(offset, engine):
     X = IRIS + offset
     train, test = X[::2], X[1::2]
     pca = PCA(2).fit(train - offset)
@@ -74,7 +74,7 @@ def test_an_offset_changes_no_result(estimator):
     assert min(scores) > 0.9
 
 
-def test_every_one_of_many_ids_has_its_code():
+def test_transform_tells_large_consecutive_numbers_apart():
     ids = (2**24 + np.arange(200))[:, None]
     estimator = AutoencoderTransformer(1, epochs=5, random_state=0).fit(ids)
     assert len(np.unique(estimator.transform(ids))) == 200
@@ -83,7 +83,7 @@ def test_every_one_of_many_ids_has_its_code():
 
 @pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler()])
 @pytest.mark.parametrize("output", ["linear", "sigmoid"])
-def test_the_way_back_through_a_scaler_keeps_seconds(scaler, output):
+def test_inverse_transform_through_a_scaler_keeps_seconds(scaler, output):
     seconds = 1.7e9 + 1000 * np.random.default_rng(0).random((100, 2))
     pipeline = make_pipeline(
         scaler, AutoencoderTransformer(2, output_activation="linear", epochs=5)
@@ -105,7 +105,7 @@ def test_the_way_back_through_a_scaler_keeps_seconds(scaler, output):
     ],
 )
 @pytest.mark.parametrize("output", ["linear", "sigmoid"])
-def test_rows_come_back_as_floats_that_hold_the_values(given, kept, output):
+def test_inverse_transform_returns_floats_that_hold_the_values(given, kept, output):
     X = np.random.default_rng(0).integers(0, 2, (50, 6)).astype(given)
     estimator = AutoencoderTransformer(2, output_activation=output, epochs=1).fit(X)
     codes = estimator.transform(X)
@@ -116,14 +116,14 @@ def test_rows_come_back_as_floats_that_hold_the_values(given, kept, output):
     assert estimator.score_samples(X).dtype == np.float64
 
 
-def test_a_data_frame_of_float32_stays_so():
+def test_reconstruct_of_a_float32_data_frame_is_float32():
     frame = pandas.DataFrame(IRIS.astype(np.float32))
     estimator = AutoencoderTransformer(2, epochs=1).fit(frame.to_numpy())
     assert estimator.fit(frame).reconstruct(frame).dtype == np.float32
     assert estimator.fit(frame.astype(float)).reconstruct(frame).dtype == np.float64
 
 
-def test_columns_that_float32_cannot_resolve_are_named():
+def test_warning_names_columns_that_float32_cannot_resolve():
     frame = pandas.DataFrame(IRIS, columns=["a", "b", "c", "d"]).astype(np.float32)
     frame["c"] = (frame["c"] + 1e7).astype(np.float32)
     with pytest.warns(
@@ -132,7 +132,7 @@ def test_columns_that_float32_cannot_resolve_are_named():
         AutoencoderTransformer(2, epochs=1).fit(frame)
 
 
-def test_a_network_that_is_not_centred_is_warned_of_rounding():
+def test_warning_of_rounding_if_rows_are_not_centred():
     X = IRIS + 1e7
     pair = AutoencoderTransformer(2, epochs=1).fit(IRIS)
     pair = pair.encoder_, pair.decoder_
@@ -148,7 +148,7 @@ def test_a_warning_points_at_the_line_that_called_fit():
     assert [warning.filename for warning in caught] == [__file__]
 
 
-def test_sparse_rows_far_from_zero_are_as_dense_ones():
+def test_sparse_rows_far_from_zero_have_the_results_of_dense_ones():
     X = IRIS.astype(np.float32) + 50
     dense = AutoencoderTransformer(2, init="random", epochs=5, random_state=0).fit(X)
     sparse = AutoencoderTransformer(2, init="random", epochs=5, random_state=0)
@@ -277,7 +277,7 @@ def test_the_denoising_scorer_keeps_the_digits_of_rows_far_from_zero():
     assert scorer(untrained, IRIS + 1e7) < 0.1
 
 
-def test_clean_rows_set_the_type_of_what_is_cleaned():
+def test_x_clean_sets_the_dtype_of_reconstructions():
     X = IRIS.astype(np.float32)
     estimator = DenoisingAutoencoder(3, epochs=3, random_state=0)
     cleaned = estimator.fit(X, X_clean=IRIS + 1e8).reconstruct(X)
@@ -287,7 +287,7 @@ def test_clean_rows_set_the_type_of_what_is_cleaned():
 
 @pytest.mark.parametrize("frame", [pandas.DataFrame, polars.DataFrame])
 @pytest.mark.parametrize("kind", ["float32", "uint8", "int16", "bool", "int64"])
-def test_frames_come_back_in_the_types_of_arrays(frame, kind):
+def test_reconstruct_of_data_frames_has_the_dtype_of_arrays(frame, kind):
     X = frame(IRIS.astype(kind))
     estimator = AutoencoderTransformer(2, epochs=1).fit(X)
     expected = np.float64 if kind == "int64" else np.float32

@@ -28,7 +28,7 @@ def by_pca(X, n_components):
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("sizes", [(), (128, 64), (3, 2), (7,)])
 @pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_before_the_first_step_it_is_pca(digits, sizes, optimizer, container):
+def test_init_pca_equals_pca_before_the_first_step(digits, sizes, optimizer, container):
     start = AutoencoderTransformer(
         8, hidden_layer_sizes=sizes, optimizer=optimizer, init="pca", **FROZEN
     ).fit(container(digits))
@@ -38,30 +38,30 @@ def test_before_the_first_step_it_is_pca(digits, sizes, optimizer, container):
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "elu", "sigmoid", "gelu"])
-def test_it_is_pca_with_any_activation(digits, activation):
+def test_init_pca_is_exact_with_any_activation(digits, activation):
     start = AutoencoderTransformer(4, activation=activation, **FROZEN).fit(digits)
     np.testing.assert_allclose(start.reconstruct(digits), by_pca(digits, 4), atol=2e-6)
 
 
-def test_data_of_more_features_than_rows_start_at_pca():
+def test_init_pca_with_more_features_than_rows():
     X = np.random.default_rng(0).normal(size=(30, 2000)).astype(np.float32)
     start = AutoencoderTransformer(8, hidden_layer_sizes=(5,), **FROZEN).fit(X)
     np.testing.assert_allclose(start.reconstruct(X), by_pca(X, 8), atol=1e-4)
 
 
-def test_data_far_from_zero_start_at_pca():
+def test_init_pca_of_data_far_from_zero():
     X = load_digits().data[:200] + 10_000
     start = AutoencoderTransformer(4, hidden_layer_sizes=(5,), **FROZEN).fit(X)
     np.testing.assert_allclose(start.reconstruct(X), by_pca(X, 4), atol=0.01)
 
 
-def test_a_denoiser_starts_at_pca_too(digits):
+def test_init_pca_of_a_denoising_autoencoder(digits):
     start = DenoisingAutoencoder(4, hidden_layer_sizes=(5,), **FROZEN).fit(digits)
     np.testing.assert_allclose(start.reconstruct(digits), by_pca(digits, 4), atol=2e-6)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_nothing_learned_ends_as_pca_of_all_rows(digits, optimizer):
+def test_pca_of_all_rows_is_kept_if_nothing_is_learned(digits, optimizer):
     estimator = AutoencoderTransformer(
         8, optimizer=optimizer, learning_rate=1.0, epochs=5, random_state=0
     ).fit(digits)
@@ -76,7 +76,7 @@ def test_nothing_learned_ends_as_pca_of_all_rows(digits, optimizer):
     ("load", "size", "least_gain"),
     [(load_digits, 2, 0.3), (load_digits, 32, 0.1), (load_breast_cancer, 8, 0)],
 )
-def test_defaults_are_at_least_as_good_as_pca(load, size, least_gain):
+def test_default_parameters_are_at_least_as_good_as_pca(load, size, least_gain):
     train, test = train_test_split(load().data, random_state=0)
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
@@ -87,13 +87,13 @@ def test_defaults_are_at_least_as_good_as_pca(load, size, least_gain):
     assert error <= (1.02 - least_gain) * of_pca
 
 
-def test_few_rows_are_left_to_pca_unless_the_gain_is_beyond_chance():
+def test_pca_of_few_rows_is_kept_unless_the_gain_is_significant():
     X = load_iris().data[:20]
     estimator = AutoencoderTransformer(2, epochs=5, random_state=0).fit(X)
     np.testing.assert_allclose(estimator.reconstruct(X), by_pca(X, 2), atol=1e-5)
 
 
-def test_early_stopping_as_asked_keeps_the_best_epoch(digits):
+def test_early_stopping_true_keeps_the_best_epoch(digits):
     estimator = AutoencoderTransformer(
         3, early_stopping=True, mixup=False, epochs=40, random_state=0
     ).fit(digits[:200], X_val=digits[200:])
@@ -102,7 +102,7 @@ def test_early_stopping_as_asked_keeps_the_best_epoch(digits):
     assert estimator.best_epoch_ == 1 + np.argmin(estimator.history_["val_loss"])
 
 
-def test_only_a_start_at_pca_validates_unasked(digits):
+def test_early_stopping_auto_validates_only_with_pca_initialization(digits):
     for params in (
         {"init": "random"},
         {"output_activation": "sigmoid"},
@@ -117,7 +117,7 @@ def test_only_a_start_at_pca_validates_unasked(digits):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_the_rate_falls_to_zero_from_a_start_at_pca(digits, optimizer):
+def test_learning_rate_is_annealed_to_zero_after_pca_initialization(digits, optimizer):
     def moved(epochs):
         """How far the last epoch moves the codes."""
         params = {"early_stopping": False, "mixup": False, "random_state": 0}
@@ -128,7 +128,7 @@ def test_the_rate_falls_to_zero_from_a_start_at_pca(digits, optimizer):
     assert moved(60) < 0.005
 
 
-def test_points_between_rows_are_drawn_anew(digits):
+def test_mixup_draws_new_points_in_each_epoch(digits):
     params = {"early_stopping": False, "learning_rate": 1e-30, "random_state": 0}
     estimator = AutoencoderTransformer(4, epochs=3, **params)
     first, second, third = estimator.fit(digits).history_["loss"]
@@ -143,7 +143,7 @@ def test_points_between_rows_are_drawn_anew(digits):
     )
 
 
-def test_mixing_learns_less_by_heart():
+def test_mixup_reduces_overfitting():
     X = StandardScaler().fit_transform(load_breast_cancer().data)
     train, test = X[:200], X[200:]
 
@@ -156,7 +156,7 @@ def test_mixing_learns_less_by_heart():
     assert error(True) < 0.95 * error(False)
 
 
-def test_a_linear_path_is_part_of_the_keras_models(fitted, digits):
+def test_linear_path_is_part_of_the_keras_models(fitted, digits):
     encoder, decoder = fitted.encoder_, fitted.decoder_
     assert [layer.name for layer in encoder.layers[-3:]] == [
         "code_nonlinear",
@@ -170,13 +170,13 @@ def test_a_linear_path_is_part_of_the_keras_models(fitted, digits):
     )
 
 
-def test_without_a_linear_path_the_network_is_the_plain_mirror():
+def test_linear_path_false_gives_a_chain_of_layers():
     encoder, decoder = DenseNetwork((5,), linear_path=False)((8,), 2)
     assert [w.shape for w in encoder.get_weights()] == [(8, 5), (5,), (5, 2), (2,)]
     assert [w.shape for w in decoder.get_weights()] == [(2, 5), (5,), (5, 8), (8,)]
 
 
-def test_a_linear_path_needs_linear_ends(digits):
+def test_linear_path_true_needs_linear_activations(digits):
     network = DenseNetwork((5,), linear_path=True, output_activation="sigmoid")
     with pytest.raises(ValueError, match="linear_path=True needs code_activation"):
         AutoencoderTransformer(2, network=network).fit(digits)
@@ -184,7 +184,7 @@ def test_a_linear_path_needs_linear_ends(digits):
         network((64,), 2)
 
 
-def test_pca_is_refused_where_it_cannot_be_had(digits):
+def test_init_pca_is_refused_if_it_is_impossible(digits):
     plain = DenseNetwork((5,), linear_path=False)
     for params in ({"network": plain}, {"tied_weights": True}, {"n_components": 65}):
         estimator = AutoencoderTransformer(epochs=1, init="pca").set_params(**params)
@@ -192,7 +192,7 @@ def test_pca_is_refused_where_it_cannot_be_had(digits):
             estimator.fit(digits)
 
 
-def test_models_that_were_trained_keep_their_weights(digits):
+def test_init_auto_keeps_the_weights_of_given_models(digits):
     trained = AutoencoderTransformer(3, epochs=5, random_state=0).fit(digits)
     pair = trained.encoder_, trained.decoder_
     again = AutoencoderTransformer(3, network=pair, **FROZEN).fit(digits)
@@ -201,7 +201,7 @@ def test_models_that_were_trained_keep_their_weights(digits):
     )
 
 
-def test_a_variational_autoencoder_has_no_linear_path(digits):
+def test_linear_path_is_not_used_by_a_variational_autoencoder(digits):
     estimator = VariationalAutoencoder(2, epochs=1, random_state=0).fit(digits)
     assert "code_linear" not in [layer.name for layer in estimator.encoder_.layers]
 
@@ -210,7 +210,9 @@ def test_a_variational_autoencoder_has_no_linear_path(digits):
     ("n_samples", "batch_size", "epochs"),
     [(1, 32, 1000), (150, 32, 1000), (1797, 56, 181), (60_000, 256, 30)],
 )
-def test_effort_adapts_to_the_number_of_rows(n_samples, batch_size, epochs):
+def test_batch_size_and_epochs_auto_follow_from_the_number_of_rows(
+    n_samples, batch_size, epochs
+):
     effort = effort_for(n_samples, "auto", "auto", "auto")
     assert effort == (batch_size, epochs, max(10, epochs // 5))
     assert effort_for(n_samples, 7, 9, 11) == (7, 9, 11)

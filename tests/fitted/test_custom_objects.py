@@ -185,7 +185,7 @@ def of_schedule(schedule):
         {"network": ConvNetwork((8, 8, 1), (2,), activation=own_function)},
     ],
 )
-def test_objects_of_own_classes_are_copied_and_pickled(digits, params):
+def test_objects_of_the_users_classes_are_copied_and_pickled(digits, params):
     X = digits[:64]
     estimator = quick(**params)
     copies = [
@@ -271,7 +271,7 @@ def test_objects_that_could_not_be_loaded_are_refused_at_fit(digits, params, mes
     assert not hasattr(estimator, "n_features_in_")
 
 
-def test_a_function_whose_name_was_registered_anew_is_refused(digits):
+def test_a_function_whose_name_was_registered_again_is_refused(digits):
     def defined():
         @registered
         def twice_defined(x):
@@ -350,7 +350,7 @@ for estimator in (flat, of_pair, of_function):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["module", "script"])
-def test_own_classes_are_searched_in_two_processes(tmp_path, place):
+def test_grid_search_over_the_users_classes_in_two_processes(tmp_path, place):
     if place == "module":
         (tmp_path / "mine.py").write_text(MODULE)
         code = "import keras\nfrom mine import *\n" + SEARCH

@@ -139,7 +139,7 @@ class Dense(keras.layers.Dense):
         lambda: layers.UnitNormalization(),
     ],
 )
-def test_what_numpy_does_not_know_runs_in_keras(layer):
+def test_layers_that_numpy_does_not_support_are_evaluated_by_keras(layer):
     with isolated(0):
         model = keras.Sequential([keras.Input((6,)), layer()])
     assert plan_forward(json.loads(model.to_json()), len(model.weights)) is None
@@ -150,5 +150,5 @@ def test_what_numpy_does_not_know_runs_in_keras(layer):
         np.testing.assert_allclose(network(X[rows]), wanted, rtol=1e-5, atol=1e-5)
 
 
-def test_the_table_of_activations_holds_no_others():
+def test_activations_all_have_names_of_keras():
     assert ACTIVATIONS.keys() <= ALL_OBJECTS_DICT.keys()

@@ -92,7 +92,7 @@ def test_views_of_any_network_agree(digits, kind, network):
         assert_views_agree(estimator.fit(X), X)
 
 
-def test_a_fit_that_ends_as_pca_has_the_weights_of_a_start_on_all_rows(digits):
+def test_a_fit_that_keeps_pca_has_the_weights_of_pca_of_all_rows(digits):
     kept = AutoencoderTransformer(2, learning_rate=1.0, epochs=3, random_state=0)
     kept.fit(digits)
     assert kept.best_epoch_ == 0
@@ -108,7 +108,7 @@ def test_a_fit_that_ends_as_pca_has_the_weights_of_a_start_on_all_rows(digits):
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e-3, 1e6, 1e12])
-def test_a_start_at_pca_follows_the_scale_of_the_data(scale):
+def test_pca_initialization_adapts_to_the_scale_of_the_data(scale):
     X = load_iris().data
     X = (X - X.mean(axis=0)) * scale
     estimator = AutoencoderTransformer(
@@ -129,7 +129,7 @@ def test_data_of_tiny_scale_end_as_pca():
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e6])
-def test_training_goes_on_from_a_kept_pca_at_any_scale(scale):
+def test_warm_start_continues_from_a_kept_pca_at_any_scale(scale):
     X = load_digits().data[:500] / 16 * scale
     estimator = AutoencoderTransformer(
         2, warm_start=True, epochs=1, learning_rate=1.0, random_state=0
@@ -140,7 +140,7 @@ def test_training_goes_on_from_a_kept_pca_at_any_scale(scale):
     assert estimator.score(X) >= before - 1e-3
 
 
-def test_training_goes_on_from_the_keras_models_of_a_fit(digits):
+def test_network_may_be_the_keras_models_of_an_earlier_fit(digits):
     X = digits + 10
     first = AutoencoderTransformer(3, epochs=2, random_state=0).fit(X)
     pair = first.encoder_, first.decoder_
@@ -150,6 +150,6 @@ def test_training_goes_on_from_the_keras_models_of_a_fit(digits):
     np.testing.assert_allclose(again.transform(X), first.transform(X), atol=1e-4)
 
 
-def test_weights_cannot_be_written_to(fitted):
+def test_weights_are_read_only(fitted):
     with pytest.raises(ValueError, match="read-only"):
         fitted._encoder.weights[0][:] = 0

@@ -103,7 +103,7 @@ DRAWS = r"the layer 'sampling' of the encoder draws random numbers at inference"
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_an_encoder_that_draws_its_code_is_refused(digits, sampling):
+def test_an_encoder_that_is_random_at_inference_is_refused(digits, sampling):
     encoder, decoder, model = variational(sampling)
     for network in (
         (drawing(encoder), decoder),
@@ -119,7 +119,7 @@ def test_an_encoder_that_draws_its_code_is_refused(digits, sampling):
             cls.from_keras(drawing(encoder), decoder)
 
 
-def test_a_decoder_that_draws_is_refused(digits):
+def test_a_decoder_that_is_random_at_inference_is_refused(digits):
     inputs = keras.Input((3,))
     mean = layers.Dense(64, name="mean")(inputs)
     outputs = Sampling(name="draws")([mean, layers.Dense(64)(inputs)])
@@ -142,7 +142,7 @@ class DrawingModel(keras.Model):
         return mean + keras.random.normal(ops.shape(mean))
 
 
-def test_a_model_without_a_graph_that_draws_is_refused(digits):
+def test_a_subclassed_model_that_is_random_at_inference_is_refused(digits):
     encoder = DrawingModel(name="own")
     encoder(digits[:1])
     decoder = keras.Sequential([keras.Input((3,)), layers.Dense(64)])
@@ -154,7 +154,7 @@ def means_of(encoder, X):
     return np.asarray(keras.Model(encoder.input, encoder.outputs[0])(X))
 
 
-def test_the_error_of_a_code_that_is_drawn_says_how_to_end_at_its_mean(digits):
+def test_the_error_for_a_random_code_says_how_to_end_at_its_mean(digits):
     encoder, decoder, model = variational()
     with pytest.raises(ValueError, match=DRAWS) as caught:
         quick((model, "sampling")).fit(digits)
@@ -182,7 +182,7 @@ def by_name(encoder):
 
 
 @pytest.mark.parametrize("ends", [lambda encoder: encoder, by_name])
-def test_the_error_of_three_outputs_says_which_one_to_keep(digits, ends):
+def test_the_error_for_three_outputs_says_which_one_to_keep(digits, ends):
     encoder, decoder, _ = variational()
     encoder = ends(encoder)
     message = r"1 and 3\. Keep one of the outputs .*probably 'z_mean'"
@@ -218,7 +218,9 @@ class TwoHeads(keras.Model):
 
 
 @pytest.mark.parametrize(("by_name", "kept"), [(False, 0), (True, "mean")])
-def test_outputs_of_a_model_without_a_graph_are_told_apart(digits, by_name, kept):
+def test_the_error_for_three_outputs_of_a_subclassed_model_names_them(
+    digits, by_name, kept
+):
     encoder = TwoHeads(by_name)
     encoder(digits[:1])
     decoder = keras.Sequential([keras.Input((3,)), layers.Dense(64)])
@@ -233,7 +235,7 @@ def test_outputs_of_a_model_without_a_graph_are_told_apart(digits, by_name, kept
     np.testing.assert_allclose(estimator.transform(digits), wanted, atol=1e-5)
 
 
-def test_a_layer_with_several_outputs_is_no_code(digits):
+def test_a_code_layer_with_several_outputs_is_refused(digits):
     encoder, decoder, _ = variational()
     inputs = keras.Input((64,))
     model = keras.Model(inputs, decoder(encoder(inputs)[2]))
@@ -241,7 +243,7 @@ def test_a_layer_with_several_outputs_is_no_code(digits):
         quick((model, "encoder")).fit(digits)
 
 
-def test_layers_that_draw_in_training_alone_are_accepted(digits):
+def test_layers_that_are_random_only_in_training_are_accepted(digits):
     _, decoder, model = variational(TrainingSampling)
     estimator = quick((model, "sampling")).fit(digits)
     Z = estimator.transform(digits)
@@ -275,7 +277,7 @@ class Forgetful(layers.Layer):
         return super().get_config()
 
 
-def test_a_layer_whose_config_does_not_tell_all_is_refused(digits):
+def test_a_layer_with_an_incomplete_get_config_is_refused(digits):
     def network(shape, n_components):
         encoder = keras.Sequential(
             [keras.Input((64,)), Forgetful(3.0, name="own"), layers.Dense(3)]
@@ -482,12 +484,12 @@ def without_layers(config):
         lambda state: state.update(weights=[1, 2]),
     ],
 )
-def test_a_state_that_is_no_network_is_refused(fitted, change):
+def test_a_damaged_state_is_refused(fitted, change):
     with pytest.raises(ValueError, match="network"):
         pickle.loads(altered(fitted._encoder, change)).to_keras()
 
 
-def test_the_error_of_a_layer_that_is_not_registered_names_its_module(
+def test_the_error_for_a_layer_that_is_not_registered_names_its_module(
     digits, tmp_path, monkeypatch
 ):
     (tmp_path / "own_layers.py").write_text(

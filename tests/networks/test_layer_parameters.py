@@ -100,15 +100,13 @@ def test_a_regularizer_of_keras_may_be_given_as_a_dict(digits):
     ],
 )
 @pytest.mark.parametrize("name", ["kernel_regularizer", "activity_regularizer"])
-def test_a_regularizer_that_means_nothing_is_refused(
-    digits, make, name, written, message
-):
+def test_an_invalid_regularizer_is_refused(digits, make, name, written, message):
     with pytest.raises(ValueError, match=rf"(?s){name}.*({message})"):
         make(**{name: written}).fit(digits)
 
 
 @pytest.mark.parametrize("size", [16, np.int64(16)])
-def test_one_number_is_one_hidden_layer(digits, size):
+def test_hidden_layer_sizes_and_filters_of_one_number_are_one_layer(digits, size):
     wanted = quick(hidden_layer_sizes=(16,)).fit_transform(digits)
     flat = quick(hidden_layer_sizes=size)
     np.testing.assert_array_equal(flat.fit_transform(digits), wanted)
@@ -121,7 +119,7 @@ def test_one_number_is_one_hidden_layer(digits, size):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_no_activation_is_the_linear_one(digits, optimizer):
+def test_activation_none_is_linear(digits, optimizer):
     linear = {"activation": "linear", "optimizer": optimizer}
     none = {
         "activation": None,
@@ -136,7 +134,7 @@ def test_no_activation_is_the_linear_one(digits, optimizer):
     quick(**none, init="pca").fit(digits)
 
 
-def test_no_activation_is_the_linear_one_in_network_objects():
+def test_activation_none_is_linear_in_network_objects():
     none = dict.fromkeys(("activation", "code_activation", "output_activation"))
     for network in (DenseNetwork((8,), **none), ConvNetwork((8, 8, 1), (2,), **none)):
         with isolated(0):
@@ -163,7 +161,9 @@ def halving(x):
         ("rleu", "not one that Keras knows"),
     ],
 )
-def test_an_activation_that_cannot_be_is_refused(digits, make, name, value, message):
+def test_an_unknown_activation_or_one_that_changes_the_shape_is_refused(
+    digits, make, name, value, message
+):
     with pytest.raises(ValueError, match=rf"{name}=.*{message}"):
         make(**{name: value}).fit(digits)
 
@@ -198,7 +198,7 @@ def test_a_class_as_network_is_refused(digits, network):
         {"network": ConvNetwork((8, 8, 1), (4,), (3, np.True_))},
     ],
 )
-def test_true_is_no_number(digits, params):
+def test_true_is_refused_as_a_number(digits, params):
     network = params.get("network")
     names = list(params) if network is None else list(network.get_params())
     with pytest.raises(ValueError, match="|".join(names)):

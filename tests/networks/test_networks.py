@@ -45,7 +45,7 @@ def of_images(images):
 @pytest.mark.parametrize(
     "network", [ConvNetwork((8, 8, 1), filters=(4,)), DenseNetwork((5,))]
 )
-def test_networks_have_the_manners_of_estimators(network):
+def test_networks_have_get_params_set_params_and_clone(network):
     other = clone(network).set_params(activation="tanh", kernel_regularizer="l2")
     assert other.get_params() == {
         **network.get_params(),
@@ -56,7 +56,7 @@ def test_networks_have_the_manners_of_estimators(network):
     assert pickle.loads(pickle.dumps(network)).get_params() == network.get_params()
 
 
-def test_networks_are_cloned_with_their_estimator():
+def test_clone_clones_the_network_of_an_estimator():
     estimator = quick(ConvNetwork((8, 8, 1), filters=(4,)))
     other = clone(estimator).set_params(network__filters=(2,))
     assert other.network.filters == (2,)
@@ -75,7 +75,7 @@ def test_networks_are_cloned_with_their_estimator():
 )
 @pytest.mark.parametrize("upsampling", ["nearest", "transpose"])
 @pytest.mark.parametrize("downsampling", ["max_pool", "average_pool", "stride"])
-def test_sizes_that_are_not_even_come_back(
+def test_image_shape_may_have_odd_sizes(
     image_shape, n_layers, smallest, upsampling, downsampling
 ):
     network = ConvNetwork(
@@ -88,7 +88,7 @@ def test_sizes_that_are_not_even_come_back(
     assert decoder.output_shape == (None, *channels)
 
 
-def test_each_layer_halves_in_its_own_way():
+def test_downsampling_may_differ_between_layers():
     network = ConvNetwork(
         (8, 8, 1), (4, 3, 2), downsampling=["stride", "average_pool", "max_pool"]
     )
@@ -102,7 +102,7 @@ def test_each_layer_halves_in_its_own_way():
     assert [layer.strides for layer in convolutions] == [(2, 2), (1, 1), (1, 1)]
 
 
-def test_filters_and_kernel_sizes_are_those_asked_for():
+def test_filters_and_kernel_size_are_those_of_the_keras_layers():
     with isolated(0):
         encoder, decoder = ConvNetwork((8, 4, 1), (4, 3), (5, 3))((32,), 2)
     shapes = [
@@ -120,14 +120,14 @@ def test_filters_and_kernel_sizes_are_those_asked_for():
     ]
 
 
-def test_numbers_may_be_numpys():
+def test_image_shape_and_filters_may_be_numpy_integers():
     of_numpy = ConvNetwork((8, 8, 1), np.array([4, 2]), np.int64(3))
     with isolated(0):
         encoder, _ = of_numpy((64,), 2)
     assert encoder.layers[1].kernel.shape == (3, 3, 1, 4)
 
 
-def test_activations_and_regularizers_stand_where_they_should():
+def test_activations_and_regularizers_belong_to_the_documented_layers():
     network = ConvNetwork(
         (8, 8, 1),
         (2,),
@@ -149,7 +149,7 @@ def test_activations_and_regularizers_stand_where_they_should():
                 assert isinstance(layer.kernel_regularizer, keras.regularizers.L2)
 
 
-def test_a_feature_map_is_the_code_flat(images):
+def test_n_components_none_takes_the_flat_feature_map_as_code(images):
     network = ConvNetwork((8, 8, 1), filters=(4, 3))
     estimator = quick(network, n_components=None).fit(images)
     Z = estimator.transform(images)
@@ -170,7 +170,7 @@ def test_a_feature_map_is_the_code_flat(images):
         ((16, 4), "transpose"),
     ],
 )
-def test_the_estimator_gives_what_its_keras_models_give(
+def test_transform_and_inverse_transform_equal_the_keras_models(
     digits, image_shape, upsampling
 ):
     network = ConvNetwork(image_shape, (8, 4), upsampling=upsampling)
@@ -198,7 +198,7 @@ def test_a_convolutional_network_learns(digits):
     "network", ["dense", ConvNetwork((8, 8, 1), filters=(4,))], ids=["dense", "conv"]
 )
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (1, 8, 8)])
-def test_images_come_back_in_their_shape(digits, network, shape):
+def test_inverse_transform_gives_images_their_shape(digits, network, shape):
     images = digits.reshape(-1, *shape)
     estimator = quick(network).fit(images)
     Z = estimator.transform(images)
@@ -215,7 +215,7 @@ def test_images_come_back_in_their_shape(digits, network, shape):
     assert estimator.reconstruction_error(images, per_feature=True).shape == (300, 64)
 
 
-def test_flat_rows_stay_flat(of_images, digits, images):
+def test_inverse_transform_of_flat_rows_is_flat(of_images, digits, images):
     flat = clone(of_images).fit(digits)
     assert flat.inverse_transform(flat.transform(digits)).shape == (300, 64)
     assert flat.reconstruct(digits).shape == (300, 64)
@@ -226,7 +226,7 @@ def test_flat_rows_stay_flat(of_images, digits, images):
     )
 
 
-def test_images_as_lists_come_back_as_images(of_images, images):
+def test_inverse_transform_of_lists_gives_images(of_images, images):
     few = images[:5]
     as_lists = clone(of_images).fit(images.tolist())
     np.testing.assert_array_equal(
@@ -235,20 +235,20 @@ def test_images_as_lists_come_back_as_images(of_images, images):
     assert as_lists.reconstruct(few.tolist()).shape == (5, 8, 8)
 
 
-def test_images_are_validated_on(of_images, images):
+def test_x_val_may_hold_images(of_images, images):
     estimator = clone(of_images).fit(images[:200], X_val=images[200:])
     error = estimator.reconstruction_error(images[200:]).mean()
     assert estimator.history_["val_loss"][-1] == pytest.approx(error, rel=1e-4)
 
 
-def test_rows_of_another_shape_are_refused(of_images, digits):
+def test_transform_refuses_rows_of_another_shape(of_images, digits):
     with pytest.raises(ValueError, match=r"rows of shape \(4, 16\).*\(8, 8\)"):
         of_images.transform(digits.reshape(-1, 4, 16))
     with pytest.raises(ValueError, match="49 features"):
         of_images.transform(digits[:, :49])
 
 
-def test_filters_are_searched_within_a_pipeline():
+def test_grid_search_over_filters_in_a_pipeline():
     X, y = load_digits(return_X_y=True)
     pipeline = Pipeline(
         [
@@ -264,7 +264,7 @@ def test_filters_are_searched_within_a_pipeline():
     assert search.best_estimator_["ae"].transform(X[:5]).shape == (5, 4 * 4 * 8)
 
 
-def test_same_random_state_same_bits(of_images, images):
+def test_random_state_fixes_all_bits_of_a_convolutional_network(of_images, images):
     np.testing.assert_array_equal(
         clone(of_images).fit_transform(images), of_images.transform(images)
     )
@@ -283,7 +283,7 @@ def test_warm_start_continues_a_convolutional_network(of_images, images):
     assert estimator.fit(images).history_["loss"][0] < first[-1]
 
 
-def test_an_output_out_of_reach_is_warned_of_with_images_too(images):
+def test_output_activation_that_does_not_suit_images_causes_a_warning(images):
     network = ConvNetwork((8, 8, 1), filters=(2,), output_activation="sigmoid")
     with pytest.warns(UserWarning, match=r"values in \[0, 1\], but X ranges"):
         quick(network, epochs=1).fit(images * 16)
@@ -315,13 +315,13 @@ def test_an_output_out_of_reach_is_warned_of_with_images_too(images):
         ({"upsampling": "bilinear"}, "upsampling must be 'nearest' or 'transpose'"),
     ],
 )
-def test_a_parameter_without_meaning_is_refused(digits, params, message):
+def test_invalid_parameters_of_networks_are_refused(digits, params, message):
     network = ConvNetwork(**{"image_shape": (8, 8, 1), **params})
     with pytest.raises(ValueError, match=message):
         quick(network).fit(digits)
 
 
-def test_a_dense_network_asks_for_a_number_of_components(digits):
+def test_n_components_none_is_refused_by_a_dense_network(digits):
     with pytest.raises(ValueError, match="A dense network needs a number"):
         quick(n_components=None).fit(digits)
 
@@ -331,7 +331,7 @@ def tied(digits):
     return quick(tied_weights=True, activation="tanh", epochs=5).fit(digits)
 
 
-def test_a_tied_decoder_has_the_encoders_kernels_transposed(tied, digits):
+def test_tied_weights_are_the_transposed_kernels_of_the_encoder(tied, digits):
     encoder, decoder = tied.encoder_.get_weights(), tied.decoder_.get_weights()
     np.testing.assert_array_equal(decoder[0], encoder[2])
     np.testing.assert_array_equal(decoder[2], encoder[0])
@@ -342,13 +342,13 @@ def test_a_tied_decoder_has_the_encoders_kernels_transposed(tied, digits):
     assert np.abs(decoder[1]).min() > 0
 
 
-def test_numpy_evaluates_tied_decoders_as_keras_does(tied, digits):
+def test_tied_weights_are_evaluated_by_numpy_as_by_keras(tied, digits):
     Z = tied.transform(digits)
     assert tied._decoder._forward is not None
     np.testing.assert_allclose(tied.decoder_(Z), tied.inverse_transform(Z), atol=1e-5)
 
 
-def test_tied_estimators_are_pickled(tied, digits):
+def test_tied_weights_are_pickled(tied, digits):
     other = pickle.loads(pickle.dumps(tied))
     np.testing.assert_array_equal(other.reconstruct(digits), tied.reconstruct(digits))
     assert type(other.decoder_.layers[-1]).__name__ == "TransposedDense"
@@ -364,7 +364,7 @@ def test_tied_weights_learn_and_continue(tied, digits):
     np.testing.assert_array_equal(decoder[0], encoder[2])
 
 
-def test_a_checkpoint_of_tied_weights_is_loaded(tied, digits, tmp_path):
+def test_tied_weights_are_loaded_from_a_checkpoint(tied, digits, tmp_path):
     path = tmp_path / "autoencoder.keras"
     estimator = clone(tied).set_params(
         callbacks=[keras.callbacks.ModelCheckpoint(path)]
@@ -391,7 +391,7 @@ def squared_jacobian(estimator, X):
     return float(np.mean((Z * (1 - Z)) ** 2 @ (kernel**2).sum(axis=0)))
 
 
-def test_the_contractive_loss_is_the_squared_norm_of_the_jacobian(digits):
+def test_contractive_loss_is_the_squared_norm_of_the_jacobian(digits):
     estimator = contractive(0.1).fit(digits[:200], X_val=digits[200:])
     history = estimator.history_
     assert history["val_contractive_loss"][-1] == pytest.approx(
@@ -410,7 +410,7 @@ def test_the_contractive_loss_is_the_squared_norm_of_the_jacobian(digits):
     assert history["val_reconstruction_loss"][-1] == pytest.approx(error, rel=1e-4)
 
 
-def test_a_stronger_penalty_contracts_more(digits):
+def test_contractive_reduces_the_norm_of_the_jacobian(digits):
     norms = [
         squared_jacobian(
             contractive(strength, epochs=20, learning_rate=0.01).fit(digits), digits
@@ -420,13 +420,13 @@ def test_a_stronger_penalty_contracts_more(digits):
     assert norms[0] > 1.5 * norms[1] > 4 * norms[2]
 
 
-def test_without_a_penalty_there_is_one_loss(digits):
+def test_contractive_zero_adds_no_loss(digits):
     assert set(contractive(0.0).fit(digits).history_) == {"loss"}
     with pytest.raises(ValueError, match="contractive"):
         contractive(-1.0).fit(digits)
 
 
-def test_convolutional_encoders_are_contracted_too(images):
+def test_contractive_with_a_convolutional_encoder(images):
     network = ConvNetwork((8, 8, 1), filters=(2,))
     estimator = quick(network, contractive=1.0).fit(images, X_val=images[:50])
     X = tf.constant(images[:50].reshape(50, 64))
@@ -563,7 +563,7 @@ def test_other_convolutions_are_left_as_they_are(build):
     assert_fusing_changes_nothing(model)
 
 
-def test_layers_are_put_back_after_an_error():
+def test_fused_layers_are_restored_after_an_error():
     with isolated(0):
         model = sequential(*doubled())
     with pytest.raises(RuntimeError), upsampling_fused(model):

@@ -129,7 +129,7 @@ def weights_of(pair):
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_training_starts_from_the_weights_of_a_pair(digits, pair):
+def test_network_pair_is_trained_from_its_weights(digits, pair):
     encoder, decoder = built(pair)
     estimator = frozen((encoder, decoder), n_components=None).fit(digits)
     Z = called(encoder, digits)
@@ -140,7 +140,7 @@ def test_training_starts_from_the_weights_of_a_pair(digits, pair):
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_training_leaves_given_models_alone(digits, pair):
+def test_network_pair_is_not_changed_by_fit(digits, pair):
     models = built(pair)
     before = weights_of(models)
     estimator = quick(models, n_components=None, learning_rate=0.1).fit(digits)
@@ -175,7 +175,7 @@ def test_estimators_with_a_pair_are_copied(digits, pair, copied):
     )
 
 
-def test_a_function_builds_a_pair_from_shape_and_components(digits):
+def test_network_function_gets_input_shape_and_n_components(digits):
     seen = []
 
     def network(input_shape, n_components):
@@ -187,7 +187,7 @@ def test_a_function_builds_a_pair_from_shape_and_components(digits):
     assert seen == [((64,), 3), ((8, 8), 2)]
 
 
-def test_a_function_may_build_models_of_any_kind(digits):
+def test_network_function_may_build_models_of_any_kind(digits):
     for pair in PAIRS:
         quick(lambda shape, k, pair=pair: pair(), n_components=None).fit(digits)
 
@@ -203,12 +203,12 @@ def test_models_on_images_take_flat_rows_and_images(digits):
     assert images.inverse_transform(np.zeros((2, 3))).shape == (2, 8, 8)
 
 
-def test_a_code_that_is_an_image_comes_flat(digits):
+def test_transform_flattens_a_code_that_is_an_image(digits):
     estimator = quick(built(feature_maps), n_components=2).fit(digits)
     assert estimator.transform(digits).shape == (300, 2)
 
 
-def test_sequential_models_may_wait_for_the_data(digits):
+def test_sequential_models_without_an_input_shape_are_built_by_fit(digits):
     pair = (
         keras.Sequential([layers.Dense(8, "relu"), layers.Dense(3)]),
         keras.Sequential([layers.Dense(64)]),
@@ -223,7 +223,7 @@ def test_sequential_models_may_wait_for_the_data(digits):
     assert not np.allclose(with_other_weights.fit_transform(digits), Z)
 
 
-def test_unbuilt_models_on_images_take_images(digits):
+def test_unbuilt_models_on_images_are_built_by_fit(digits):
     pair = (
         keras.Sequential([layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(3)]),
         keras.Sequential([layers.Dense(64)]),
@@ -242,7 +242,7 @@ def own_loss(y_true, y_pred):
 
 
 @pytest.mark.parametrize("loss", ["mae", OwnLoss(), own_loss, lambda y, p: 0 * p])
-def test_how_a_model_was_compiled_does_not_matter(digits, loss):
+def test_the_compile_config_of_a_model_has_no_effect(digits, loss):
     Z = quick(built(sequential)).fit_transform(digits)
     compiled = built(sequential)
     compiled[0].compile("sgd", loss, metrics=["mae"])
@@ -253,7 +253,7 @@ def test_how_a_model_was_compiled_does_not_matter(digits, loss):
     np.testing.assert_array_equal(unfitted.fit_transform(digits), Z)
 
 
-def test_a_model_trained_in_keras_is_trained_on(digits):
+def test_a_model_trained_in_keras_is_trained_further(digits):
     encoder, decoder = built(sequential)
     autoencoder = keras.Sequential([keras.Input((64,)), encoder, decoder])
     autoencoder.compile(keras.optimizers.Adam(0.01), "mse")
@@ -291,7 +291,7 @@ def whole(kind):
 @pytest.mark.parametrize(
     "kind", ["functional", "sequential", "unbuilt", "image", "nested"]
 )
-def test_one_model_is_cut_at_its_code_layer(digits, kind):
+def test_one_model_is_split_at_its_code_layer(digits, kind):
     with isolated(5):
         model = whole(kind)
     before = weights_of([model])
@@ -313,7 +313,7 @@ def test_one_model_is_cut_at_its_code_layer(digits, kind):
     np.testing.assert_allclose(clone(other).fit_transform(digits), Z, atol=1e-5)
 
 
-def test_branches_on_both_sides_of_the_code_are_cut(digits):
+def test_a_model_with_branches_is_split_at_its_code_layer(digits):
     inputs = keras.Input((64,))
     h = layers.Dense(8)(inputs)
     code = layers.Dense(3, name="code")(layers.Add()([h, layers.Dense(8)(inputs)]))
@@ -325,7 +325,7 @@ def test_branches_on_both_sides_of_the_code_are_cut(digits):
     )
 
 
-def test_a_layer_on_both_sides_of_the_code_is_cut(digits):
+def test_a_model_with_a_layer_on_both_sides_is_split_at_its_code_layer(digits):
     shared = layers.Dense(3, "tanh")
     inputs = keras.Input((64,))
     code = layers.Dense(3, name="code")(shared(layers.Dense(3)(inputs)))
@@ -336,7 +336,7 @@ def test_a_layer_on_both_sides_of_the_code_is_cut(digits):
     )
 
 
-def test_pairs_are_searched(digits):
+def test_grid_search_over_network_pairs(digits):
     def pair(n_components):
         return (
             keras.Sequential([keras.Input((64,)), layers.Dense(n_components)]),
@@ -354,7 +354,7 @@ def test_pairs_are_searched(digits):
     assert search.transform(digits).shape == (300, 12)
 
 
-def test_a_pair_is_served_without_tensorflow(digits, tmp_path):
+def test_transform_of_a_network_pair_needs_no_tensorflow(digits, tmp_path):
     estimator = quick(built(sequential)).fit(digits)
     (tmp_path / "estimator.pkl").write_bytes(pickle.dumps(estimator))
     np.save(tmp_path / "X.npy", digits)
@@ -391,7 +391,7 @@ def unregistered_whole():
 
 
 @pytest.mark.parametrize("network", [unregistered, unregistered_whole])
-def test_layers_that_keras_does_not_know_must_be_registered(digits, network):
+def test_layers_that_are_not_registered_are_refused(digits, network):
     estimator = quick(network())
     with pytest.raises(ValueError, match="register_keras_serializable"):
         estimator.fit(digits)
@@ -414,7 +414,7 @@ class Scaled(layers.Layer):
         return {**super().get_config(), "factor": self.factor}
 
 
-def test_registered_layers_are_kept(digits):
+def test_registered_layers_are_pickled(digits):
     encoder = keras.Sequential([keras.Input((64,)), Scaled(3.0), layers.Dense(3)])
     decoder = keras.Sequential([keras.Input((3,)), layers.Dense(64)])
     estimator = frozen((encoder, decoder)).fit(digits)
@@ -485,7 +485,7 @@ def test_a_network_that_does_not_fit_is_refused(digits, network, error, message)
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_an_estimator_around_trained_models(digits, pair):
+def test_from_keras_gives_the_outputs_of_the_models(digits, pair):
     encoder, decoder = built(pair)
     estimator = AutoencoderTransformer.from_keras(encoder, decoder, batch_size=64)
     Z = called(encoder, digits)
@@ -507,7 +507,7 @@ def test_an_estimator_around_trained_models(digits, pair):
     )
 
 
-def test_estimators_around_image_encoders_give_images(digits):
+def test_from_keras_with_models_on_images_gives_images(digits):
     estimator = AutoencoderTransformer.from_keras(*built(on_images))
     assert estimator.inverse_transform(np.zeros((2, 3))).shape == (2, 8, 8, 1)
     images = digits.reshape(-1, 8, 8)
@@ -525,7 +525,7 @@ def test_estimators_around_image_encoders_give_images(digits):
         (VariationalAutoencoder, {"beta": 0.5}),
     ],
 )
-def test_every_estimator_is_made_around_trained_models(digits, cls, params):
+def test_from_keras_makes_every_estimator(digits, cls, params):
     encoder, decoder = built(sequential)
     estimator = cls.from_keras(encoder, decoder, epochs=2, **params)
     assert isinstance(estimator, cls)
@@ -540,7 +540,7 @@ def test_every_estimator_is_made_around_trained_models(digits, cls, params):
     assert estimator.fit(digits).history_["loss"][-1] < last
 
 
-def test_an_estimator_around_trained_models_is_fitted_on(digits):
+def test_from_keras_models_are_trained_from_their_weights(digits):
     encoder, decoder = built(sequential)
     estimator = AutoencoderTransformer.from_keras(
         encoder, decoder, epochs=3, random_state=0
@@ -557,7 +557,7 @@ def test_an_estimator_around_trained_models_is_fitted_on(digits):
         np.testing.assert_array_equal(a, b)
 
 
-def test_an_estimator_around_trained_models_keeps_them_as_they_were(digits):
+def test_from_keras_copies_the_models(digits):
     encoder, decoder = built(sequential)
     estimator = AutoencoderTransformer.from_keras(encoder, decoder)
     Z = estimator.transform(digits)
@@ -598,19 +598,19 @@ def test_an_estimator_around_trained_models_keeps_them_as_they_were(digits):
         ),
     ],
 )
-def test_models_that_make_no_estimator_are_refused(models, error, message):
+def test_from_keras_refuses_models_that_do_not_fit(models, error, message):
     with pytest.raises(error, match=message):
         AutoencoderTransformer.from_keras(*models())
 
 
-def test_parameters_are_checked_around_trained_models():
+def test_from_keras_checks_parameters():
     with pytest.raises(ValueError, match="epochs"):
         AutoencoderTransformer.from_keras(*built(sequential), epochs=0)
     with pytest.raises(TypeError, match="depth"):
         AutoencoderTransformer.from_keras(*built(sequential), depth=3)
 
 
-def test_models_made_with_lists_of_tensors_are_called_without(digits):
+def test_models_made_with_lists_of_tensors_are_called_with_tensors(digits):
     inputs = keras.Input((64,))
     code = keras.layers.Dense(3)(inputs)
     codes = keras.Input((3,))
@@ -628,7 +628,7 @@ def test_a_lambda_as_activation_is_refused_before_training(digits):
         AutoencoderTransformer(3, activation=lambda x: x * x).fit(digits)
 
 
-def test_images_in_another_order_of_axes_are_refused(digits):
+def test_images_with_channels_first_are_refused(digits):
     estimator = AutoencoderTransformer(3, network=ConvNetwork((16, 4, 1)), epochs=1)
     with pytest.raises(ValueError, match=r"shape \(4, 16\). Bring the axes"):
         estimator.fit(digits.reshape(-1, 4, 16))
@@ -636,7 +636,7 @@ def test_images_in_another_order_of_axes_are_refused(digits):
 
 
 @pytest.mark.parametrize("kind", ["functional", "sequential", "image", "nested"])
-def test_an_estimator_around_one_trained_model(digits, kind):
+def test_from_keras_splits_one_model_at_its_code_layer(digits, kind):
     with isolated(5):
         model = whole(kind)
     estimator = AutoencoderTransformer.from_keras(model, "code", batch_size=64)
