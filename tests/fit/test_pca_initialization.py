@@ -27,10 +27,10 @@ def by_pca(X, n_components):
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("sizes", [(), (128, 64), (3, 2), (7,)])
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_before_the_first_step_it_is_pca(digits, sizes, optimizer, container):
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow"], indirect=True)
+def test_before_the_first_step_it_is_pca(digits, sizes, engine, container):
     start = AutoencoderTransformer(
-        8, hidden_layer_sizes=sizes, optimizer=optimizer, init="pca", **FROZEN
+        8, hidden_layer_sizes=sizes, init="pca", **engine, **FROZEN
     ).fit(container(digits))
     np.testing.assert_allclose(start.reconstruct(digits), by_pca(digits, 8), atol=2e-6)
     codes = PCA(8).fit_transform(digits)
@@ -60,10 +60,10 @@ def test_a_denoiser_starts_at_pca_too(digits):
     np.testing.assert_allclose(start.reconstruct(digits), by_pca(digits, 4), atol=2e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_nothing_learned_ends_as_pca_of_all_rows(digits, optimizer):
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow"], indirect=True)
+def test_nothing_learned_ends_as_pca_of_all_rows(digits, engine):
     estimator = AutoencoderTransformer(
-        8, optimizer=optimizer, learning_rate=1.0, epochs=5, random_state=0
+        8, learning_rate=1.0, epochs=5, random_state=0, **engine
     ).fit(digits)
     assert estimator.best_epoch_ == 0
     assert len(estimator.history_["val_loss"]) == 5
@@ -116,12 +116,12 @@ def test_only_a_start_at_pca_validates_unasked(digits):
         assert validates == ("n_components" in params)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_the_rate_falls_to_zero_from_a_start_at_pca(digits, optimizer):
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow"], indirect=True)
+def test_the_rate_falls_to_zero_from_a_start_at_pca(digits, engine):
     def moved(epochs):
         """How far the last epoch moves the codes."""
         params = {"early_stopping": False, "mixup": False, "random_state": 0}
-        estimator = AutoencoderTransformer(3, optimizer=optimizer, **params)
+        estimator = AutoencoderTransformer(3, **engine, **params)
         losses = estimator.set_params(epochs=epochs).fit(digits).history_["loss"]
         return abs(losses[-1] - losses[-2]) / losses[-1]
 
