@@ -7,9 +7,8 @@ os.environ["SCIPY_ARRAY_API"] = "1"
 
 import numpy as np
 import pytest
+from helpers import make_autoencoder
 from sklearn.datasets import load_digits
-
-from skautoenc import AutoencoderTransformer
 
 
 @pytest.fixture(scope="session")
@@ -22,14 +21,24 @@ def digits():
 
 @pytest.fixture
 def small():
-    """An autoencoder whose fit on `digits` takes a fraction of a second."""
-    return AutoencoderTransformer(
-        3, hidden_layer_sizes=(8,), batch_size=64, epochs=3, random_state=0
-    )
+    """A new autoencoder, see `make_autoencoder`."""
+    return make_autoencoder()
 
 
 @pytest.fixture(scope="session")
 def fitted(digits):
-    return AutoencoderTransformer(
-        3, hidden_layer_sizes=(8,), batch_size=64, epochs=3, random_state=0
-    ).fit(digits)
+    """A fitted autoencoder, not to be changed."""
+    return make_autoencoder().fit(digits)
+
+
+@pytest.fixture(params=["numpy", "tensorflow", "keras"])
+def engine(request):
+    """Parameters that one engine trains a dense autoencoder with, and no other.
+
+    The test must fit with this engine alone, in this process. `indirect` names some.
+    """
+    from engines import ENGINES, engines_used  # imports TensorFlow
+
+    with engines_used() as used:
+        yield ENGINES[request.param]
+    assert used == {request.param}

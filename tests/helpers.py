@@ -1,9 +1,62 @@
 """Functions that several test modules share."""
 
+import contextlib
 import hashlib
+import os
 import random
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
+from skautoenc import AutoencoderTransformer
+
+
+def make_autoencoder(kind=AutoencoderTransformer, **params):
+    """An estimator whose fit on `digits` takes a fraction of a second."""
+    defaults = {
+        "n_components": 3,
+        "hidden_layer_sizes": (8,),
+        "batch_size": 64,
+        "epochs": 3,
+        "random_state": 0,
+    }
+    return kind(**{**defaults, **params})
+
+
+def run_in_threads(function, arguments):
+    """What `function` returns for each argument, called at once in as many threads."""
+    barrier = threading.Barrier(len(arguments))
+
+    def call(argument):
+        barrier.wait()
+        return function(argument)
+
+    with ThreadPoolExecutor(len(arguments)) as pool:
+        return list(pool.map(call, arguments))
+
+
+def run_python(code, *options, check=True, env=None, **settings):
+    """Run code in a new Python, in the environment of this one.
+
+    Returns the completed process, with its output as text. With `check` it must have
+    ended without an error.
+    """
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code],
+        env={**os.environ, **(env or {})},
+        **{
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+            "timeout": 300,
+            **settings,
+        },
+    )
+    assert done.returncode == 0 or not check, done.stderr
+    return done
 
 
 def assert_same(results):
@@ -24,3 +77,28 @@ def global_states():
         hashlib.sha256(repr(random.getstate()).encode()).hexdigest(),
         hashlib.sha256(np.random.get_state()[1].tobytes()).hexdigest(),
     )
+
+
+@contextlib.contextmanager
+def assert_draws_nothing_global():
+    """Assert that no global generator of random numbers is used meanwhile."""
+    import keras
+    import tensorflow as tf
+
+    def seed():
+        keras.utils.clear_session()  # older Keras does not seed its own generator
+        keras.utils.set_random_seed(5)
+
+    def next_draws():
+        return (
+            tf.random.uniform((3,)).numpy().tolist(),
+            np.asarray(keras.random.uniform((3,))).tolist(),
+        )
+
+    seed()
+    wanted = next_draws()
+    seed()
+    before = global_states()
+    yield
+    assert global_states() == before
+    assert next_draws() == wanted

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from helpers import run_in_threads
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 
@@ -99,16 +100,9 @@ def test_a_process_forked_after_a_fit_fits_and_encodes(digits, each):
 
 def test_one_python_serves_a_forked_process_and_its_threads(digits, fitted):
     def work():
-        results = []
-
-        def call():
-            results.append((fitted.transform(digits), fitted.score(digits)))
-
-        threads = [threading.Thread(target=call) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        results = run_in_threads(
+            lambda _: (fitted.transform(digits), fitted.score(digits)), range(8)
+        )
         clone(fitted).fit(digits)
         return results, children()
 

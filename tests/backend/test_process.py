@@ -2,29 +2,19 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
+from engines import ENGINES
+from helpers import run_python
 
-FIT = """
+FIT = f"""
 import numpy as np
 from skautoenc import AutoencoderTransformer
 X = np.random.default_rng(0).normal(size=(40, 4))
 autoencoder = AutoencoderTransformer(
-    2, hidden_layer_sizes=(3,), optimizer="nadam", epochs=1, random_state=0
+    2, hidden_layer_sizes=(3,), epochs=1, random_state=0, **{ENGINES["tensorflow"]}
 )
 """
-
-
-def run_python(code, **settings):
-    """Run code in a new Python, in the environment of this one."""
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        **settings,
-    )
 
 
 QUIET_START = {
@@ -53,7 +43,7 @@ tempfile.tempdir = "/nonexistent"
 @pytest.mark.parametrize("prelude", QUIET_START.values(), ids=QUIET_START)
 def test_a_compiled_fit_starts_quietly_with(prelude):
     code = prelude + FIT + "print(autoencoder.fit(X).transform(X).shape)"
-    done = run_python(code, stderr=subprocess.PIPE)
+    done = run_python(code, check=False)
     assert (done.stdout, done.stderr) == ("(40, 2)\n", "")
 
 
@@ -72,14 +62,14 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no folder takes a file
 )
 def test_a_compiled_fit_works_without(prelude):
     code = prelude + FIT + "print(autoencoder.fit(X).transform(X).shape)"
-    done = run_python(code, stderr=subprocess.DEVNULL)
+    done = run_python(code, stderr=subprocess.DEVNULL, check=False)
     assert (done.returncode, done.stdout) == (0, "(40, 2)\n")
 
 
 @pytest.mark.slow
 def test_a_compiled_fit_works_where_stderr_was_closed_from_the_start():
     code = FIT + "print(autoencoder.fit(X).transform(X).shape)"
-    done = run_python(code, preexec_fn=lambda: os.close(2))
+    done = run_python(code, preexec_fn=lambda: os.close(2), check=False)
     assert (done.returncode, done.stdout) == (0, "(40, 2)\n")
 
 
@@ -98,7 +88,7 @@ threading.Thread(target=log, daemon=True).start()
 """
     code += FIT + "print(autoencoder.fit(X).transform(X).shape)"
     with open("/dev/full", "w") as full:
-        done = run_python(code, stderr=full)
+        done = run_python(code, stderr=full, check=False)
     assert (done.returncode, done.stdout) == (0, "(40, 2)\n")
 
 
@@ -124,7 +114,7 @@ except KeyboardInterrupt:
 print(signal.getsignal(signal.SIGINT) is handler)
 print(autoencoder.fit(X).transform(X).shape)
 """
-    done = run_python(code, stderr=subprocess.PIPE)
+    done = run_python(code, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n") == ["interrupted False", "True", "(40, 2)", ""]
 
@@ -142,6 +132,6 @@ try:
 except RuntimeError as error:
     print(error)
 """
-    done = run_python(code, stderr=subprocess.PIPE)
+    done = run_python(code, check=False)
     assert done.stdout.startswith("interrupted\nAn earlier import"), done.stderr
     assert "Restart Python" in done.stdout

@@ -6,6 +6,7 @@ import numpy as np
 import pandas
 import pytest
 import scipy.sparse as sp
+from helpers import make_autoencoder
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -15,20 +16,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skautoenc import AutoencoderTransformer, ConvNetwork, DenoisingAutoencoder
+from skautoenc import ConvNetwork, DenoisingAutoencoder
 from skautoenc.noise import gaussian, masking, salt_and_pepper
-
-QUICK = {
-    "n_components": 3,
-    "hidden_layer_sizes": (8,),
-    "batch_size": 64,
-    "epochs": 3,
-    "random_state": 0,
-}
 
 
 def quick(**params):
-    return DenoisingAutoencoder(**{**QUICK, **params})
+    return make_autoencoder(DenoisingAutoencoder, **params)
 
 
 @pytest.fixture(scope="module")
@@ -163,13 +156,13 @@ def test_a_callable_may_change_the_rows_it_gets(digits):
     before = digits.copy()
     estimator = quick(noise=in_place).fit(digits)
     np.testing.assert_array_equal(digits, before)
-    plain = AutoencoderTransformer(**QUICK).fit(digits)
+    plain = make_autoencoder().fit(digits)
     assert not np.allclose(estimator.transform(digits), plain.transform(digits))
 
 
 def test_without_noise_it_is_the_plain_autoencoder(digits):
     unlike = {"early_stopping": False, "mixup": False}
-    plain = AutoencoderTransformer(**QUICK, **unlike).fit(digits)
+    plain = make_autoencoder(**unlike).fit(digits)
     for params in ({"noise_level": 0}, {"noise": lambda X, rng: X}):
         np.testing.assert_array_equal(
             quick(**params).fit_transform(digits), plain.transform(digits)
@@ -211,7 +204,7 @@ def inputs_of_training(X, **params):
 
             return watched
 
-    Sees(**{**QUICK, "epochs": 1, "noise": spread, **params}).fit(X)
+    make_autoencoder(Sees, **{"epochs": 1, "noise": spread, **params}).fit(X)
     return seen[0]
 
 

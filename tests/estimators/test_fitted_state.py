@@ -1,15 +1,14 @@
 """Fitted estimators are plain: pickled, copied, served without TensorFlow."""
 
 import copy
-import os
 import pickle
-import subprocess
-import sys
 
 import joblib
 import keras
 import numpy as np
 import pytest
+from engines import ENGINES
+from helpers import run_python
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -19,16 +18,8 @@ from skautoenc import AutoencoderTransformer
 
 
 def run(code, **environment):
-    """Run Python code in a new process; return what it prints."""
-    out = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert out.returncode == 0, out.stderr
-    return out
+    """Run code in a new Python where warnings are errors; return what it prints."""
+    return run_python(code, "-W", "error", env=environment)
 
 
 def through_pickle(estimator, tmp_path):
@@ -105,10 +96,11 @@ assert not {"tensorflow", "keras", "matplotlib", "scikeras"} & set(sys.modules)
     )
 
 
-FIT = """
+FIT = f"""
 import numpy as np
 from skautoenc import AutoencoderTransformer
 X = np.random.default_rng(0).random((40, 5))
+by_tensorflow = {ENGINES["tensorflow"]}
 """
 
 
@@ -122,7 +114,7 @@ def test_tensorflow_keeps_to_the_threads_it_was_granted():
     out = run(
         FIT
         + """
-AutoencoderTransformer(epochs=1, optimizer="nadam").fit(X)
+AutoencoderTransformer(epochs=1, **by_tensorflow).fit(X)
 import tensorflow as tf
 print(tf.config.threading.get_intra_op_parallelism_threads())
 """,
@@ -137,7 +129,7 @@ def test_another_keras_backend_is_refused_with_the_remedy():
         + """
 import sys, types
 try:
-    AutoencoderTransformer(epochs=1, optimizer="nadam").fit(X)
+    AutoencoderTransformer(epochs=1, **by_tensorflow).fit(X)
 except ImportError as error:
     assert "KERAS_BACKEND=tensorflow" in str(error)
 else:

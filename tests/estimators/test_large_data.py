@@ -1,8 +1,8 @@
 """Rows that may be larger than memory are visited in blocks."""
 
-import keras
 import numpy as np
 import pytest
+from engines import ENGINES, engines_used
 from sklearn.decomposition import PCA
 
 from skautoenc import AutoencoderTransformer, DenoisingAutoencoder
@@ -52,12 +52,12 @@ def test_the_split_leaves_no_row_and_shares_none(mapped):
     assert len(index[1]) == pytest.approx(0.1 * N, rel=0.06)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_sorted_rows_of_a_memory_map_train_well(mapped, optimizer):
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow"], indirect=True)
+def test_sorted_rows_of_a_memory_map_train_well(mapped, engine):
     estimator = AutoencoderTransformer(
         2,
         hidden_layer_sizes=(16,),
-        optimizer=optimizer,
+        **engine,
         batch_size=512,
         epochs=2,
         early_stopping=True,
@@ -86,22 +86,17 @@ def test_weights_of_streamed_rows_weigh_their_loss(mapped):
     assert error[len(error) // 2 :].mean() < 0.5 * error[: len(error) // 2].mean()
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_rows_that_weigh_nothing_count_in_the_mean(mapped, optimizer):
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow"], indirect=True)
+def test_rows_that_weigh_nothing_count_in_the_mean(mapped, engine):
     """As in Keras; rows in memory that weigh nothing are not visited."""
     params = {"hidden_layer_sizes": (4,), "batch_size": 4096, "epochs": 1}
     estimator = AutoencoderTransformer(
-        2, optimizer=optimizer, learning_rate=1e-9, random_state=0, **params
+        2, learning_rate=1e-9, random_state=0, **engine, **params
     )
     whole = estimator.fit(mapped).history_["loss"][0]
     half = np.tile([1.0, 0.0], N)[:N]
     weighted = estimator.fit(mapped, sample_weight=half).history_["loss"][0]
     assert weighted == pytest.approx(whole / 2, rel=0.02)
-
-
-class HearsOfBatches(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        pass
 
 
 def test_model_fit_shuffles_streamed_rows_alike(mapped):
@@ -114,9 +109,13 @@ def test_model_fit_shuffles_streamed_rows_alike(mapped):
         mixup=False,
         random_state=0,
     )
-    by_numpy = estimator.fit(mapped).history_["loss"]
-    estimator.set_params(callbacks=[HearsOfBatches()])
-    assert estimator.fit(mapped).history_["loss"] == pytest.approx(by_numpy, rel=1e-3)
+    losses = {}
+    for engine in ("numpy", "keras"):
+        with engines_used() as used:
+            estimator.set_params(**ENGINES[engine]).fit(mapped)
+        assert used == {engine}
+        losses[engine] = estimator.history_["loss"]
+    assert losses["keras"] == pytest.approx(losses["numpy"], rel=1e-3)
 
 
 def test_a_split_that_leaves_nothing_is_refused(mapped):

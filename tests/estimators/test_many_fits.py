@@ -6,6 +6,8 @@ import threading
 
 import numpy as np
 import pytest
+from engines import ENGINES
+from helpers import run_in_threads
 from sklearn.base import clone
 
 from skautoenc import (
@@ -18,7 +20,7 @@ from skautoenc import (
 SMALL = {"hidden_layer_sizes": (8,), "batch_size": 64, "epochs": 1}
 CONFIGURATIONS = [
     *[AutoencoderTransformer(k, **SMALL) for k in (2, 3, 4)],
-    *[AutoencoderTransformer(k, optimizer="nadam", **SMALL) for k in (2, 3)],
+    *[AutoencoderTransformer(k, **ENGINES["tensorflow"], **SMALL) for k in (2, 3)],
     AutoencoderTransformer(2, early_stopping=True, **SMALL),
     DenoisingAutoencoder(2, **SMALL),
     DenoisingAutoencoder(2, contractive=0.1, **SMALL),
@@ -57,32 +59,20 @@ def test_two_threads_that_fit_at_once_do_not_mix_their_weights(digits, estimator
         fitted = clone(estimator).set_params(random_state=seed, epochs=5).fit(digits)
         return fitted.transform(digits)
 
-    alone, together = [codes(0), codes(1)], [None, None]
-
-    def work(seed):
-        together[seed] = codes(seed)
-
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    np.testing.assert_array_equal(together, alone)
+    alone = [codes(0), codes(1)]
+    np.testing.assert_array_equal(run_in_threads(codes, (0, 1)), alone)
 
 
 @pytest.mark.parametrize("estimator", [CONFIGURATIONS[0], CONFIGURATIONS[-1]])
 def test_32_threads_get_the_codes_of_one(digits, estimator):
     fitted = clone(estimator).set_params(random_state=0).fit(digits)
-    alone = [fitted.transform(digits[i : i + 9]) for i in range(32)]
-    together = [None] * 32
 
-    def work(i):
-        for _ in range(20):
-            together[i] = fitted.transform(digits[i : i + 9])
+    def codes(i):
+        return fitted.transform(digits[i : i + 9])
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(32)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    def codes_of_many_calls(i):
+        return [codes(i) for _ in range(20)]
+
+    alone = [[codes(i)] * 20 for i in range(32)]
+    together = run_in_threads(codes_of_many_calls, range(32))
     np.testing.assert_array_equal(together, alone)

@@ -5,6 +5,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
+from engines import ENGINES, BatchListener
 
 from skautoenc import (
     AutoencoderTransformer,
@@ -80,14 +81,9 @@ ESTIMATORS = {
 }
 
 
-class ListensToBatches(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        pass
-
-
 @pytest.mark.parametrize(
     ("kind", "callbacks"),
-    [*((kind, []) for kind in ESTIMATORS), ("own", [ListensToBatches()])],
+    [*((kind, []) for kind in ESTIMATORS), ("own", [BatchListener()])],
 )
 def test_a_fit_under_a_policy_gives_float32(digits, policy, kind, callbacks):
     estimator = ESTIMATORS[kind].set_params(
@@ -124,7 +120,7 @@ def test_losses_in_half_precision_are_those_in_float32(digits, policy, kind):
     "params",
     [
         {},
-        {"optimizer": "nadam"},
+        ENGINES["tensorflow"],
         {"tied_weights": True},
         {"contractive": 0.1},
         {"network": lambda shape, k: DenseNetwork((8,))(shape, k)},
@@ -161,7 +157,7 @@ def test_weights_in_half_precision_are_refused(digits, dtype):
         estimator.fit(digits)
 
 
-@pytest.mark.parametrize("callbacks", [[], [ListensToBatches()]])
+@pytest.mark.parametrize("callbacks", [[], [BatchListener()]])
 def test_small_gradients_in_float16_do_not_vanish(digits, callbacks):
     def network(input_shape, n_components):
         encoder = keras.Sequential([keras.Input((64,)), layers.Dense(3)])
@@ -193,7 +189,7 @@ def test_small_gradients_in_float16_do_not_vanish(digits, callbacks):
         keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01)),
     ],
 )
-@pytest.mark.parametrize("callbacks", [[], [ListensToBatches()]])
+@pytest.mark.parametrize("callbacks", [[], [BatchListener()]])
 def test_scaling_a_loss_does_not_change_it(digits, optimizer, callbacks):
     params = {"hidden_layer_sizes": (8,), "epochs": 3, "mixup": False}
     params |= {"random_state": 0, "early_stopping": False}

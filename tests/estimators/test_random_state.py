@@ -1,24 +1,26 @@
 """Same `random_state`, same bits; and nobody else's random numbers are touched."""
 
 import random
-import subprocess
-import sys
 import threading
 import time
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from helpers import global_states
+from engines import ENGINES, engines_used
+from helpers import assert_draws_nothing_global, make_autoencoder, run_python
 from sklearn.base import clone
 
 from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
 
+by_two_engines = pytest.mark.parametrize(
+    "engine", ["numpy", "tensorflow"], indirect=True
+)
 
-@pytest.fixture(params=["adam", "nadam"])  # trained by NumPy, and by Keras's programs
-def small(request, small):
-    return small.set_params(optimizer=request.param)
+
+@pytest.fixture
+def small(engine):
+    return make_autoencoder(**engine)
 
 
 def test_a_refit_and_a_clone_give_the_same_bits(small, digits):
@@ -28,32 +30,29 @@ def test_a_refit_and_a_clone_give_the_same_bits(small, digits):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_another_process_gives_the_same_bits(optimizer):
+def test_another_process_gives_the_same_bits():
     code = f"""
-import hashlib
+import hashlib, sys
 from sklearn.datasets import load_digits
-from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
+from skautoenc import AutoencoderTransformer
 X = load_digits().data[:300] / 16
-Z = AutoencoderTransformer(
-    3,
-    hidden_layer_sizes=(8,),
-    epochs=5,
-    early_stopping=True,
-    optimizer={optimizer!r},
-    random_state=0,
-).fit_transform(X)
-print(hashlib.sha256(Z.tobytes()).hexdigest())
+for params in ({ENGINES["numpy"]}, {ENGINES["tensorflow"]}):
+    Z = AutoencoderTransformer(
+        3,
+        hidden_layer_sizes=(8,),
+        epochs=5,
+        early_stopping=True,
+        random_state=0,
+        **params,
+    ).fit_transform(X)
+    print(hashlib.sha256(Z.tobytes()).hexdigest(), "tensorflow" in sys.modules)
 """
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True
-        ).stdout
-        for _ in range(2)
-    }
-    assert len(outputs) == 1
+    first, second = (run_python(code).stdout for _ in range(2))
+    assert first == second
+    assert [line.split()[1] for line in first.splitlines()] == ["False", "True"]
 
 
+@by_two_engines
 def test_other_states_give_other_codes(small, digits):
     small.set_params(early_stopping=False)
     a = small.set_params(random_state=1).fit_transform(digits)
@@ -61,12 +60,14 @@ def test_other_states_give_other_codes(small, digits):
     assert not np.allclose(a, b)
 
 
+@by_two_engines
 def test_none_is_different_at_every_fit(small, digits):
     # As asked, not as PCA, which is the same at every fit.
     small.set_params(random_state=None, early_stopping=False)
     assert not np.allclose(small.fit_transform(digits), small.fit_transform(digits))
 
 
+@by_two_engines
 def test_a_randomstate_instance_moves_on(small, digits):
     def codes(random_state):
         small.set_params(random_state=random_state)
@@ -78,6 +79,7 @@ def test_a_randomstate_instance_moves_on(small, digits):
     assert not np.allclose(*first)
 
 
+@by_two_engines
 def test_the_order_of_the_rows_does_not_matter(small, digits):
     order = np.random.default_rng(0).permutation(len(digits))
     small.set_params(early_stopping=True)
@@ -86,37 +88,20 @@ def test_the_order_of_the_rows_does_not_matter(small, digits):
     np.testing.assert_array_equal(a, b)
 
 
-class ListensToBatches(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        pass
-
-
+@by_two_engines
 def test_global_states_stay_as_they_were(small, digits):
-    def next_draws():
-        return (
-            tf.random.uniform((3,)).numpy().tolist(),
-            np.asarray(keras.random.uniform((3,))).tolist(),
-        )
+    with assert_draws_nothing_global():
+        for random_state in (0, None):
+            small.set_params(random_state=random_state).fit(digits)
+        small.autoencoder_.predict(digits, verbose=0)
 
-    def seed():
-        keras.utils.clear_session()  # older Keras does not seed its own generator
-        keras.utils.set_random_seed(5)
 
-    seed()
-    wanted = next_draws()
-    seed()
-    before = global_states()
-    for random_state in (0, None):
-        small.set_params(random_state=random_state).fit(digits)
-    small.autoencoder_.predict(digits, verbose=0)
-    AutoencoderTransformer(
-        2,
-        network=lambda shape, k: noisy(shape, k),
-        epochs=1,
-        callbacks=[ListensToBatches()],  # runs on Model.fit
-    ).fit(digits)
-    assert global_states() == before
-    assert next_draws() == wanted
+@pytest.mark.parametrize("engine", ["keras"], indirect=True)
+def test_global_states_stay_as_they_were_with_a_network_that_draws(engine, digits):
+    with assert_draws_nothing_global():
+        AutoencoderTransformer(
+            2, network=lambda shape, k: noisy(shape, k), epochs=1, **engine
+        ).fit(digits)
 
 
 def noisy(input_shape, n_components):
@@ -133,36 +118,20 @@ def noisy(input_shape, n_components):
     return encoder, decoder
 
 
-class BatchListener(keras.callbacks.Callback):
-    """Listens to batches, so that Model.fit trains."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        pass
-
-
-SMALL = {"epochs": 1, "random_state": 0}
 FITS = {
-    "numpy": AutoencoderTransformer(2, hidden_layer_sizes=(4,), **SMALL),
-    "compiled": AutoencoderTransformer(
-        2, hidden_layer_sizes=(4,), optimizer="nadam", **SMALL
+    **{name: make_autoencoder(epochs=1, **ENGINES[name]) for name in ENGINES},
+    "tied": make_autoencoder(epochs=1, tied_weights=True),
+    "variational": make_autoencoder(VariationalAutoencoder, epochs=1),
+    "convolutional": make_autoencoder(
+        epochs=1, network=ConvNetwork((8, 8, 1), filters=(2,))
     ),
-    "tied": AutoencoderTransformer(
-        2, hidden_layer_sizes=(4,), tied_weights=True, **SMALL
-    ),
-    "variational": VariationalAutoencoder(2, hidden_layer_sizes=(4,), **SMALL),
-    "convolutional": AutoencoderTransformer(
-        2, network=ConvNetwork((8, 8, 1), filters=(2,)), **SMALL
-    ),
-    "own models": AutoencoderTransformer(3, network=noisy((64,), 3), **SMALL),
-    "Model.fit": AutoencoderTransformer(
-        2, hidden_layer_sizes=(4,), callbacks=[BatchListener()], **SMALL
-    ),
+    "own models": make_autoencoder(epochs=1, network=noisy((64,), 3)),
 }
 
 
-@pytest.mark.parametrize("autoencoder", FITS.values(), ids=FITS)
-def test_another_thread_draws_what_it_would_draw_alone_beside(autoencoder, digits):
-    autoencoder = clone(autoencoder)  # Keras draws where it copies models
+@pytest.mark.parametrize("kind", FITS)
+def test_another_thread_draws_what_it_would_draw_alone_beside(kind, digits):
+    autoencoder = clone(FITS[kind])  # Keras draws where it copies models
     python_state, numpy_state = random.getstate(), np.random.get_state()
     random.seed(5)
     np.random.seed(5)
@@ -176,7 +145,8 @@ def test_another_thread_draws_what_it_would_draw_alone_beside(autoencoder, digit
     thread = threading.Thread(target=draw)
     thread.start()
     try:
-        fitted = autoencoder.fit(digits)
+        with engines_used() as used:
+            fitted = autoencoder.fit(digits)
         fitted.transform(digits)
         assert fitted.autoencoder_.built
     finally:
@@ -184,6 +154,7 @@ def test_another_thread_draws_what_it_would_draw_alone_beside(autoencoder, digit
         thread.join()
         random.setstate(python_state)
         np.random.set_state(numpy_state)
+    assert used == {kind if kind in ENGINES else "tensorflow"}
     python, numpy = random.Random(5), np.random.RandomState(5)
     assert drawn == [(python.random(), numpy.random_sample()) for _ in drawn]
 

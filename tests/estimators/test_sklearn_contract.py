@@ -1,14 +1,11 @@
 """scikit-learn's contract, whole."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pandas
 import polars
 import pytest
+from helpers import run_python
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -148,11 +145,7 @@ scores = [
 np.testing.assert_array_equal(*scores)
 """
     # joblib gives each worker one thread, so the first search gets one as well.
-    subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=True,
-    )
+    run_python(code, env={"OMP_NUM_THREADS": "1"})
 
 
 def test_column_transformer_and_names(digits):

@@ -8,21 +8,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import make_autoencoder
 from sklearn.base import clone
 
 from skautoenc import ConvNetwork, DenseNetwork, VariationalAutoencoder
 
-QUICK = {
-    "n_components": 3,
-    "hidden_layer_sizes": (8,),
-    "batch_size": 64,
-    "epochs": 3,
-    "random_state": 0,
-}
-
 
 def quick(**params):
-    return VariationalAutoencoder(**{**QUICK, **params})
+    return make_autoencoder(VariationalAutoencoder, **params)
 
 
 @pytest.fixture(scope="module")

@@ -24,28 +24,13 @@ from skautoenc import (
 IRIS = load_iris().data
 
 
-class ListensToBatches(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        pass
-
-
-ENGINES = {
-    "numpy": {},
-    "compiled": {"optimizer": "nadam"},
-    "model_fit": {"callbacks": [ListensToBatches()]},
-}
-
-
 @pytest.mark.parametrize("offset", [1e6, 1e8, 1e12])
-@pytest.mark.parametrize("engine", ENGINES)
 def test_score_with_an_offset_is_at_least_that_of_pca(offset, engine):
     X = IRIS + offset
     train, test = X[::2], X[1::2]
     pca = PCA(2).fit(train - offset)
     by_pca = pca.inverse_transform(pca.transform(test - offset)) + offset
-    estimator = AutoencoderTransformer(
-        2, epochs=5, random_state=0, **ENGINES[engine]
-    ).fit(train)
+    estimator = AutoencoderTransformer(2, epochs=5, random_state=0, **engine).fit(train)
     error = np.mean((estimator.reconstruct(test) - test) ** 2)
     assert error <= 1.02 * np.mean((by_pca - test) ** 2)
     assert estimator.score(test) == pytest.approx(

@@ -5,11 +5,11 @@ import io
 import pickle
 import warnings
 
-import keras
 import numpy as np
 import pandas
 import pytest
 import scipy.sparse as sp
+from engines import ENGINES, BatchListener, engines_used
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -25,15 +25,10 @@ from skautoenc import (
 IRIS = load_iris().data
 
 
-class ListensToBatches(keras.callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        pass
-
-
 @pytest.mark.parametrize("rate", [1e1, 1e2, 1e3, 1e4, 1e5])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("early_stopping", [True, False])
-@pytest.mark.parametrize("engine", ["numpy", "compiled", "model_fit"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_fit_is_finite_or_has_diverged(rate, optimizer, early_stopping, engine):
     X = IRIS / 8
     estimator = AutoencoderTransformer(
@@ -43,11 +38,11 @@ def test_a_fit_is_finite_or_has_diverged(rate, optimizer, early_stopping, engine
         learning_rate=rate,
         epochs=2,
         early_stopping=early_stopping,
-        callbacks=[ListensToBatches()] if engine == "model_fit" else None,
-        contractive=1e-9 if engine == "compiled" else 0,
+        callbacks=[BatchListener()] if engine == "keras" else None,
+        contractive=1e-9 if engine == "tensorflow" else 0,
         random_state=0,
     )
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, engines_used() as used:
         warnings.simplefilter("always")
         try:
             estimator.fit(X)
@@ -62,6 +57,7 @@ def test_a_fit_is_finite_or_has_diverged(rate, optimizer, early_stopping, engine
             for model in (estimator.encoder_, estimator.decoder_):
                 assert all(np.isfinite(w).all() for w in model.get_weights())
     assert not caught
+    assert used == {engine}
 
 
 @pytest.mark.parametrize("scale", [1e-40, 1e-30, 1e30, 1e37])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from skautoenc._fit.start import effort_for
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -14,7 +15,6 @@ from skautoenc import (
     DenseNetwork,
     VariationalAutoencoder,
 )
-from skautoenc._fit.start import effort_for
 
 # A rate with which no weight moves, on all rows.
 FROZEN = {"epochs": 1, "learning_rate": 1e-30, "early_stopping": False}
@@ -27,10 +27,10 @@ def by_pca(X, n_components):
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("sizes", [(), (128, 64), (3, 2), (7,)])
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_init_pca_equals_pca_before_the_first_step(digits, sizes, optimizer, container):
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow"], indirect=True)
+def test_init_pca_equals_pca_before_the_first_step(digits, sizes, engine, container):
     start = AutoencoderTransformer(
-        8, hidden_layer_sizes=sizes, optimizer=optimizer, init="pca", **FROZEN
+        8, hidden_layer_sizes=sizes, init="pca", **engine, **FROZEN
     ).fit(container(digits))
     np.testing.assert_allclose(start.reconstruct(digits), by_pca(digits, 8), atol=2e-6)
     codes = PCA(8).fit_transform(digits)
@@ -60,10 +60,10 @@ def test_init_pca_of_a_denoising_autoencoder(digits):
     np.testing.assert_allclose(start.reconstruct(digits), by_pca(digits, 4), atol=2e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_pca_of_all_rows_is_kept_if_nothing_is_learned(digits, optimizer):
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow"], indirect=True)
+def test_pca_of_all_rows_is_kept_if_nothing_is_learned(digits, engine):
     estimator = AutoencoderTransformer(
-        8, optimizer=optimizer, learning_rate=1.0, epochs=5, random_state=0
+        8, learning_rate=1.0, epochs=5, random_state=0, **engine
     ).fit(digits)
     assert estimator.best_epoch_ == 0
     assert len(estimator.history_["val_loss"]) == 5
@@ -116,12 +116,12 @@ def test_early_stopping_auto_validates_only_with_pca_initialization(digits):
         assert validates == ("n_components" in params)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_learning_rate_is_annealed_to_zero_after_pca_initialization(digits, optimizer):
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow"], indirect=True)
+def test_learning_rate_is_annealed_to_zero_after_pca_initialization(digits, engine):
     def moved(epochs):
         """How far the last epoch moves the codes."""
         params = {"early_stopping": False, "mixup": False, "random_state": 0}
-        estimator = AutoencoderTransformer(3, optimizer=optimizer, **params)
+        estimator = AutoencoderTransformer(3, **engine, **params)
         losses = estimator.set_params(epochs=epochs).fit(digits).history_["loss"]
         return abs(losses[-1] - losses[-2]) / losses[-1]
 

@@ -8,23 +8,17 @@ import sys
 import keras
 import numpy as np
 import pytest
+from helpers import make_autoencoder, run_python
 from sklearn.base import clone
 
-from skautoenc import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skautoenc import ConvNetwork, DenseNetwork
 
 ops = keras.ops
 registered = keras.saving.register_keras_serializable("own_objects")
 
 
 def quick(**params):
-    defaults = {
-        "n_components": 3,
-        "hidden_layer_sizes": (8,),
-        "init": "random",
-        "epochs": 2,
-        "random_state": 0,
-    }
-    return AutoencoderTransformer(**{**defaults, **params})
+    return make_autoencoder(**{"init": "random", "epochs": 2, **params})
 
 
 class UnknownLoss(keras.losses.Loss):
@@ -372,7 +366,9 @@ def test_a_pickled_loss_is_loaded_where_its_module_was_not_imported(
     (tmp_path / "estimator.pkl").write_bytes(pickle.dumps(estimator))
     code = """
 import pickle
+import subprocess
+import sys
 with open("estimator.pkl", "rb") as file:
     assert pickle.load(file).loss.factor == 0.5
 """
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    run_python(code, cwd=tmp_path)

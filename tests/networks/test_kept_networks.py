@@ -4,13 +4,12 @@ import importlib
 import json
 import pickle
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import make_autoencoder, run_python
 
 from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
 from skautoenc._backend.keras import isolated
@@ -20,8 +19,8 @@ layers, ops = keras.layers, keras.ops
 
 
 def quick(network, **params):
-    defaults = {"n_components": None, "batch_size": 64, "epochs": 1, "random_state": 0}
-    return AutoencoderTransformer(network=network, **{**defaults, **params})
+    params = {"n_components": None, "epochs": 1, **params}
+    return make_autoencoder(network=network, **params)
 
 
 class _Sampling(layers.Layer):
@@ -525,4 +524,4 @@ for call in (lambda: estimator.transform(np.ones((1, 64))), lambda: estimator.en
 import own_layers
 estimator.transform(np.ones((1, 64)))
 """
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    run_python(code, cwd=tmp_path)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import make_autoencoder
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -14,7 +15,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skautoenc import AutoencoderTransformer, ConvNetwork, DenseNetwork
+from skautoenc import ConvNetwork, DenseNetwork
 from skautoenc._backend.fusion import upsampling_fused
 from skautoenc._backend.keras import isolated
 
@@ -22,14 +23,7 @@ layers = keras.layers
 
 
 def quick(network="dense", **params):
-    defaults = {
-        "n_components": 3,
-        "hidden_layer_sizes": (8,),
-        "batch_size": 64,
-        "epochs": 2,
-        "random_state": 0,
-    }
-    return AutoencoderTransformer(network=network, **{**defaults, **params})
+    return make_autoencoder(network=network, **{"epochs": 2, **params})
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,11 @@
 
 import copy
 import pickle
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+from helpers import make_autoencoder, run_python
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -24,13 +23,7 @@ layers = keras.layers
 
 
 def quick(network, **params):
-    defaults = {
-        "n_components": 3,
-        "batch_size": 64,
-        "epochs": 2,
-        "random_state": 0,
-    }
-    return AutoencoderTransformer(network=network, **{**defaults, **params})
+    return make_autoencoder(network=network, **{"epochs": 2, **params})
 
 
 def frozen(network, **params):
@@ -372,7 +365,7 @@ pickle.dumps(estimator)
 repr(estimator)
 assert not {{"tensorflow", "keras"}} & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+    run_python(code, "-W", "error")
 
 
 class Unregistered(layers.Layer):

@@ -1,33 +1,43 @@
 """Keras callbacks: which engine they leave a fit to, what they see and may change."""
 
+import contextlib
 import csv
 
 import keras
 import numpy as np
 import pytest
+from engines import ENGINES, BatchListener, engines_used
+from helpers import make_autoencoder
 
-from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
+from skautoenc import ConvNetwork, VariationalAutoencoder
 from skautoenc._training import listens_to_batches
 
 callbacks = keras.callbacks
 
-ENGINES = {
-    "numpy": {},
-    "compiled": {"optimizer": "nadam"},
+# Callbacks that do not listen to batches are called by two of the engines.
+FITS = {
+    "numpy": ENGINES["numpy"],
+    "tensorflow": ENGINES["tensorflow"],
     "conv": {"network": ConvNetwork((8, 8, 1), (2,))},
 }
 
 
+@contextlib.contextmanager
+def assert_trained_by(engine):
+    """Assert that the engine of a member of `FITS` trains meanwhile, and no other."""
+    with engines_used() as used:
+        yield
+    assert used == {"tensorflow" if engine == "conv" else engine}
+
+
+@pytest.fixture(params=FITS)
+def engine(request):
+    with assert_trained_by(request.param):
+        yield request.param
+
+
 def quick(engine, **params):
-    defaults = {
-        "n_components": 3,
-        "hidden_layer_sizes": (8,),
-        "batch_size": 64,
-        "epochs": 3,
-        "early_stopping": False,
-        "random_state": 0,
-    }
-    return AutoencoderTransformer(**{**defaults, **ENGINES[engine], **params})
+    return make_autoencoder(early_stopping=False, **{**FITS[engine], **params})
 
 
 def weights_of(estimator):
@@ -69,7 +79,7 @@ IN_EPOCH_FORM = {
 }
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=FITS)
 def without(request, digits):
     return request.param, quick(request.param).fit(digits, X_val=digits[:70])
 
@@ -78,12 +88,12 @@ def without(request, digits):
 def test_a_callback_in_epoch_form_changes_no_bit(digits, without, kind, tmp_path):
     engine, plain = without
     callback = IN_EPOCH_FORM[kind](tmp_path)
-    estimator = quick(engine, callbacks=[callback]).fit(digits, X_val=digits[:70])
+    with assert_trained_by(engine):
+        estimator = quick(engine, callbacks=[callback]).fit(digits, X_val=digits[:70])
     assert_same_bits(estimator, plain)
     assert callback.model is None
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_callbacks_change_no_bit_without_validation(digits, engine, tmp_path):
     kinds = IN_EPOCH_FORM.keys() - {"weights"}  # watches val_loss
     all_of_them = [IN_EPOCH_FORM[kind](tmp_path) for kind in kinds]
@@ -138,7 +148,7 @@ def test_a_callback_listens_to_batches_where_its_methods_do_something(
 
 
 @pytest.mark.parametrize("wrong", [callbacks.EarlyStopping, "early", None])
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", FITS)
 def test_what_is_no_callback_is_refused(digits, engine, wrong):
     with pytest.raises(TypeError, match="callbacks takes instances of Keras"):
         quick(engine, callbacks=[wrong]).fit(digits)
@@ -166,7 +176,6 @@ class Watches(callbacks.Callback):
         self.order.append(("train ends", sorted(logs)))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_a_callback_sees_the_model_as_it_is(digits, engine):
     callback = Watches()
     callback.rows = digits
@@ -197,21 +206,18 @@ class SetsWeights(callbacks.Callback):
         self.model.set_weights([0 * w for w in self.model.get_weights()])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("method", ["on_epoch_end", "on_train_end"])
 def test_weights_that_a_callback_sets_are_kept(digits, engine, method):
     estimator = quick(engine, epochs=1, callbacks=[SetsWeights(method)]).fit(digits)
     assert not any(w.any() for w in weights_of(estimator))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_weights_that_a_callback_sets_are_trained_on(digits, engine):
     setter = SetsWeights("on_epoch_begin")
     estimator = quick(engine, learning_rate=1e-9, callbacks=[setter]).fit(digits)
     assert max(np.abs(w).max() for w in weights_of(estimator)) < 1e-6
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_early_stopping_restores_the_best_weights(digits, engine):
     stopping = callbacks.EarlyStopping(
         "val_loss", patience=2, restore_best_weights=True
@@ -225,12 +231,7 @@ def test_early_stopping_restores_the_best_weights(digits, engine):
     assert error == pytest.approx(min(losses), rel=1e-4)
 
 
-class ListensToBatches(callbacks.Callback):
-    def on_train_batch_end(self, batch, logs=None):
-        pass
-
-
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", FITS)
 @pytest.mark.parametrize(
     "schedule",
     [
@@ -242,19 +243,20 @@ class ListensToBatches(callbacks.Callback):
 )
 def test_the_rate_that_a_callback_sets_is_trained_with(digits, engine, schedule):
     histories = []
-    for more in [], [ListensToBatches()]:
+    for more in [], [BatchListener()]:
         watch = Watches()
         watch.rows = digits[:1]
         params = {"mixup": False, "epochs": 6, "learning_rate": 0.01}
         estimator = quick(engine, callbacks=[watch, schedule(), *more], **params)
-        histories.append((estimator.fit(digits).history_["loss"], watch.rates))
+        with assert_trained_by("keras" if more else engine):
+            estimator.fit(digits)
+        histories.append((estimator.history_["loss"], watch.rates))
     (losses, rates), (of_keras, rates_of_keras) = histories
     np.testing.assert_allclose(rates, rates_of_keras, rtol=1e-6)
     assert rates[-1] < 0.5 * rates[0]
     np.testing.assert_allclose(losses, of_keras, rtol=1e-4)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_files_of_callbacks_are_written(digits, engine, tmp_path):
     kept = callbacks.ModelCheckpoint(tmp_path / "last.keras")
     log = callbacks.CSVLogger(tmp_path / "log.csv")
@@ -273,7 +275,6 @@ class Interrupts(callbacks.Callback):
             raise RuntimeError("interrupted")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_a_fit_goes_on_from_a_backup(digits, engine, tmp_path):
     def backup():
         return callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
