@@ -2,12 +2,13 @@
 
 import contextlib
 import functools
-import sys
 
 import keras
 import pytest
 
-from skautoenc._fit import trainees
+from skautoenc._training.keras_engine import KerasEngine
+from skautoenc._training.numpy_engine.engine import NumpyEngine
+from skautoenc._training.tensorflow_engine.engine import TensorFlowEngine
 
 
 class BatchListener(keras.callbacks.Callback):
@@ -25,24 +26,27 @@ ENGINES = {
 }
 
 
+_CLASSES = {
+    "numpy": NumpyEngine,
+    "tensorflow": TensorFlowEngine,
+    "keras": KerasEngine,
+}
+
+
 @contextlib.contextmanager
 def engines_used():
-    """The names of the engines that train meanwhile in this process, as a set."""
+    """Yield a set that gets the names of the engines that train in this process."""
     used = set()
 
-    def recorded(name, train):
-        @functools.wraps(train)
+    def recorded(name, train_epoch):
+        @functools.wraps(train_epoch)
         def recording(*args, **kwargs):
             used.add(name)
-            return train(*args, **kwargs)
+            return train_epoch(*args, **kwargs)
 
         return recording
 
-    # The attribute `train` of the package is the function.
-    with_keras = sys.modules["skautoenc._training.train"]._ENGINES
     with pytest.MonkeyPatch.context() as patch:
-        train_dense = recorded("numpy", trainees.train_dense)
-        patch.setattr(trainees, "train_dense", train_dense)
-        for name, key in (("tensorflow", "compiled"), ("keras", "model_fit")):
-            patch.setitem(with_keras, key, recorded(name, with_keras[key]))
+        for name, kind in _CLASSES.items():
+            patch.setattr(kind, "train_epoch", recorded(name, kind.train_epoch))
         yield used

@@ -61,7 +61,7 @@ class KerasCallbacks(Hook):
     def _compile(self, run):
         """Give the model the optimizer that callbacks see."""
         optimizer, config = run.engine.keras_optimizer, run.config
-        if optimizer is not None and self._model.optimizer is optimizer:
+        if optimizer and getattr(self._model, "optimizer", None) is optimizer:
             return
         with isolated(0):
             if optimizer is None:

@@ -162,7 +162,7 @@ def test_heavier_rows_are_reconstructed_better(digits):
 
 
 def test_warm_start_continues(small, digits):
-    small.set_params(warm_start=True, early_stopping=False)
+    small.set_params(warm_start=True, early_stopping=False, mixup=False)
     first = small.fit(digits).history_["loss"]
     second = small.fit(digits).history_["loss"]
     assert second[0] < first[-1]
@@ -179,6 +179,7 @@ def test_warm_start_asks_for_the_same_network(small, digits):
 
 
 def test_learning_rate_none_is_the_optimizers_own(small, digits):
+    small.set_params(early_stopping=False)
     a = small.set_params(learning_rate=None).fit_transform(digits)
     b = small.set_params(learning_rate=0.001).fit_transform(digits)
     c = small.set_params(

@@ -322,6 +322,6 @@ def test_wide_streamed_rows_without_a_start_at_pca_are_told_so():
     estimator = AutoencoderTransformer(
         2, hidden_layer_sizes=(), batch_size=2048, epochs=1, random_state=0
     )
-    with pytest.warns(UserWarning, match=r"not at PCA.*5000 features.*init='random'"):
+    with pytest.warns(UserWarning, match=r"not from PCA.*5000 features.*init='random'"):
         estimator.fit(X.astype(np.float32))
     assert "val_loss" not in estimator.history_

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from skautoenc._fit.start import effort_for
+from skautoenc._fit.defaults import resolve_auto_settings
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -213,6 +213,6 @@ def test_linear_path_is_not_used_by_a_variational_autoencoder(digits):
 def test_batch_size_and_epochs_auto_follow_from_the_number_of_rows(
     n_samples, batch_size, epochs
 ):
-    effort = effort_for(n_samples, "auto", "auto", "auto")
-    assert effort == (batch_size, epochs, max(10, epochs // 5))
-    assert effort_for(n_samples, 7, 9, 11) == (7, 9, 11)
+    settings = resolve_auto_settings(n_samples, "auto", "auto", "auto")
+    assert settings == (batch_size, epochs, max(10, epochs // 5))
+    assert resolve_auto_settings(n_samples, 7, 9, 11) == (7, 9, 11)
