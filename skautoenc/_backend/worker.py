@@ -75,7 +75,7 @@ def in_fresh_process(function: Callable, *arguments: Any) -> Any:
 
 
 def fit_in_fresh_process(estimator: Any, *arguments: Any) -> Any:
-    """Call ``estimator._fit(*arguments)`` in the subprocess, and return its result.
+    """Call ``estimator._fit_data(*arguments)`` in the subprocess, and return its result.
 
     Changes that the Keras callbacks make to themselves and to the objects that they
     refer to are written into the user's objects, also if the fit fails.
@@ -83,14 +83,14 @@ def fit_in_fresh_process(estimator: Any, *arguments: Any) -> Any:
     Parameters
     ----------
     estimator : estimator
-        Has the attribute `callbacks` and the method `_fit`. It is not changed.
+        Has the attribute `callbacks` and the method `_fit_data`. It is not changed.
 
     *arguments : object
 
     Returns
     -------
     object
-        The result of `_fit`.
+        The result of `_fit_data`.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _fit(estimator, arguments, callbacks, registered):
     copies = Copies(callbacks)
     estimator.callbacks = copies.objects
     try:
-        result = estimator._fit(*arguments)
+        result = estimator._fit_data(*arguments)
     except Exception as error:
         result = _picklable(error)
     try:

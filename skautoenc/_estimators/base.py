@@ -31,6 +31,7 @@ from .._utils.metrics import METRICS, ExplainedVariance
 from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import (
     fitted_attributes_html,
+    init_callback_context,
     validate_parameters,
 )
 from ..networks import DenseNetwork
@@ -240,9 +241,14 @@ class BaseAutoencoder(
         self._set_fitted(result, data.schema)
         return self
 
+    def _fit_data(self, data, streams, previous):
+        """Fit without scikit-learn's callbacks, for another process."""
+        options = self._fit_options(data.X.shape[0])
+        return fit_autoencoder(data, options, streams, previous)
+
     def _fit_with_callbacks(self, data, options, streams, previous, X, y):
         """Fit under scikit-learn's callbacks."""
-        task = self._init_callback_context(max_subtasks=options.epochs)
+        task = init_callback_context(self, options.epochs)
         # Scoring callbacks need targets, which of an autoencoder are the rows.
         arrays = {"X": X, "y": X if y is None else y}
         task.call_on_fit_task_begin(estimator=self, **arrays)

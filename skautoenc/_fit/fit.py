@@ -93,36 +93,18 @@ def fit_autoencoder(
         networks = networks_with_weights(trainable, weights)
         return make_result(_with_shifts(networks, shifts))
 
-    early_stopping = EarlyStopping(options.patience) if start.stops_early else None
-    hooks = [
-        CosineSchedule() if start.pca_initialized else None,
-        early_stopping,
-        *(make_hook(result_of) for make_hook in make_hooks),
-        _keras_callbacks(trainable, start, shifts, options),
-        Verbose(options.verbose) if options.verbose else None,
-    ]
-    with engine_of(trainable, start, config, options.callbacks) as engine:
-        state = run_epochs(
-            engine,
-            start.training,
-            start.validation,
-            config,
-            TrainingState(streams),
-            [hook for hook in hooks if hook is not None],
-        )
-        learned = networks_with_weights(trainable, engine.get_weights())
-
-    sample = check_result(learned, rows, start.networks if start.is_pca else None)
-    n_iter = len(state.history["loss"])
-    selection = select_networks(
+    learned, history, best_epoch = _train(
+        trainable,
         start,
-        learned,
-        early_stopping and early_stopping.best_epoch,
-        n_iter,
-        require_significance=options.early_stopping == "auto"
-        and config.augmentation.corruption is None
-        and is_squared_error(options.loss),
+        config,
+        options,
+        TrainingState(streams),
+        [make_hook(result_of) for make_hook in make_hooks],
+        shifts,
     )
+    sample = check_result(learned, rows, start.networks if start.is_pca else None)
+    n_iter = len(history["loss"])
+    selection = _select(start, learned, best_epoch, n_iter, config, options)
     learned = selection.networks
     if not selection.is_pca:
         n_steps = n_iter * len(start.training) // config.batch_size
@@ -133,7 +115,7 @@ def fit_autoencoder(
         print(selection.message, flush=True)
     return make_result(
         _with_shifts(learned, shifts),
-        history=state.history,
+        history=history,
         n_iter=n_iter,
         best_epoch=selection.epoch,
     )
@@ -196,9 +178,42 @@ def _training_config(trainable, options, start, targets, shift):
     )
 
 
+def _train(trainable, start, config, options, state, hooks, shifts):
+    """Run the epochs; return the networks, the history and the best epoch if any."""
+    early_stopping = EarlyStopping(options.patience) if start.stops_early else None
+    hooks = [
+        CosineSchedule() if start.pca_initialized else None,
+        early_stopping,
+        *hooks,
+        _keras_callbacks(trainable, start, shifts, options),
+        Verbose(options.verbose) if options.verbose else None,
+    ]
+    hooks = [hook for hook in hooks if hook is not None]
+    with engine_of(trainable, start, config, options.callbacks) as engine:
+        state = run_epochs(
+            engine, start.training, start.validation, config, state, hooks
+        )
+        learned = networks_with_weights(trainable, engine.get_weights())
+    best_epoch = None if early_stopping is None else early_stopping.best_epoch
+    return learned, state.history, best_epoch
+
+
 def _keras_callbacks(trainable, start, shifts, options):
     """Return the hook of Keras callbacks; None without any."""
     if not options.callbacks:
         return None
     model = model_for_callbacks(trainable, start.networks, shifts)
     return KerasCallbacks(options.callbacks, model)
+
+
+def _select(start, learned, best_epoch, n_iter, config, options):
+    """Select the networks that are kept."""
+    return select_networks(
+        start,
+        learned,
+        best_epoch,
+        n_iter,
+        require_significance=options.early_stopping == "auto"
+        and config.augmentation.corruption is None
+        and is_squared_error(options.loss),
+    )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._backend.keras_internals import FUNCTIONAL_MODULE
 from .graph import Graph, UnsupportedGraph, read_graph
 
 
@@ -189,9 +190,7 @@ class DenseSpec:
             "input_layers": [layers[0].config["name"], 0, 0],
             "output_layers": [layers[-1].config["name"], 0, 0],
         }
-        return json.dumps(
-            _serialised("keras.src.models.functional", "Functional", config)
-        )
+        return json.dumps(_serialised(FUNCTIONAL_MODULE, "Functional", config))
 
     @classmethod
     def from_config(cls, config: str) -> "DenseSpec | None":

@@ -10,6 +10,7 @@ import numpy as np
 from .._backend.fork import forked_after_tensorflow
 from .._backend.fusion import upsampling_fused
 from .._backend.keras import isolated, load
+from .._backend.keras_internals import flatten_layers
 from .._backend.worker import in_fresh_process
 from .._utils.blocks import row_blocks
 from .dense_spec import DenseSpec
@@ -23,7 +24,7 @@ MAX_DENSE_FEATURES = 2**12
 
 def config_of(model: Any) -> str:
     """Return the structure of a Keras model as JSON, without its compile config."""
-    compiled = [m for m in model._flatten_layers() if getattr(m, "compiled", False)]
+    compiled = [m for m in flatten_layers(model) if getattr(m, "compiled", False)]
     for part in compiled:
         part.compiled = False
     try:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._backend.keras import load, own_layers
+from .._backend.keras_internals import safe_mode
 from .graph import parts_of
 
 # What reading a damaged config may raise.
@@ -34,11 +35,9 @@ def model_from_config(config: str) -> Any:
         Naming what is not registered, or what Keras says.
     """
     _, keras = load()
-    from keras.src.saving.serialization_lib import SafeModeScope
-
     own_layers()
     try:
-        with SafeModeScope(True):
+        with safe_mode():
             model = keras.models.model_from_json(config)
     except MALFORMED as error:
         raise ValueError(_cannot_be_built(config, error)) from error

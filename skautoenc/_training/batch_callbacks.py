@@ -3,6 +3,7 @@
 from typing import Any
 
 from .._backend.keras import load
+from .._backend.keras_internals import profiles_batches
 
 _BATCH_METHODS = (
     "on_batch_begin",
@@ -23,7 +24,7 @@ _EPOCH_LEVEL = {
     "OrbaxCheckpoint": lambda callback: callback.save_freq == "epoch",
     "ProgbarLogger": lambda callback: True,
     "TensorBoard": lambda callback: (
-        callback.update_freq == "epoch" and not callback._should_trace
+        callback.update_freq == "epoch" and not profiles_batches(callback)
     ),
     "TerminateOnNaN": lambda callback: True,
 }

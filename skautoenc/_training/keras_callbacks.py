@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._backend.keras import isolated, load
+from .._backend.keras_internals import initial_epoch, set_initial_epoch
 from .loop import Hook, Run
 from .losses import get_loss
 from .optimizers import make_optimizer
@@ -47,9 +48,9 @@ class KerasCallbacks(Hook):
         )
         self._call(run, "on_train_begin")
         # Set by BackupAndRestore.
-        first = getattr(self._model, "_initial_epoch", None)
+        first = initial_epoch(self._model)
         if first:
-            self._model._initial_epoch = None
+            set_initial_epoch(self._model, 0)
             run.state.epoch = first
         if run.state.epoch >= run.config.epochs:
             raise ValueError(

@@ -4,6 +4,7 @@ from numbers import Real
 from typing import Any
 
 from .._backend.keras import isolated, load
+from .._backend.keras_internals import flatten_layers
 
 
 def make_optimizer(
@@ -43,7 +44,7 @@ def make_optimizer(
     with isolated(0):
         made, learning_rate = get_optimizer(optimizer, learning_rate)
         scaling = keras.optimizers.LossScaleOptimizer
-        if any(layer.compute_dtype == "float16" for layer in model._flatten_layers()):
+        if any(layer.compute_dtype == "float16" for layer in flatten_layers(model)):
             made = made if isinstance(made, scaling) else scaling(made)
     return made, learning_rate
 

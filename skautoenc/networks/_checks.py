@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._backend.keras import isolated, load
+from .._backend.keras_internals import node_of, operation_name
 from .._fitted.graph import parts_of
 from .._fitted.network import FittedNetwork, config_of
 from .._fitted.rebuilding import holds_code, is_custom, model_from_config
@@ -131,7 +132,7 @@ def _first_that_differs(model, other):
             if inner[0] is not None:
                 return inner
         tensors = node_of(model, layer).input_tensors
-        return layer.name, [t._keras_history.operation.name for t in tensors]
+        return layer.name, list(map(operation_name, tensors))
     return None, []
 
 
@@ -159,9 +160,3 @@ def _are_close(a, b):
 def names_a_mean(name: Any) -> bool:
     """Whether the name of an output or a layer suggests that it is a mean."""
     return any(word in str(name).lower() for word in ("mean", "mu", "loc"))
-
-
-def node_of(model: Any, layer: Any) -> Any:
-    """Return the node of a layer in the graph of a functional or Sequential model."""
-    levels = getattr(model, "_functional", model)._nodes_by_depth.values()
-    return next(node for level in levels for node in level if node.operation is layer)

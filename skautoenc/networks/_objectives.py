@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from .._backend.keras import isolated, load, own_layers
+from .._backend.keras_internals import node_of
 from .._fitted.dense_spec import DenseSpec
 from .._fitted.network import config_of
-from ._checks import node_of
 
 
 class Objective(NamedTuple):

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from .._backend.keras import global_generators_seeded, load
+from .._backend.keras_internals import apply_graph, node_of, operation_name
 from .._fitted.custom_objects import with_definitions
 from .._fitted.network import FittedNetwork
 from .._utils.shapes import shapes_compatible
-from ._checks import check_can_be_rebuilt, check_is_reproducible, names_a_mean, node_of
+from ._checks import check_can_be_rebuilt, check_is_reproducible, names_a_mean
 from ._conv import ConvNetwork
 from ._dense import DenseNetwork
 
@@ -218,7 +219,7 @@ def _where_to_begin(model, name):
 def _which_to_keep(part, model):
     """How to make a model with one output from one with several."""
     if getattr(model, "outputs", None):
-        names = [t._keras_history.operation.name for t in model.outputs]
+        names = list(map(operation_name, model.outputs))
         given, of = f"{part}.input", f"{part}.outputs"
         picks = range(len(names))
     else:
@@ -342,8 +343,7 @@ def _wrap_with_reshape(part, model, shape_in):
     images = keras.layers.Reshape(shape_in, dtype="float32", name=f"{part}_reshape")(
         inputs
     )
-    graph = getattr(model, "_functional", model)
-    outputs = graph._run_through_graph(images, operation_fn=lambda operation: operation)
+    outputs = apply_graph(model, images)
     (outputs,) = keras.tree.flatten(outputs)
     outputs = keras.layers.Flatten(dtype="float32", name=f"{part}_flatten")(outputs)
     return keras.Model(inputs, outputs, name=f"{part}_of_rows")

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from skautoenc._fit.defaults import resolve_auto_settings
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -15,6 +14,7 @@ from skautoenc import (
     DenseNetwork,
     VariationalAutoencoder,
 )
+from skautoenc._fit.defaults import resolve_auto_settings
 
 # A rate with which no weight moves, on all rows.
 FROZEN = {"epochs": 1, "learning_rate": 1e-30, "early_stopping": False}

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
+from ..._backend.keras_internals import flatten_layers
 from .hyperparameters import strip_hyperparameters
 
 
@@ -79,7 +80,7 @@ def model_fingerprint(model: Any) -> Hashable:
     The JSON holds only the names of a user's classes and functions. Two of the same
     name must not share a program, so the objects are added.
     """
-    layers = list(model._flatten_layers())
+    layers = list(flatten_layers(model))
     functions = tuple(
         value
         for layer in layers

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..._backend.keras import load
+from ..._backend.keras_internals import flatten_layers
 from ..._utils.patching import patched
 from ..._utils.regularizers import STRENGTHS
 
@@ -84,7 +85,7 @@ def _locations(model):
         names = _names(STRENGTHS, variable.regularizer)
         if names:
             yield variable, "regularizer", variable.regularizer, names
-    for layer in model._flatten_layers():
+    for layer in flatten_layers(model):
         names = _names(STRENGTHS, layer.activity_regularizer)
         if names:
             yield layer, "activity_regularizer", layer.activity_regularizer, names

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..._backend.fusion import upsampling_fused
 from ..._backend.keras import isolated, load
+from ..._backend.keras_internals import flatten_layers
 from ..._utils.patching import patched
 from ..losses import regularization_losses
 from .chunk import Chunk
@@ -292,7 +293,7 @@ class Program:
             return regularizer_of_rows
 
         with contextlib.ExitStack() as stack:
-            for layer in self._model._flatten_layers() if self._padded else ():
+            for layer in flatten_layers(self._model) if self._padded else ():
                 regularizer = layer.activity_regularizer
                 if regularizer is not None:
                     stack.enter_context(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..._backend.keras import load, own_layers
+from ..._backend.keras_internals import all_nodes, flatten_layers, graph_of, nodes
 from ..._utils.regularizers import STRENGTHS
 from ..portions import n_batches, next_power_of_two, previous_power_of_two
 
@@ -53,13 +54,10 @@ def multiplications(operation: Any, positions: int = 1) -> int:
     positions : int, default=1
         Number of positions at which it is applied, such as pixels.
     """
-    graph = getattr(operation, "_functional", None) or operation
-    levels = getattr(graph, "_nodes_by_depth", None)
-    if levels is not None:
+    if graph_of(operation) is not None:
         return sum(
             multiplications(node.operation, _positions(node))
-            for level in levels.values()
-            for node in level
+            for node in nodes(operation)
         )
     if isinstance(operation, own_layers().EncoderWithJacobian):
         encoder = operation.encoder  # once for each component
@@ -86,7 +84,7 @@ def should_use_xla(model: Any, n_steps: int, batch_size: int) -> bool:
     """
     tf, _ = load()
     if not tf.config.list_physical_devices("GPU") and any(
-        "Conv" in type(layer).__name__ for layer in model._flatten_layers()
+        "Conv" in type(layer).__name__ for layer in flatten_layers(model)
     ):
         return False
     row = int(np.prod(model.inputs[0].shape[1:]))
@@ -100,18 +98,12 @@ def is_row_wise(model: Any, loss: Any) -> bool:
     Padding then changes nothing. Layers, functions and losses of the user may depend on
     the whole batch, and so may activity regularization other than L1 and L2.
     """
-    graphs = [getattr(layer, "_functional", layer) for layer in model._flatten_layers()]
-    operations = [
-        node.operation
-        for graph in graphs
-        for level in getattr(graph, "_nodes_by_depth", {}).values()
-        for node in level
-    ]
+    operations = [node.operation for node in all_nodes(model)]
     return _is_known(loss) and all(
         _layer_is_row_wise(operation)
         if hasattr(operation, "activity_regularizer")
         else _operation_is_row_wise(operation)
-        for operation in (*model._flatten_layers(), *operations)
+        for operation in (*flatten_layers(model), *operations)
     )
 
 
