@@ -121,7 +121,7 @@ def trace_and_compile(data, repeats):
 
 def compile_times(data):
     """Seconds to trace a program, and seconds that its first call is longer."""
-    from skautoenc._training.tensorflow_engine.engine import Program
+    from skautoenc._training.tensorflow_engine.program import Program
 
     traced, called = [], []
 

@@ -61,7 +61,9 @@ class KerasCallbacks(Hook):
     def _compile(self, run):
         """Give the model the optimizer that callbacks see."""
         optimizer, config = run.engine.keras_optimizer, run.config
-        if optimizer is not None and self._model.optimizer is optimizer:
+        if optimizer is not None and optimizer is getattr(
+            self._model, "optimizer", None
+        ):
             return
         with isolated(0):
             if optimizer is None:
