@@ -75,7 +75,7 @@ def in_fresh_process(function: Callable, *arguments: Any) -> Any:
 
 
 def fit_in_fresh_process(estimator: Any, *arguments: Any) -> Any:
-    """Call ``estimator._fit_data(*arguments)`` in the subprocess, and return its result.
+    """Call ``estimator._fit_data(*arguments)`` in the subprocess; return its result.
 
     Changes that the Keras callbacks make to themselves and to the objects that they
     refer to are written into the user's objects, also if the fit fails.

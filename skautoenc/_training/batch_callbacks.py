@@ -31,7 +31,7 @@ _EPOCH_LEVEL = {
 
 
 def listens_to_batches(callback: Any) -> bool:
-    """Whether a callback does something at every batch, or around validation.
+    """Whether a callback has methods for each batch, or for the validation.
 
     Of a class derived from one of Keras's, the methods that it overrides count.
 

@@ -29,7 +29,7 @@ class Engine(Protocol):
         None, and not to be set, where the optimizer follows a schedule.
 
     iterations : int
-        Number of steps taken.
+        Number of steps taken. Callbacks may set it where there is a schedule.
 
     keras_optimizer : keras.optimizers.Optimizer or None
         The optimizer, if it trains the variables of the Keras model itself; None where

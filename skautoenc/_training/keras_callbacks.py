@@ -62,7 +62,9 @@ class KerasCallbacks(Hook):
     def _compile(self, run):
         """Give the model the optimizer that callbacks see."""
         optimizer, config = run.engine.keras_optimizer, run.config
-        if optimizer and getattr(self._model, "optimizer", None) is optimizer:
+        if optimizer is not None and optimizer is getattr(
+            self._model, "optimizer", None
+        ):
             return
         with isolated(0):
             if optimizer is None:

@@ -3,6 +3,7 @@
 It imports TensorFlow: to be imported when an engine is opened.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -69,7 +70,7 @@ class KerasEngine:
                 optimizer=optimizer,
                 loss=[loss, *[None] * n_auxiliary] if n_auxiliary else loss,
             )
-            self._losses = _MeanLosses(model, loss, config.loss_weights)
+            self._losses = _MeasuredLoss(model, loss, config.loss_weights)
             model.compute_loss = self._losses.compute_loss
             model.optimizer.build(model.trainable_variables)
 
@@ -133,7 +134,7 @@ class KerasEngine:
         batches = self._batches(
             rows, lambda: validation_portions(rows, size, augmentation, streams)
         )
-        # Model.fit lets callbacks hear of evaluations after an epoch only.
+        # As Model.fit does, call callbacks only in evaluations after an epoch.
         callbacks = self._callbacks if self._has_trained else []
         self._losses.reset()
         with isolated(0):
@@ -191,7 +192,7 @@ class KerasEngine:
         self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
 
 
-class _MeanLosses:
+class _MeasuredLoss:
     """The loss of a model as it is trained, and the mean of each of its parts."""
 
     def __init__(self, model, loss, loss_weights):
@@ -246,9 +247,10 @@ class FunctionLoss(keras.losses.Loss):
 
 
 class _Batches(keras.utils.PyDataset):
-    """The batches of portions, in order.
+    """The batches of portions, by their number.
 
-    Keras asks for the first batches more than once: portions are then read anew.
+    Keras asks for them in order, but for the first ones more than once, and a thread
+    that reads ahead may still be at work then. Portions are read again where needed.
     """
 
     def __init__(
@@ -267,12 +269,22 @@ class _Batches(keras.utils.PyDataset):
         self._noise_shape = noise_shape[0] if noise_shape else None
         self._separate_targets = separate_targets
         self._number, self._left = -1, iter(())
+        self._lock = threading.Lock()
 
     def __len__(self):
         return n_batches(self._n_rows, self._batch_size)
 
     def __getitem__(self, step):
         number, step_in_portion = divmod(step, self._n_per_portion)
+        with self._lock:
+            arrays = self._arrays_of(number)
+        start = step_in_portion * self._batch_size
+        rows = slice(start, start + self._batch_size)
+        (*inputs, targets, weight) = (array[rows] for array in arrays)
+        return (tuple(inputs) if len(inputs) > 1 else inputs[0]), targets, weight
+
+    def _arrays_of(self, number):
+        """Return the arrays of a portion, which stay until another one is asked for."""
         if number < self._number or self._number < 0:
             self._number, self._left = -1, self._portions()
         while self._number < number:
@@ -280,10 +292,7 @@ class _Batches(keras.utils.PyDataset):
             self._number += 1
             if self._number == number:
                 self._arrays = self._read(portion)
-        start = step_in_portion * self._batch_size
-        rows = slice(start, start + self._batch_size)
-        (*inputs, targets, weight) = (array[rows] for array in self._arrays)
-        return (tuple(inputs) if len(inputs) > 1 else inputs[0]), targets, weight
+        return self._arrays
 
     def _read(self, portion):
         n = len(portion)

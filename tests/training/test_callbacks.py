@@ -197,6 +197,63 @@ def test_a_callback_sees_the_model_as_it_is(digits, engine):
     )
 
 
+class RecordsCalls(callbacks.Callback):
+    """Records each call of a method with the number of the epoch or batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def on_train_begin(self, logs=None):
+        self.calls.append("train begins")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.calls.append(("epoch begins", epoch))
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.calls.append(("batch begins", batch))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.calls.append(("batch ends", batch))
+
+    def on_test_begin(self, logs=None):
+        self.calls.append("test begins")
+
+    def on_test_batch_begin(self, batch, logs=None):
+        self.calls.append(("test batch begins", batch))
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.calls.append(("test batch ends", batch))
+
+    def on_test_end(self, logs=None):
+        self.calls.append(("test ends", sorted(logs)))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.calls.append(("epoch ends", epoch, sorted(logs)))
+
+    def on_train_end(self, logs=None):
+        self.calls.append(("train ends", sorted(logs)))
+
+
+def test_callbacks_are_called_in_the_order_of_model_fit(digits):
+    ours, of_keras = RecordsCalls(), RecordsCalls()
+    estimator = quick("numpy", early_stopping=True, callbacks=[ours])
+    estimator.fit(digits, X_val=digits[:70])
+    model = estimator.autoencoder_
+    model.compile(loss="mse")
+    model.fit(
+        digits,
+        digits,
+        batch_size=64,
+        epochs=3,
+        validation_data=(digits[:70], digits[:70]),
+        validation_batch_size=64,
+        callbacks=[of_keras],
+        verbose=0,
+    )
+    assert ours.calls == of_keras.calls
+
+
 class SetsWeights(callbacks.Callback):
     def __init__(self, method):
         super().__init__()

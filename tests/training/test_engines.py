@@ -57,7 +57,7 @@ def curves(
         rows = Rows.all(X, targets)
         if weight is not None:
             rows = Rows(X, rows.index, weight, targets)
-        rng = np.random.default_rng(3)
+        rng = np.random.default_rng(4)
         monitor = train(
             model, rows, engine=engine, penalties=penalties, rng=rng, **settings
         )
