@@ -19,7 +19,7 @@ class NumpyTrainee:
     Parameters
     ----------
     pair : tuple of FittedNetwork
-    plan : DensePlan
+    plan : DenseTrainer
     loss, optimizer, learning_rate
         As `plan` has them, for what callbacks see.
 
