@@ -462,7 +462,7 @@ def forked():
             ValueError,
             "codes of 4 values, but n_components=3.*or to None",
         ),
-        (skipping, ValueError, "not everything behind the layer 'code' follows"),
+        (skipping, ValueError, "cannot be split at the layer 'code'"),
         (forked, ValueError, "encoder must have one input and one output.* 1 and 2"),
         (
             lambda: (whole("functional"), "coda"),
