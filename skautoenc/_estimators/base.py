@@ -316,7 +316,7 @@ class BaseAutoencoder(
             if self.n_components is None:
                 raise ValueError(
                     "n_components=None requires a network that determines the width of "
-                    "its code, such as ConvNetwork. Set n_components to a number."
+                    "its code, such as ConvNetwork. A dense network needs a number."
                 )
             return
         for name in ("kernel_regularizer", "activity_regularizer", "tied_weights"):
