@@ -19,14 +19,6 @@ def linear(n_components, **params):
     )
 
 
-def test_shapes_and_dtypes(fitted, digits):
-    Z = fitted.transform(digits)
-    X = fitted.inverse_transform(Z)
-    assert (Z.shape, Z.dtype) == ((300, 3), np.float32)
-    assert (X.shape, X.dtype) == ((300, 64), np.float32)
-    np.testing.assert_array_equal(fitted.reconstruct(digits), X)
-
-
 def test_scores_follow_from_the_reconstruction(fitted, digits):
     squared = (digits - fitted.reconstruct(digits)) ** 2
     np.testing.assert_allclose(
@@ -136,15 +128,6 @@ def test_x_val_is_measured_and_not_trained_on(small, digits):
     np.testing.assert_array_equal(small.transform(digits), plain)
     error = np.mean((small.reconstruct(digits[200:]) - digits[200:]) ** 2)
     assert small.history_["val_loss"][-1] == pytest.approx(error, rel=1e-4)
-
-
-def test_whole_weights_repeat_rows(small, digits):
-    weight = np.random.default_rng(0).integers(0, 4, len(digits))
-    a = small.fit(digits, sample_weight=weight)
-    Z, mean = a.transform(digits), a.mean_
-    b = small.fit(np.repeat(digits, weight, axis=0))
-    np.testing.assert_array_equal(b.transform(digits), Z)
-    np.testing.assert_allclose(b.mean_, mean)
 
 
 def test_heavier_rows_are_reconstructed_better(digits):

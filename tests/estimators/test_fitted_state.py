@@ -1,15 +1,11 @@
 """Fitted estimators are plain: pickled, copied, served without TensorFlow."""
 
-import copy
 import pickle
 
-import joblib
 import keras
 import numpy as np
-import pytest
 from engines import ENGINES
 from helpers import run_python
-from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -20,36 +16,6 @@ from skautoenc import AutoencoderTransformer
 def run(code, **environment):
     """Run code in a new Python where warnings are errors; return what it prints."""
     return run_python(code, "-W", "error", env=environment)
-
-
-def through_pickle(estimator, tmp_path):
-    return pickle.loads(pickle.dumps(estimator))
-
-
-def through_joblib(estimator, tmp_path):
-    joblib.dump(estimator, tmp_path / "estimator.joblib")
-    return joblib.load(tmp_path / "estimator.joblib")
-
-
-def through_deepcopy(estimator, tmp_path):
-    return copy.deepcopy(estimator)
-
-
-@pytest.mark.parametrize("way", [through_pickle, through_joblib, through_deepcopy])
-def test_a_copy_gives_the_same_numbers(fitted, digits, way, tmp_path):
-    other = way(fitted, tmp_path)
-    np.testing.assert_array_equal(other.transform(digits), fitted.transform(digits))
-    np.testing.assert_array_equal(other.reconstruct(digits), fitted.reconstruct(digits))
-    assert other.history_ == fitted.history_
-
-
-@pytest.mark.parametrize("way", [through_pickle, through_joblib, through_deepcopy])
-def test_an_unfitted_copy_stays_unfitted(small, digits, way, tmp_path):
-    other = way(small, tmp_path)
-    assert other.get_params() == small.get_params()
-    with pytest.raises(NotFittedError):
-        other.transform(digits)
-    other.fit(digits)
 
 
 def test_a_pickle_is_little_more_than_the_weights(fitted):
@@ -138,32 +104,6 @@ else:
         KERAS_BACKEND="numpy",
     )
     assert out.stdout == ""
-
-
-def test_keras_models_give_the_same_numbers(fitted, digits):
-    Z = fitted.transform(digits)
-    X = fitted.inverse_transform(Z)
-    assert isinstance(fitted.encoder_, keras.Model)
-    for model, given, wanted in (
-        (fitted.encoder_, digits, Z),
-        (fitted.decoder_, Z, X),
-        (fitted.autoencoder_, digits, X),
-    ):
-        np.testing.assert_allclose(
-            model.predict(given, verbose=0), wanted, rtol=1e-5, atol=1e-5
-        )
-
-
-def test_training_a_keras_model_on_leaves_the_estimator_alone(fitted, digits):
-    before = fitted.transform(digits)
-    encoder = fitted.encoder_
-    encoder.set_weights([0 * w for w in encoder.get_weights()])
-    np.testing.assert_array_equal(fitted.transform(digits), before)
-
-
-def test_models_are_missing_before_fit():
-    for name in ("encoder_", "decoder_", "autoencoder_"):
-        assert not hasattr(AutoencoderTransformer(), name)
 
 
 def convolutional(input_shape, n_components):

@@ -149,19 +149,6 @@ def test_shapes_that_do_not_fit_are_refused(digits, fitted):
         tiny().fit(digits, sample_weight=-np.ones(len(digits)))
 
 
-def test_methods_before_fit_say_so(digits):
-    for name in (
-        "transform",
-        "inverse_transform",
-        "reconstruct",
-        "score",
-        "score_samples",
-        "reconstruction_error",
-    ):
-        with pytest.raises(NotFittedError, match="not fitted yet"):
-            getattr(tiny(), name)(digits)
-
-
 @pytest.mark.parametrize(
     ("params", "message"),
     [
@@ -346,22 +333,6 @@ def test_divergence_stops_at_once_and_leaves_nothing_behind(digits):
     assert [name for name in vars(estimator) if name.endswith("_")] == []
     with pytest.raises(NotFittedError):
         estimator.transform(digits)
-
-
-class Interrupts(keras.callbacks.Callback):
-    def on_epoch_end(self, epoch, logs=None):
-        raise KeyboardInterrupt
-
-
-def test_a_failed_refit_leaves_the_estimator_as_it_was(digits):
-    estimator = tiny().fit(digits)
-    Z = estimator.transform(digits)
-    estimator.set_params(callbacks=[Interrupts()])
-    with pytest.raises(KeyboardInterrupt):
-        estimator.fit(pandas.DataFrame(digits[:, :10]).add_prefix("p"))
-    assert not hasattr(estimator, "feature_names_in_")
-    assert estimator.n_features_in_ == 64
-    np.testing.assert_array_equal(estimator.transform(digits), Z)
 
 
 @pytest.mark.parametrize(

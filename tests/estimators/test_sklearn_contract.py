@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pandas
-import polars
 import pytest
 from helpers import run_python
 from sklearn import config_context
@@ -175,16 +174,6 @@ def test_a_pipeline_with_memory_fits_once(pipeline, labelled, tmp_path):
     cached = clone(pipeline).fit(X, y)
     np.testing.assert_array_equal(cached.predict(X), first)
     assert cached["ae"].history_ == pipeline["ae"].history_
-
-
-@pytest.mark.parametrize(
-    ("output", "kind"), [("pandas", pandas.DataFrame), ("polars", polars.DataFrame)]
-)
-def test_set_output(fitted, digits, output, kind):
-    estimator = clone(fitted).set_output(transform=output).fit(digits)
-    Z = estimator.transform(digits)
-    assert isinstance(Z, kind)
-    assert list(Z.columns) == [f"autoencodertransformer{i}" for i in range(3)]
 
 
 def test_sample_weight_and_x_val_are_routed(labelled):
