@@ -122,13 +122,8 @@ def trace_and_compile(data, repeats):
 
 
 def compile_times(data):
-<<<<<<< HEAD
     """Return the seconds to trace a program, and the excess time of its first call."""
-    from skautoenc._training.tensorflow_engine.engine import Program
-=======
-    """Seconds to trace a program, and seconds that its first call is longer."""
     from skautoenc._training.tensorflow_engine.program import Program
->>>>>>> help-a
 
     traced, called = [], []
 
