@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._utils.patching import patched
-from .keras import load
+from .keras import import_keras
 from .keras_internals import all_nodes, flatten_layers, graph_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def upsampling_fused(model: "keras.Model") -> Iterator[None]:
 
 def _upsampled_convolutions(model):
     """Yield each UpSampling2D and Conv2D layer where only the second uses the first."""
-    _, keras = load()
+    _, keras = import_keras()
     nodes = all_nodes(model)
     n_calls = Counter(id(node.operation) for node in nodes)
     n_users = Counter(id(parent) for node in nodes for parent in node.parent_nodes)
@@ -84,7 +84,7 @@ def _is_fusible(upsampling, convolution):
 
 
 def _fused_call(convolution):
-    tf, _ = load()
+    tf, _ = import_keras()
 
     def call(inputs):
         *_, channels, filters = convolution.kernel.shape

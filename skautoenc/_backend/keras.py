@@ -19,7 +19,7 @@ from types import ModuleType
 
 import numpy as np
 
-from .._utils.threads import granted_threads
+from .._utils.threads import n_available_threads
 from .fork import forked_after_tensorflow
 from .keras_internals import global_state, set_seed_source
 
@@ -42,7 +42,7 @@ class _KerasRandom(threading.local):
 _keras_random = _KerasRandom()
 
 
-def load() -> tuple[ModuleType, ModuleType]:
+def import_keras() -> tuple[ModuleType, ModuleType]:
     """Import TensorFlow and Keras.
 
     Returns
@@ -77,8 +77,12 @@ def _imported():
             with _temporary_folder_set():
                 keras, tf = _import()
             if is_first:
-                tf.config.threading.set_intra_op_parallelism_threads(granted_threads())
-                tf.config.threading.set_inter_op_parallelism_threads(granted_threads())
+                tf.config.threading.set_intra_op_parallelism_threads(
+                    n_available_threads()
+                )
+                tf.config.threading.set_inter_op_parallelism_threads(
+                    n_available_threads()
+                )
                 tf.config.list_logical_devices()  # logs if there is no GPU
         _check_backend(keras.backend.backend())
         set_seed_source(_keras_random)
@@ -102,14 +106,14 @@ def _import():
     return keras, tf
 
 
-def own_layers() -> ModuleType:
+def custom_layers() -> ModuleType:
     """Import the Keras layers of this package, which registers them with Keras.
 
     Returns
     -------
     skautoenc.layers : module
     """
-    load()
+    import_keras()
     return importlib.import_module("skautoenc.layers")
 
 
@@ -197,7 +201,7 @@ def _unnamed_file():
 
 
 @contextlib.contextmanager
-def isolated(seed: int) -> Iterator[None]:
+def isolated_random_state(seed: int) -> Iterator[None]:
     """Make the Keras objects built inside depend on `seed` alone, not on global state.
 
     Keras draws the seeds of initializers and random layers from Python's global
@@ -210,7 +214,7 @@ def isolated(seed: int) -> Iterator[None]:
     seed : int
         Seed in [0, 2**32).
     """
-    load()
+    import_keras()
     with _build_lock:
         state = global_state()
         names = ("object_name_uids", "global_seed_generator")
@@ -229,7 +233,7 @@ def isolated(seed: int) -> Iterator[None]:
 def global_generators_seeded() -> Iterator[None]:
     """Seed Python's and NumPy's global generators while a user's function runs.
 
-    To be used inside `isolated`. Both generators are restored on exit.
+    To be used inside `isolated_random_state`. Both generators are restored on exit.
     Draws of other threads in the meantime are affected.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()

@@ -25,12 +25,12 @@ import cloudpickle
 
 from .._utils.sklearn_compat import has_callbacks, remove_callback_context
 from .copies import Copies, Originals
-from .keras import load
+from .keras import import_keras
 
 _REMEDY = "Start processes with the 'spawn' method or with joblib."
 
 
-def in_fresh_process(function: Callable, *arguments: Any) -> Any:
+def run_in_subprocess(function: Callable, *arguments: Any) -> Any:
     """Call a function in the subprocess, and return its result.
 
     Warnings are given again in this process.
@@ -74,7 +74,7 @@ def in_fresh_process(function: Callable, *arguments: Any) -> Any:
     return result
 
 
-def fit_in_fresh_process(estimator: Any, *arguments: Any) -> Any:
+def fit_in_subprocess(estimator: Any, *arguments: Any) -> Any:
     """Call ``estimator._fit_data(*arguments)`` in the subprocess; return its result.
 
     Changes that the Keras callbacks make to themselves and to the objects that they
@@ -113,7 +113,7 @@ def fit_in_fresh_process(estimator: Any, *arguments: Any) -> Any:
     estimator = copy.copy(estimator)
     estimator.callbacks = None
     remove_callback_context(estimator)
-    result, changes = in_fresh_process(
+    result, changes = run_in_subprocess(
         _fit, estimator, arguments, callbacks.data, _registered_objects()
     )
     callbacks.update(changes)
@@ -267,7 +267,7 @@ def _run(environment, function, arguments):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            load()
+            import_keras()
             sys.path[:], folder = cloudpickle.loads(environment)
             if folder is not None:
                 os.chdir(folder)

@@ -16,8 +16,8 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend.fork import forked_after_tensorflow
-from .._backend.keras import isolated
-from .._backend.worker import fit_in_fresh_process
+from .._backend.keras import isolated_random_state
+from .._backend.worker import fit_in_subprocess
 from .._fit.augmentation import AugmentationOptions
 from .._fit.defaults import resolve_auto_settings
 from .._fit.fit import fit_autoencoder
@@ -158,7 +158,7 @@ class BaseAutoencoder(
                 f"encoder; got the str {decoder!r}, and the layers are "
                 f"{[layer.name for layer in encoder.layers]}."
             )
-        with isolated(0):
+        with isolated_random_state(0):
             models = build_pair((encoder, decoder), row_shape, None)
         networks = zip(
             ("encoder", "decoder"), map(FittedNetwork.from_keras, models), strict=True
@@ -235,7 +235,7 @@ class BaseAutoencoder(
         streams = RandomStreams.from_random_state(self.random_state)
         previous = self._warm_start() if self.warm_start else None
         if forked_after_tensorflow() and needs_keras(data, options, streams):
-            result = fit_in_fresh_process(self, data, streams, previous)
+            result = fit_in_subprocess(self, data, streams, previous)
         else:
             result = self._fit_with_callbacks(data, options, streams, previous, X, y)
         self._set_fitted(result, data.schema)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._backend.fork import forked_after_tensorflow
-from .._backend.keras import isolated
+from .._backend.keras import isolated_random_state
 from .._fitted.custom_objects import check_can_be_loaded
 from .._fitted.network import FittedNetwork, between_shifts, config_of
 from .._training import (
@@ -72,7 +72,7 @@ def make_trainable(
         networks = dict(zip(("encoder", "decoder"), pair, strict=True))
         return Trainable(networks, int(options.n_components), None)
     check_can_be_loaded(_custom_parameters(options))
-    with isolated(streams.seed("weights")):
+    with isolated_random_state(streams.seed("weights")):
         if pair is None:
             row_shape = data.schema.row_shape or (data.schema.n_features,)
             models = build_pair(options.network, row_shape, options.n_components)
@@ -166,6 +166,6 @@ def model_for_callbacks(trainable: Trainable, networks: Networks, shifts):
     """Return the Keras model that callbacks see, which takes rows before `shifts`."""
     if trainable.objective is not None:
         return between_shifts(trainable.objective.model, *shifts)
-    with isolated(0):
+    with isolated_random_state(0):
         model = chain(networks["encoder"].build(), networks["decoder"].build())
     return between_shifts(model, *shifts)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from .._backend.keras import load
+from .._backend.keras import import_keras
 from .graph import parts_of
 from .rebuilding import is_custom, registered_name
 
@@ -94,7 +94,7 @@ def _not_registered(name, value, kind):
 
 def _check_object(name, value):
     """Raise if an object with a config changes when it is rebuilt from that."""
-    _, keras = load()
+    _, keras = import_keras()
     try:
         spec = keras.saving.serialize_keras_object(value)
         lost = []
@@ -226,7 +226,7 @@ def _last(*values):
 
 def _registered(definition, name):
     """Register a class or function, unless importing it has done so."""
-    _, keras = load()
+    _, keras = import_keras()
     if keras.saving.get_registered_object(name) is not definition:
         package, _, last = name.rpartition(">")
         keras.saving.register_keras_serializable(package, last)(definition)

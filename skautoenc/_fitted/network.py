@@ -9,9 +9,9 @@ import numpy as np
 
 from .._backend.fork import forked_after_tensorflow
 from .._backend.fusion import upsampling_fused
-from .._backend.keras import isolated, load
+from .._backend.keras import import_keras, isolated_random_state
 from .._backend.keras_internals import flatten_layers
-from .._backend.worker import in_fresh_process
+from .._backend.worker import run_in_subprocess
 from .._utils.blocks import row_blocks
 from .dense_spec import DenseSpec
 from .forward import plan_forward
@@ -201,18 +201,18 @@ class FittedNetwork:
     def _call_keras(self, X, dtype):
         """Evaluate in TensorFlow, with one program for any number of rows."""
         if forked_after_tensorflow():
-            return in_fresh_process(self, X, dtype)
-        tf, _ = load()
+            return run_in_subprocess(self, X, dtype)
+        tf, _ = import_keras()
         with self._compiling:
             if self._compiled is None:
-                with isolated(0):
+                with isolated_random_state(0):
                     model = self.build()
                 function = tf.function(
                     lambda x: tf.cast(model(x, training=False), tf.float32),
                     autograph=False,
                 )
                 spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-                with isolated(0), upsampling_fused(model):
+                with isolated_random_state(0), upsampling_fused(model):
                     self._compiled = function.get_concrete_function(spec)
         out = []
         for rows in row_blocks(X.shape[0], X.shape[1]):
@@ -224,7 +224,7 @@ class FittedNetwork:
 
     def to_keras(self) -> Any:
         """Build a new Keras model that computes the same, including the shifts."""
-        with isolated(0):
+        with isolated_random_state(0):
             model = self.build()
         shifts = self.input_shift, self.output_shift
         if self.dense_spec is None:
@@ -274,7 +274,7 @@ def between_shifts(
     """
     if input_shift is None and output_shift is None:
         return model
-    _, keras = load()
+    _, keras = import_keras()
 
     def shifted(tensor, offset, name):
         if offset is None:
@@ -283,7 +283,7 @@ def between_shifts(
             tensor
         )
 
-    with isolated(0):
+    with isolated_random_state(0):
         inputs = [keras.Input(a.shape[1:], dtype="float32") for a in model.inputs]
         offset = None if input_shift is None else -input_shift
         taken = [shifted(inputs[0], offset, "less_mean"), *inputs[1:]]

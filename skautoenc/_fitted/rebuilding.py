@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.keras import load, own_layers
+from .._backend.keras import custom_layers, import_keras
 from .._backend.keras_internals import safe_mode
 from .graph import parts_of
 
@@ -34,8 +34,8 @@ def model_from_config(config: str) -> Any:
     ValueError
         Naming what is not registered, or what Keras says.
     """
-    _, keras = load()
-    own_layers()
+    _, keras = import_keras()
+    custom_layers()
     try:
         with safe_mode():
             model = keras.models.model_from_json(config)
@@ -120,7 +120,7 @@ def with_modules(config: str) -> str:
     config : str
         What ``keras.Model.to_json`` gave.
     """
-    _, keras = load()
+    _, keras = import_keras()
     spec = json.loads(config)
     for part in parts_of(spec):
         if part.get("module", "") in (None, "builtins") and "class_name" in part:
@@ -137,7 +137,7 @@ def registered_name(part: dict) -> str | None:
 
 def _cannot_be_built(config, error):
     """The message where Keras cannot build a model from its config."""
-    _, keras = load()
+    _, keras = import_keras()
     spec = json.loads(config)
     check_no_code(spec)
     missing = {}

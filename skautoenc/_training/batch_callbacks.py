@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .._backend.keras import load
+from .._backend.keras import import_keras
 from .._backend.keras_internals import profiles_batches
 
 _BATCH_METHODS = (
@@ -40,7 +40,7 @@ def listens_to_batches(callback: Any) -> bool:
     TypeError
         If it is not a Keras callback.
     """
-    _, keras = load()
+    _, keras = import_keras()
     if not isinstance(callback, keras.callbacks.Callback):
         raise TypeError(
             f"callbacks takes instances of Keras callbacks; got {callback!r}. "

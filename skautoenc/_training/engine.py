@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from .._backend.keras import isolated, load
+from .._backend.keras import import_keras, isolated_random_state
 from .._utils.random import RandomStreams
 from .batch_callbacks import listens_to_batches
 from .config import TrainingConfig
@@ -116,8 +116,8 @@ def open_engine(
         If Keras does not have the loss or the optimizer, or if weights have too low a
         precision to be trained.
     """
-    tf, _ = load()
-    with isolated(0):
+    tf, _ = import_keras()
+    with isolated_random_state(0):
         loss = get_loss(config.loss)
     optimizer, learning_rate = make_optimizer(
         model, config.optimizer, config.learning_rate

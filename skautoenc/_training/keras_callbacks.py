@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.keras import isolated, load
+from .._backend.keras import import_keras, isolated_random_state
 from .._backend.keras_internals import initial_epoch, set_initial_epoch
 from .loop import Hook, Run
 from .losses import get_loss
@@ -35,7 +35,7 @@ class KerasCallbacks(Hook):
         self._stops = False
 
     def on_train_begin(self, run: Run) -> None:
-        _, keras = load()
+        _, keras = import_keras()
         self._compile(run)
         self._model.stop_training = False
         batch_size = limit_batch_size(run.config.batch_size, len(run.rows))
@@ -66,7 +66,7 @@ class KerasCallbacks(Hook):
             self._model, "optimizer", None
         ):
             return
-        with isolated(0):
+        with isolated_random_state(0):
             if optimizer is None:
                 optimizer, _ = make_optimizer(
                     self._model, config.optimizer, config.learning_rate
@@ -91,7 +91,7 @@ class KerasCallbacks(Hook):
 
     def _listen_to_tests(self):
         """Whether a callback has test-level methods; a call takes a copy of weights."""
-        plain = load()[1].callbacks.Callback
+        plain = import_keras()[1].callbacks.Callback
         return any(
             getattr(type(callback), name) is not getattr(plain, name)
             or name in vars(callback)
@@ -111,7 +111,7 @@ class KerasCallbacks(Hook):
     def close(self) -> None:
         # Or the model would be copied with the estimator. Not the callback's own
         # set_model: TensorBoard's begins another file.
-        set_model = load()[1].callbacks.Callback.set_model
+        set_model = import_keras()[1].callbacks.Callback.set_model
         for callback in self._callbacks:
             set_model(callback, None)
 

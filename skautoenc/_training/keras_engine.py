@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .._backend.keras import isolated
+from .._backend.keras import isolated_random_state
 from .._utils.patching import patched
 from .._utils.random import RandomStreams
 from .config import TrainingConfig
@@ -65,7 +65,7 @@ class KerasEngine:
         n_features = int(np.prod(model.inputs[0].shape[1:]))
         self._n_per_portion = portion_batches(n_rows, config.batch_size, n_features)
         loss, n_auxiliary = config.loss, len(config.loss_weights)
-        with isolated(0):
+        with isolated_random_state(0):
             model.compile(
                 optimizer=optimizer,
                 loss=[loss, *[None] * n_auxiliary] if n_auxiliary else loss,
@@ -113,7 +113,7 @@ class KerasEngine:
         optimizer = self._model.optimizer
         # Averaged weights are only set at the end of training.
         with (
-            isolated(0),
+            isolated_random_state(0),
             patched(optimizer, "finalize_variable_values", lambda variables: None),
         ):
             self._model.fit(
@@ -137,7 +137,7 @@ class KerasEngine:
         # As Model.fit does, call callbacks only in evaluations after an epoch.
         callbacks = self._callbacks if self._has_trained else []
         self._losses.reset()
-        with isolated(0):
+        with isolated_random_state(0):
             self._model.evaluate(batches, callbacks=callbacks, verbose=0)
         return self._losses.result()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .._backend.keras import load
+from .._backend.keras import import_keras
 
 
 def get_loss(loss: Any) -> Any:
@@ -15,7 +15,7 @@ def get_loss(loss: Any) -> Any:
         If Keras has no such loss, or if it sums over a batch: regularization and the
         learning rate would then depend on `batch_size`.
     """
-    _, keras = load()
+    _, keras = import_keras()
     try:
         found = keras.losses.get(loss)
     except ValueError as error:
@@ -36,7 +36,7 @@ def row_losses(loss: Any) -> Callable[[Any, Any], Any]:
     ----------
     loss : keras.losses.Loss or callable
     """
-    tf, keras = load()
+    tf, keras = import_keras()
     function = loss.call if isinstance(loss, keras.losses.Loss) else loss
 
     def rows(targets, outputs):
@@ -82,7 +82,7 @@ def regularization_losses(
     exist : list of two bool
         Whether there are losses of each kind.
     """
-    tf, _ = load()
+    tf, _ = import_keras()
     n_weights = sum(v.regularizer is not None for v in model.trainable_weights)
     losses = [tf.cast(tf.reduce_sum(loss), tf.float32) for loss in losses]
     cut = len(losses) - n_weights

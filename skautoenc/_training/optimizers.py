@@ -3,7 +3,7 @@
 from numbers import Real
 from typing import Any
 
-from .._backend.keras import isolated, load
+from .._backend.keras import import_keras, isolated_random_state
 from .._backend.keras_internals import flatten_layers
 
 
@@ -32,7 +32,7 @@ def make_optimizer(
         If Keras has no such optimizer, if the learning rate is neither a number nor a
         schedule, or if weights have too low a precision to be trained.
     """
-    _, keras = load()
+    _, keras = import_keras()
     for weight in model.trainable_variables:
         if weight.dtype not in ("float32", "float64"):
             raise ValueError(
@@ -41,7 +41,7 @@ def make_optimizer(
                 "'mixed_bfloat16', which computes in half precision and keeps weights "
                 "in float32."
             )
-    with isolated(0):
+    with isolated_random_state(0):
         made, learning_rate = get_optimizer(optimizer, learning_rate)
         scaling = keras.optimizers.LossScaleOptimizer
         if any(layer.compute_dtype == "float16" for layer in flatten_layers(model)):
@@ -58,7 +58,7 @@ def get_optimizer(optimizer: Any, learning_rate: Any) -> tuple[Any, float | None
         If Keras has no such optimizer, or the learning rate is neither a number nor a
         schedule.
     """
-    _, keras = load()
+    _, keras = import_keras()
     try:
         found = keras.optimizers.get(optimizer)
     except ValueError as error:

@@ -10,7 +10,7 @@ import joblib
 from threadpoolctl import ThreadpoolController
 
 
-def granted_threads() -> int:
+def n_available_threads() -> int:
     """Return OMP_NUM_THREADS, which users and joblib set, or the number of cores."""
     n_threads = os.environ.get("OMP_NUM_THREADS", "")
     if n_threads.isdigit() and int(n_threads) > 0:
@@ -29,7 +29,7 @@ def run_in_threads(function: Callable, *arguments: Sequence) -> None:
     *arguments : sequence
         Sequences of equal length.
     """
-    n_threads = min(granted_threads(), len(arguments[0]))
+    n_threads = min(n_available_threads(), len(arguments[0]))
     if n_threads == 1:
         for items in zip(*arguments, strict=True):
             function(*items)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.keras import isolated, load
+from .._backend.keras import import_keras, isolated_random_state
 from .._backend.keras_internals import node_of, operation_name
 from .._fitted.graph import parts_of
 from .._fitted.network import FittedNetwork, config_of
@@ -27,7 +27,7 @@ def check_can_be_rebuilt(part: str, model: Any) -> None:
         config = config_of(model)
         spec = json.loads(config)
         if _names_something_custom(spec):
-            with isolated(0):
+            with isolated_random_state(0):
                 model_from_config(config)
         return
     except (KeyError, NotImplementedError, OSError, TypeError, ValueError) as error:
@@ -138,10 +138,10 @@ def _first_that_differs(model, other):
 
 def _outputs_of_layers(model, rows):
     """Every layer of a model, with its outputs for rows."""
-    _, keras = load()
+    _, keras = import_keras()
     tensors = [node_of(model, layer).outputs for layer in model.layers]
     flat = [tensor for outputs in tensors for tensor in outputs]
-    with isolated(0):
+    with isolated_random_state(0):
         found = keras.Model(model.inputs[0], flat)(rows, training=False)
     arrays = map(keras.ops.convert_to_numpy, keras.tree.flatten(found))
     return [

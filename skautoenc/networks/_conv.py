@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.keras import load
+from .._backend.keras import import_keras
 from ._base import Network
 from ._layer_parameters import is_count, keras_settings
 
@@ -140,7 +140,7 @@ class ConvNetwork(Network):
         return encoder, decoder
 
     def _encoder(self, image, filters, downsampling, n_components, found):
-        _, keras = load()
+        _, keras = import_keras()
         inputs = h = keras.Input(image, name="encoder_input")
         for i, (n_filters, way) in enumerate(
             zip(filters, downsampling, strict=True), start=1
@@ -167,7 +167,7 @@ class ConvNetwork(Network):
         return keras.Model(inputs, h, name="encoder")
 
     def _decoder(self, sizes, channels, filters, n_components, found):
-        _, keras = load()
+        _, keras = import_keras()
         smallest = (*sizes[0], filters[0])
         if n_components is None:
             inputs = h = keras.Input(smallest, name="decoder_input")
@@ -213,7 +213,7 @@ class ConvNetwork(Network):
 
     def _layer(self, kind):
         """The class of Keras for the number of axes that the image has."""
-        _, keras = load()
+        _, keras = import_keras()
         return getattr(keras.layers, kind.format(self._n_axes))
 
     @property

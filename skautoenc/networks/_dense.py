@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.keras import load, own_layers
+from .._backend.keras import custom_layers, import_keras
 from .._fitted.dense_spec import DenseSpec, LayerSpec
 from .._fitted.network import FittedNetwork
 from ._base import Network
@@ -204,13 +204,13 @@ def _keras_model(spec, kernels_from=None):
     kernels_from : sequence of keras.layers.Dense or None, default=None
         The layers whose kernels each layer uses, transposed.
     """
-    _, keras = load()
+    _, keras = import_keras()
     kinds = {"Dense": keras.layers.Dense, "Add": keras.layers.Add}
     if kernels_from is not None:
         sources = iter(kernels_from)
 
         def transposed(**config):
-            return own_layers().TransposedDense(source=next(sources), **config)
+            return custom_layers().TransposedDense(source=next(sources), **config)
 
         kinds["TransposedDense"] = transposed
     given, *layers = spec.keras_layers()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.keras import load
+from .._backend.keras import import_keras
 from .._fitted.activations import ACTIVATIONS
 from .._utils.regularizers import DEFAULT_STRENGTH, SPELLINGS, STRENGTHS, serialised
 
@@ -177,7 +177,7 @@ def keras_settings(network: Any) -> dict[str, Any]:
         If Keras has no such activation or regularizer, or if an activation changes
         the shape of its input.
     """
-    _, keras = load()
+    _, keras = import_keras()
     found = {}
     for name, value in network.get_params(deep=False).items():
         kind = name.rpartition("_")[-1]
@@ -201,7 +201,7 @@ def keras_settings(network: Any) -> dict[str, Any]:
 def _check_keeps_shape(name, value, function):
     if not inspect.isfunction(function):
         return
-    _, keras = load()
+    _, keras = import_keras()
     given = (2, 4)
     shape = tuple(keras.ops.shape(function(keras.ops.zeros(given))))
     if shape != given:

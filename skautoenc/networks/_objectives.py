@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from .._backend.keras import isolated, load, own_layers
+from .._backend.keras import custom_layers, import_keras, isolated_random_state
 from .._backend.keras_internals import node_of
 from .._fitted.dense_spec import DenseSpec
 from .._fitted.network import config_of
@@ -100,8 +100,8 @@ def chain(encoder: Any, decoder: Any) -> Any:
     -------
     keras.Model
     """
-    _, keras = load()
-    with isolated(0):
+    _, keras = import_keras()
+    with isolated_random_state(0):
         inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")
         return keras.Model(inputs, decoder(encoder(inputs)), name="autoencoder")
 
@@ -125,10 +125,10 @@ def deterministic(encoder: Any, decoder: Any, contractive: float = 0.0) -> Objec
     if not contractive:
         return Objective(chain(encoder, decoder), parts, {})
     check_second_derivative(encoder)
-    _, keras = load()
-    with isolated(0):
+    _, keras = import_keras()
+    with isolated_random_state(0):
         inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")
-        codes, norms = own_layers().EncoderWithJacobian(encoder)(inputs)
+        codes, norms = custom_layers().EncoderWithJacobian(encoder)(inputs)
         outputs = [
             _named(decoder(codes), "reconstruction"),
             _named(norms, "contractive"),
@@ -150,9 +150,9 @@ def variational(encoder: Any, decoder: Any, beta: float) -> Objective:
     beta : float
         Weight of the divergence, divided by the number of features.
     """
-    _, keras = load()
+    _, keras = import_keras()
     ops = keras.ops
-    with isolated(0):
+    with isolated_random_state(0):
         head, features = _log_variance_head(encoder)
         posterior = keras.Model(
             encoder.inputs, [encoder.outputs[0], head(features)], name="posterior"
@@ -184,7 +184,7 @@ def _log_variance_head(encoder):
     A dense layer beside the encoder's last layer that has weights, on the same input.
     Its weights start at zero, and so the codes' standard deviation at 1.
     """
-    _, keras = load()
+    _, keras = import_keras()
     features = encoder.inputs[0]
     with_weights = [layer for layer in encoder.layers if layer.weights]
     spec = DenseSpec.from_config(config_of(encoder))
@@ -204,7 +204,7 @@ def _log_variance_head(encoder):
 
 def _named(tensor, name):
     """Give an output the name that its loss has in the history."""
-    _, keras = load()
+    _, keras = import_keras()
     return keras.layers.Identity(dtype="float32", name=name)(tensor)
 
 
@@ -236,7 +236,7 @@ def check_second_derivative(encoder: Any) -> None:
 
 
 def _is_twice_differentiable(function, shape):
-    tf, _ = load()
+    tf, _ = import_keras()
     rows = tf.ones((1, *shape))
     try:
         with tf.GradientTape() as outer:

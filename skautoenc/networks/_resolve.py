@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.keras import global_generators_seeded, load
+from .._backend.keras import global_generators_seeded, import_keras
 from .._backend.keras_internals import apply_graph, node_of, operation_name
 from .._fitted.custom_objects import with_definitions
 from .._fitted.network import FittedNetwork
@@ -105,7 +105,7 @@ def _is_model(item):
 
 
 def _from_callable(network, input_shape, n_components):
-    _, keras = load()
+    _, keras = import_keras()
     if isinstance(network, keras.Model):
         raise TypeError(
             "network is one Keras model. Say which of its layers gives the code, "
@@ -138,7 +138,7 @@ def _from_callable(network, input_shape, n_components):
 
 def _from_models(network, input_shape):
     """Copy given models."""
-    _, keras = load()
+    _, keras = import_keras()
     accepted = keras.Model | FittedNetwork
     if len(network) == 2 and isinstance(network[0], accepted):
         first, second = network
@@ -161,7 +161,7 @@ def _copy(part, model):
 
 def _split_at_layer(model, name, input_shape):
     """Split one model behind the layer of this name."""
-    _, keras = load()
+    _, keras = import_keras()
     if isinstance(model, keras.Sequential) and not model.built:
         model.build((None, *input_shape))
     names = [layer.name for layer in model.layers]
@@ -191,7 +191,7 @@ def _split_at_layer(model, name, input_shape):
 
 def _model_from(tensor, model):
     """The part of a model behind a tensor; None if it has other inputs too."""
-    _, keras = load()
+    _, keras = import_keras()
     try:
         return keras.Model(tensor, model.outputs[0])
     except ValueError:
@@ -223,7 +223,7 @@ def _which_to_keep(part, model):
         given, of = f"{part}.input", f"{part}.outputs"
         picks = range(len(names))
     else:
-        _, keras = load()
+        _, keras = import_keras()
         shape = given_shape(part, model)
         outputs = model(keras.Input(shape))
         names = picks = (
@@ -251,7 +251,7 @@ def given_shape(part: str, model: Any) -> tuple[int, ...]:
     ValueError
         If it has never been called.
     """
-    _, keras = load()
+    _, keras = import_keras()
     if not isinstance(model, keras.Model):
         raise TypeError(f"{part} must be a Keras model; got {_describe(model)}.")
     if not model.built:
@@ -283,7 +283,7 @@ def _as_flat_model(part, model, n_in, shape_in):
     shape_in : tuple of int
         Their shape, for a model without an input shape.
     """
-    _, keras = load()
+    _, keras = import_keras()
     if isinstance(model, keras.Sequential) and not model.built:
         model.build((None, *shape_in))
     _check_ends(part, model, shape_in)
@@ -321,7 +321,7 @@ def _as_flat_model(part, model, n_in, shape_in):
 
 def _check_ends(part, model, shape_in):
     """Raise unless a model has one input and one output."""
-    _, keras = load()
+    _, keras = import_keras()
     n_inputs, outputs = 1, getattr(model, "outputs", None)
     if outputs is None:
         shape_in = given_shape(part, model) if model.built else shape_in
@@ -338,7 +338,7 @@ def _check_ends(part, model, shape_in):
 
 def _wrap_with_reshape(part, model, shape_in):
     """The same graph between a layer that reshapes rows and one that flattens them."""
-    _, keras = load()
+    _, keras = import_keras()
     inputs = keras.Input((int(np.prod(shape_in)),), name=f"{part}_rows")
     images = keras.layers.Reshape(shape_in, dtype="float32", name=f"{part}_reshape")(
         inputs

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skautoenc import ConvNetwork, DenseNetwork
-from skautoenc._backend.keras import isolated
+from skautoenc._backend.keras import isolated_random_state
 from skautoenc._fitted.dense_spec import DenseSpec, LayerSpec
 from skautoenc._fitted.network import FittedNetwork, config_of
 
@@ -48,7 +48,7 @@ def test_from_config_reads_what_to_config_writes(spec):
 
 @EACH_SPEC
 def test_from_config_reads_the_config_that_keras_writes(spec):
-    with isolated(0):
+    with isolated_random_state(0):
         model = network_of(spec).build()
     found = DenseSpec.from_config(config_of(model))
     assert (found.widths, found.has_linear_path) == (spec.widths, spec.has_linear_path)
@@ -59,7 +59,7 @@ def test_from_config_reads_the_config_that_keras_writes(spec):
 @pytest.mark.parametrize("activation", ["linear", "sigmoid"])
 def test_from_config_describes_the_models_of_a_dense_network(activation, tied):
     network = DenseNetwork((5,), output_activation=activation, tied_weights=tied)
-    with isolated(0):
+    with isolated_random_state(0):
         pair = network((6,), 2)
     encoder, decoder = (FittedNetwork.from_keras(model).dense_spec for model in pair)
     assert encoder.widths == (6, 5, 2)
@@ -71,7 +71,7 @@ def test_from_config_describes_the_models_of_a_dense_network(activation, tied):
 
 
 def functional(*stack):
-    with isolated(0):
+    with isolated_random_state(0):
         inputs = h = keras.Input((6,))
         for layer in stack:
             h = layer(h)
@@ -79,14 +79,14 @@ def functional(*stack):
 
 
 def residual():
-    with isolated(0):
+    with isolated_random_state(0):
         inputs = keras.Input((6,))
         h = layers.Dense(6)(layers.Dense(4)(inputs))
         return keras.Model(inputs, layers.Add()([h, inputs]))
 
 
 def biased_path():
-    with isolated(0):
+    with isolated_random_state(0):
         inputs = keras.Input((6,))
         h = layers.Dense(2)(layers.Dense(4)(inputs))
         return keras.Model(inputs, layers.Add()([h, layers.Dense(2)(inputs)]))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras.src.activations import ALL_OBJECTS_DICT
 
-from skautoenc._backend.keras import isolated
+from skautoenc._backend.keras import isolated_random_state
 from skautoenc._fitted.activations import ACTIVATIONS
 from skautoenc._fitted.forward import plan_forward
 from skautoenc._fitted.network import FittedNetwork
@@ -42,18 +42,18 @@ def randomised(model):
 # Keras's own threshold asks for arguments that a layer cannot give it.
 @pytest.mark.parametrize("name", sorted(ALL_OBJECTS_DICT.keys() - {"threshold"}))
 def test_every_activation_of_keras(name):
-    with isolated(0):
+    with isolated_random_state(0):
         inputs = keras.Input((6,))
         model = keras.Model(inputs, layers.Dense(8, activation=name)(inputs))
     assert_numpy_equals_keras(model)
-    with isolated(0):
+    with isolated_random_state(0):
         alone = keras.Sequential([keras.Input((6,)), layers.Activation(name)])
     assert_numpy_equals_keras(alone)
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "softmax", "softplus", "mish", "gelu"])
 def test_large_values_do_not_overflow(name):
-    with isolated(0):
+    with isolated_random_state(0):
         model = keras.Sequential([keras.Input((4,)), layers.Activation(name)])
     X = np.array([[-1e4, -100, 100, 1e4]], np.float32)
     assert_numpy_equals_keras(model, X)
@@ -85,13 +85,13 @@ def test_large_values_do_not_overflow(name):
     ids=lambda layer: layer().__class__.__name__,
 )
 def test_layers_of_dense_networks(layer):
-    with isolated(0):
+    with isolated_random_state(0):
         model = keras.Sequential([keras.Input((6,)), layer(), layers.ReLU()])
     assert_numpy_equals_keras(randomised(model))
 
 
 def test_branches_do_not_overwrite_each_other():
-    with isolated(0):
+    with isolated_random_state(0):
         inputs = keras.Input((6,))
         h = layers.Dense(6)(inputs)
         branches = [
@@ -117,7 +117,7 @@ def nested(inner, outer):
 
 
 def test_shared_layers_and_nested_models():
-    with isolated(0):
+    with isolated_random_state(0):
         model = nested(layers.Dense(6, "tanh"), layers.Dense(6, "tanh"))
     assert_numpy_equals_keras(model)
 
@@ -140,7 +140,7 @@ class Dense(keras.layers.Dense):
     ],
 )
 def test_layers_that_numpy_does_not_support_are_evaluated_by_keras(layer):
-    with isolated(0):
+    with isolated_random_state(0):
         model = keras.Sequential([keras.Input((6,)), layer()])
     assert plan_forward(json.loads(model.to_json()), len(model.weights)) is None
     X = np.random.default_rng(0).normal(size=(5000, 6)).astype(np.float32)

@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from skautoenc import ConvNetwork, DenseNetwork
-from skautoenc._backend.keras import isolated
+from skautoenc._backend.keras import isolated_random_state
 from skautoenc._fitted.graph import (
     UnsupportedGraph,
     output_activation,
@@ -19,7 +19,7 @@ layers = keras.layers
 
 
 def model_of(build):
-    with isolated(0):
+    with isolated_random_state(0):
         inputs = keras.Input((6,))
         return keras.Model(inputs, build(inputs))
 
@@ -92,6 +92,6 @@ def test_output_activation_is_the_parameter_of_a_network(activation):
         DenseNetwork((4,), output_activation=activation),
         ConvNetwork((4, 4, 1), (2,), output_activation=activation),
     ):
-        with isolated(0):
+        with isolated_random_state(0):
             _, decoder = network((16,), 2)
         assert output_activation(config_of(decoder)) == activation

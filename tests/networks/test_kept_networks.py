@@ -12,7 +12,7 @@ import tensorflow as tf
 from helpers import make_autoencoder, run_python
 
 from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
-from skautoenc._backend.keras import isolated
+from skautoenc._backend.keras import isolated_random_state
 from skautoenc._fitted.network import FittedNetwork
 
 layers, ops = keras.layers, keras.ops
@@ -74,7 +74,7 @@ SAMPLINGS = [Sampling, UnseededSampling, TensorFlowSampling, SameSampling]
 
 def variational(sampling=Sampling):
     """The encoder of a Keras tutorial, its decoder, and both as one model."""
-    with isolated(3):
+    with isolated_random_state(3):
         inputs = keras.Input((64,))
         h = layers.Dense(8, "relu")(inputs)
         mean = layers.Dense(3, name="z_mean")(h)

@@ -6,7 +6,7 @@ import pytest
 from helpers import make_autoencoder
 
 from skautoenc import ConvNetwork, DenseNetwork
-from skautoenc._backend.keras import isolated
+from skautoenc._backend.keras import isolated_random_state
 
 L1, L2, L1L2 = (getattr(keras.regularizers, name) for name in ("L1", "L2", "L1L2"))
 
@@ -131,7 +131,7 @@ def test_activation_none_is_linear(digits, engine):
 def test_activation_none_is_linear_in_network_objects():
     none = dict.fromkeys(("activation", "code_activation", "output_activation"))
     for network in (DenseNetwork((8,), **none), ConvNetwork((8, 8, 1), (2,), **none)):
-        with isolated(0):
+        with isolated_random_state(0):
             models = network((64,), 3)
         for model in models:
             for layer in model.layers:

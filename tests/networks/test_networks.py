@@ -17,7 +17,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skautoenc import ConvNetwork, DenseNetwork
 from skautoenc._backend.fusion import upsampling_fused
-from skautoenc._backend.keras import isolated
+from skautoenc._backend.keras import isolated_random_state
 
 layers = keras.layers
 
@@ -75,7 +75,7 @@ def test_image_shape_may_have_odd_sizes(
     network = ConvNetwork(
         image_shape, [2] * n_layers, downsampling=downsampling, upsampling=upsampling
     )
-    with isolated(0):
+    with isolated_random_state(0):
         encoder, decoder = network((int(np.prod(image_shape)),), None)
     assert encoder.output_shape == (None, *smallest, 2)
     channels = image_shape if len(image_shape) > 1 else (*image_shape, 1)
@@ -86,7 +86,7 @@ def test_downsampling_may_differ_between_layers():
     network = ConvNetwork(
         (8, 8, 1), (4, 3, 2), downsampling=["stride", "average_pool", "max_pool"]
     )
-    with isolated(0):
+    with isolated_random_state(0):
         encoder, _ = network((8, 8), 2)
     kinds = [type(layer).__name__ for layer in encoder.layers]
     assert kinds.index("AveragePooling2D") < kinds.index("MaxPooling2D")
@@ -97,7 +97,7 @@ def test_downsampling_may_differ_between_layers():
 
 
 def test_filters_and_kernel_size_are_those_of_the_keras_layers():
-    with isolated(0):
+    with isolated_random_state(0):
         encoder, decoder = ConvNetwork((8, 4, 1), (4, 3), (5, 3))((32,), 2)
     shapes = [
         tuple(layer.kernel.shape)
@@ -116,7 +116,7 @@ def test_filters_and_kernel_size_are_those_of_the_keras_layers():
 
 def test_image_shape_and_filters_may_be_numpy_integers():
     of_numpy = ConvNetwork((8, 8, 1), np.array([4, 2]), np.int64(3))
-    with isolated(0):
+    with isolated_random_state(0):
         encoder, _ = of_numpy((64,), 2)
     assert encoder.layers[1].kernel.shape == (3, 3, 1, 4)
 
@@ -132,7 +132,7 @@ def test_activations_and_regularizers_belong_to_the_documented_layers():
         activity_regularizer="l1",
     )
     for n_components in (3, None):
-        with isolated(0):
+        with isolated_random_state(0):
             encoder, decoder = network((64,), n_components)
         code, output = encoder.get_layer("code"), decoder.layers[-1]
         assert code.activation is keras.activations.softmax
@@ -494,7 +494,7 @@ def assert_fusing_changes_nothing(model):
     "kind", [functional, sequential, nested, sequential_in_sequential]
 )
 def test_fused_convolutions_give_the_same_numbers_and_gradients(kind):
-    with isolated(0):
+    with isolated_random_state(0):
         model = kind(
             layers.Conv2D(8, 3, padding="same", activation="relu"),
             *doubled(2, activation="sigmoid"),
@@ -550,7 +550,7 @@ def both_given(parts):
     ).split(),
 )
 def test_other_convolutions_are_left_as_they_are(build):
-    with isolated(0):
+    with isolated_random_state(0):
         model = build()
     with upsampling_fused(model):
         assert replaced(model) == []
@@ -558,7 +558,7 @@ def test_other_convolutions_are_left_as_they_are(build):
 
 
 def test_fused_layers_are_restored_after_an_error():
-    with isolated(0):
+    with isolated_random_state(0):
         model = sequential(*doubled())
     with pytest.raises(RuntimeError), upsampling_fused(model):
         raise RuntimeError

@@ -4,14 +4,14 @@ import keras
 import pytest
 
 from skautoenc import DenseNetwork
-from skautoenc._backend.keras import isolated
+from skautoenc._backend.keras import isolated_random_state
 from skautoenc.networks._objectives import Reconstruction, Variational
 
 layers = keras.layers
 
 
 def pair():
-    with isolated(0):
+    with isolated_random_state(0):
         return DenseNetwork((4,))((6,), 2)
 
 
@@ -45,7 +45,7 @@ def test_the_log_variance_has_the_features_of_the_last_layer():
 
 
 def test_the_log_variance_has_the_features_of_a_last_layer_without_bias():
-    with isolated(0):
+    with isolated_random_state(0):
         inputs = keras.Input((6,))
         codes = layers.Dense(2, use_bias=False)(layers.Dense(5, "relu")(inputs))
         encoder = keras.Model(inputs, codes)

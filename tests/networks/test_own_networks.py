@@ -17,7 +17,7 @@ from skautoenc import (
     DenseNetwork,
     VariationalAutoencoder,
 )
-from skautoenc._backend.keras import isolated
+from skautoenc._backend.keras import isolated_random_state
 
 layers = keras.layers
 
@@ -107,7 +107,7 @@ PAIRS = [functional, sequential, subclassed, nested, on_images, feature_maps]
 
 
 def built(pair):
-    with isolated(5):
+    with isolated_random_state(5):
         return pair()
 
 
@@ -285,7 +285,7 @@ def whole(kind):
     "kind", ["functional", "sequential", "unbuilt", "image", "nested"]
 )
 def test_one_model_is_split_at_its_code_layer(digits, kind):
-    with isolated(5):
+    with isolated_random_state(5):
         model = whole(kind)
     before = weights_of([model])
     estimator = frozen((model, "code")).fit(digits)
@@ -630,7 +630,7 @@ def test_images_with_channels_first_are_refused(digits):
 
 @pytest.mark.parametrize("kind", ["functional", "sequential", "image", "nested"])
 def test_from_keras_splits_one_model_at_its_code_layer(digits, kind):
-    with isolated(5):
+    with isolated_random_state(5):
         model = whole(kind)
     estimator = AutoencoderTransformer.from_keras(model, "code", batch_size=64)
     np.testing.assert_allclose(

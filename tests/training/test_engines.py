@@ -15,7 +15,7 @@ from skautoenc import (
     DenseNetwork,
     VariationalAutoencoder,
 )
-from skautoenc._backend.keras import isolated
+from skautoenc._backend.keras import isolated_random_state
 from skautoenc._training import Rows
 from skautoenc._training.tensorflow_engine import program_choice
 from skautoenc._training.tensorflow_engine.engine import programs
@@ -51,7 +51,7 @@ def curves(
     """History and final weights of both engines from one start."""
     results = []
     for engine in ("compiled", "model_fit"):
-        with isolated(7):
+        with isolated_random_state(7):
             pair = build_pair(network, X.shape[1:], n_components)
             model, _, penalties = objective(*pair)
         rows = Rows.all(X, targets)
@@ -666,7 +666,7 @@ def test_a_chunk_of_several_calls_trains_as_one(digits, monkeypatch):
 
 
 def built_by(network, objective=deterministic, n_features=784, n_components=8):
-    with isolated(0):
+    with isolated_random_state(0):
         return objective(*build_pair(network, (n_features,), n_components)).model
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from skautoenc import DenseNetwork
-from skautoenc._backend.keras import isolated
+from skautoenc._backend.keras import isolated_random_state
 from skautoenc._training import (
     Augmentation,
     CosineSchedule,
@@ -54,7 +54,7 @@ def opened(
         with make_numpy_engine(pair, config, n_rows) as engine:
             yield engine
         return
-    with isolated(0):
+    with isolated_random_state(0):
         model = change(objective(*[half.to_keras() for half in pair])[0])
     with open_engine(model, config, n_rows, n_rows, kind=kind) as engine:
         yield engine

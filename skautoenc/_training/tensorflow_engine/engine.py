@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..._backend.keras import isolated
+from ..._backend.keras import isolated_random_state
 from ..._utils.random import RandomStreams
-from ..._utils.threads import granted_threads
+from ..._utils.threads import n_available_threads
 from ..config import TrainingConfig
 from ..losses import losses_by_name, row_losses
 from ..portions import (
@@ -75,7 +75,7 @@ def open_tensorflow_engine(
     )
 
     def build():
-        with isolated(0):
+        with isolated_random_state(0):
             return Program(
                 model,
                 row_losses(loss),
@@ -137,7 +137,7 @@ class TensorFlowEngine:
             steps, portion_batches(n_rows, config.batch_size, int(np.prod(row_shape)))
         )
         has_several = n_batches(n_rows, config.batch_size) > steps
-        self._n_chunks = 2 if has_several and granted_threads() > 1 else 1
+        self._n_chunks = 2 if has_several and n_available_threads() > 1 else 1
         self._chunks: dict[bool, list[Chunk]] = {}
 
     @property

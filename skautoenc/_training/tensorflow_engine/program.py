@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..._backend.fusion import upsampling_fused
-from ..._backend.keras import isolated, load
+from ..._backend.keras import import_keras, isolated_random_state
 from ..._backend.keras_internals import flatten_layers
 from ..._utils.patching import patched
 from ..losses import regularization_losses
@@ -57,7 +57,7 @@ class Program:
         xla: bool,
         padded: bool,
     ):
-        tf, keras = load()
+        tf, keras = import_keras()
         self._model, self._loss = model, loss
         self.optimizer = optimizer
 
@@ -184,7 +184,7 @@ class Program:
         return self._run(self._validate, chunk, n_rows, loss_weights, hyperparameters)
 
     def _run(self, function, chunk, n_rows, loss_weights, hyperparameters):
-        tf, _ = load()
+        tf, _ = import_keras()
         sums, n_in_call = 0.0, self._call_steps * self._batch_size
         for start in range(0, n_rows, n_in_call):
             sums += function(
@@ -197,7 +197,7 @@ class Program:
         return sums
 
     def _compile(self, step):
-        tf, _ = load()
+        tf, _ = import_keras()
         n_sums = 4 + len(self._model.outputs) - 1
         batch_size = self._batch_size
 
@@ -225,11 +225,11 @@ class Program:
             run, self._specs, autograph=False, jit_compile=self._xla or None
         )
         # Traced at once, while Keras's global state is isolated.
-        with isolated(0), upsampling_fused(self._model):
+        with isolated_random_state(0), upsampling_fused(self._model):
             return function.get_concrete_function()
 
     def _train_step(self, inputs, targets, weights, loss_weights):
-        tf, _ = load()
+        tf, _ = import_keras()
         trained = [v.value for v in self._trained]
         with tf.GradientTape() as tape:
             means, updates = self._objective(
@@ -252,7 +252,7 @@ class Program:
 
     def _objective(self, trained, inputs, targets, weights, loss_weights, training):
         """Return the loss of a batch and its parts, weighted means over rows."""
-        tf, _ = load()
+        tf, _ = import_keras()
         outputs, updates, losses = self._model.stateless_call(
             self._packing.unpack_tensors(trained),
             [v.value for v in self._model.non_trainable_variables],
@@ -278,7 +278,7 @@ class Program:
         Keras sums it over the batch and divides by the length, here that with padding.
         There is no other activity regularization: see `is_row_wise`.
         """
-        tf, _ = load()
+        tf, _ = import_keras()
 
         def masked(regularizer):
             def regularizer_of_rows(activity):

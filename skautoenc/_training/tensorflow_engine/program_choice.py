@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._backend.keras import load, own_layers
+from ..._backend.keras import custom_layers, import_keras
 from ..._backend.keras_internals import all_nodes, flatten_layers, graph_of, nodes
 from ..._utils.regularizers import STRENGTHS
 from ..portions import n_batches, next_power_of_two, previous_power_of_two
@@ -59,7 +59,7 @@ def multiplications(operation: Any, positions: int = 1) -> int:
             multiplications(node.operation, _positions(node))
             for node in nodes(operation)
         )
-    if isinstance(operation, own_layers().EncoderWithJacobian):
+    if isinstance(operation, custom_layers().EncoderWithJacobian):
         encoder = operation.encoder  # once for each component
         return encoder.output_shape[1] * multiplications(encoder)
     return positions * sum(
@@ -82,7 +82,7 @@ def should_use_xla(model: Any, n_steps: int, batch_size: int) -> bool:
     number it touches; compiling costs about 0.5 s, mostly shared by later fits. On a
     CPU XLA's convolutions are 10 times slower than the graph's.
     """
-    tf, _ = load()
+    tf, _ = import_keras()
     if not tf.config.list_physical_devices("GPU") and any(
         "Conv" in type(layer).__name__ for layer in flatten_layers(model)
     ):
