@@ -49,16 +49,17 @@ def center_networks(
         What is subtracted from inputs and targets, in their types.
     """
     encoder, decoder = networks["encoder"], networks["decoder"]
-    shifts = choose_shifts(encoder, decoder, loss, inputs, targets)
-    if shifts[0] is not None:
+    input_shift, target_shift = choose_shifts(encoder, decoder, loss, inputs, targets)
+    if input_shift is not None and target_shift is not None:
         decoder = with_constant_outputs(decoder, targets)
-        dtypes = data.X.dtype, data.targets.dtype
-        shifts = tuple(map(np.ndarray.astype, shifts, dtypes))
+        input_shift = input_shift.astype(data.X.dtype)
+        target_shift = target_shift.astype(data.targets.dtype)
     elif encoder.dense_spec is not None:
         encoder = center_first_layer(encoder, inputs)
     else:
         _warn_of_distance(inputs)
-    return {**networks, "encoder": encoder, "decoder": decoder}, shifts
+    networks = {**networks, "encoder": encoder, "decoder": decoder}
+    return networks, (input_shift, target_shift)
 
 
 def choose_shifts(
@@ -169,9 +170,8 @@ def warn_of_rounding(
 
     names : ndarray of str of shape (n_features,) or None, default=None
     """
-    if shift is None or dtype == np.float32:
-        shift = 0.0
-    largest = np.maximum(abs(inputs.low - shift), abs(inputs.high - shift))
+    origin = 0.0 if shift is None or dtype == np.float32 else shift
+    largest = np.maximum(abs(inputs.low - origin), abs(inputs.high - origin))
     rounding = np.spacing(largest.astype(np.float32))
     is_lost = rounding > _MAX_ROUNDING * np.sqrt(inputs.variance)
     is_lost &= inputs.low < inputs.high

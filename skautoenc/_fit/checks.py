@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .._fitted.activations import ACTIVATIONS, Activation
+import numpy as np
+
+from .._fitted.activations import ACTIVATIONS
 from .._fitted.graph import output_activation
 from .._fitted.network import FittedNetwork
 from .._utils.losses import loss_properties
@@ -60,7 +62,9 @@ def warn_of_output_range(
     activation = output_activation(decoder.config)
     if activation is None:
         return
-    _, _, low, high = ACTIVATIONS.get(activation, Activation(None))
+    low, high = -np.inf, np.inf
+    if activation in ACTIVATIONS:
+        low, high = ACTIVATIONS[activation].low, ACTIVATIONS[activation].high
     takes_logits = getattr(loss, "from_logits", False)
     takes_probabilities = loss_properties(loss).binary and not takes_logits
     if takes_probabilities and (low < 0 or high > 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,14 +71,14 @@ def make_trainable(
     pair = _dense_pair(data, options, streams)
     if _trains_in_numpy(pair, data, options):
         networks = dict(zip(("encoder", "decoder"), pair, strict=True))
-        return Trainable(networks, int(options.n_components), None)
+        return Trainable(networks, pair[0].dense_spec.widths[-1], None)
     check_can_be_loaded(_custom_parameters(options))
     with isolated_random_state(streams.seed("weights")):
         if pair is None:
             row_shape = data.schema.row_shape or (data.schema.n_features,)
             models = build_pair(options.network, row_shape, options.n_components)
         else:
-            models = [network.build() for network in pair]
+            models = pair[0].build(), pair[1].build()
         objective = options.objective.build(*models)
     networks = {
         part: FittedNetwork(config_of(model), model.get_weights())
@@ -136,7 +137,8 @@ def engine_of(
     n_validation = 0 if start.validation is None else len(start.validation)
     if trainable.objective is None:
         pair = networks["encoder"], networks["decoder"]
-        with make_numpy_engine(pair, config, n_rows) as engine:
+        numpy_engine: Any = make_numpy_engine(pair, config, n_rows)
+        with numpy_engine as engine:
             yield engine
         return
     model, parts, _ = trainable.objective
