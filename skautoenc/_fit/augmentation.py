@@ -37,7 +37,7 @@ class NoiseOptions:
     kind : {"gaussian", "masking", "salt_and_pepper"} or callable
     level : float
     clip : bool or tuple of (float, float)
-        Bounds of corrupted values. True takes the range of the data.
+        Bounds of corrupted values. True means the range of the data.
     """
 
     kind: str | Callable
@@ -69,9 +69,12 @@ def bind_noise(
         corrupt = _bind_function(noise.kind, shift)
     else:
         corrupt = _bind_named_noise(noise, summary, shift)
-    if noise.clip is False:
+    if isinstance(noise.clip, tuple | list):
+        bounds = noise.clip
+    elif noise.clip:
+        bounds = summary.minimum, summary.maximum
+    else:
         return corrupt
-    bounds = (summary.minimum, summary.maximum) if noise.clip is True else noise.clip
     low, high = ((bound - shift).astype(np.float32) for bound in bounds)
 
     def corrupt_and_clip(X, rng, out):
