@@ -164,6 +164,7 @@ def _training_config(trainable, options, start, targets, shift):
         options.augmentation.mixup, start.pca_initialized, len(start.training)
     )
     corruption = None if noise is None else bind_noise(noise, targets, shift)
+    thread_safe = noise is not None and not callable(noise.kind)
 
     def auto_beta():
         if not is_squared_error(options.loss):
@@ -174,7 +175,7 @@ def _training_config(trainable, options, start, targets, shift):
     return training_config(
         options,
         loss_weights=options.objective.loss_weights(auto_beta),
-        augmentation=Augmentation(mixup, corruption),
+        augmentation=Augmentation(mixup, corruption, thread_safe=thread_safe),
     )
 
 
