@@ -336,6 +336,14 @@ def test_tied_weights_are_the_transposed_kernels_of_the_encoder(tied, digits):
     assert np.abs(decoder[1]).min() > 0
 
 
+def test_tied_weights_need_no_hidden_layers(digits):
+    estimator = quick(hidden_layer_sizes=(), tied_weights=True, epochs=1).fit(digits)
+    kernels = [
+        network.weights[0] for network in (estimator._encoder, estimator._decoder)
+    ]
+    np.testing.assert_array_equal(*kernels)
+
+
 def test_tied_weights_are_evaluated_by_numpy_as_by_keras(tied, digits):
     Z = tied.transform(digits)
     assert tied._decoder._forward is not None

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..._fitted.activations import ACTIVATIONS
 from ..._fitted.dense_spec import DenseSpec, LayerSpec
-from ..._utils.regularizers import l1_l2
+from ..._utils.regularizers import STRENGTHS, l1_l2
 from .losses import NUMPY_LOSSES, Loss
 from .optimizers import Optimizer
 
@@ -69,13 +69,13 @@ def dense_layers(specs: Sequence[DenseSpec | None]) -> list[DenseLayer] | None:
     Returns
     -------
     list of DenseLayer or None
-        None if NumPy cannot train a network or one of its activations.
+        None if NumPy cannot train a network, for example one of its activations.
     """
     layers = []
     for spec in specs:
         if spec is None or spec.is_transposed:
             return None
-        if not all(_is_differentiable(layer.activation) for layer in spec.layers):
+        if not all(map(_is_supported, spec.layers)):
             return None
         n_linear_inputs = [0] * len(spec.layers)
         if spec.has_linear_path:
@@ -84,10 +84,14 @@ def dense_layers(specs: Sequence[DenseSpec | None]) -> list[DenseLayer] | None:
     return layers
 
 
-def _is_differentiable(activation):
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        return False
-    return ACTIVATIONS[activation].derivative is not None
+def _is_supported(layer):
+    regularizers = layer.kernel_regularizer, layer.activity_regularizer
+    return (
+        isinstance(layer.activation, str)
+        and layer.activation in ACTIVATIONS
+        and ACTIVATIONS[layer.activation].derivative is not None
+        and all(r is None or r["class_name"] in STRENGTHS for r in regularizers)
+    )
 
 
 def _penalty(strengths, values):
