@@ -24,7 +24,7 @@ class TrainingConfig:
         None keeps the optimizer's.
 
     batch_size : int
-        At most; see `limit_batch_size`.
+        An upper bound; see `limit_batch_size`.
 
     epochs : int
 
@@ -33,7 +33,7 @@ class TrainingConfig:
         after the reconstruction, one number a row.
 
     augmentation : Augmentation or None, default=None
-        What is done to the rows before the network sees them.
+        What is done to the rows before they are given to the network.
     """
 
     loss: Any

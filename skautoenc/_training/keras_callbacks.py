@@ -16,8 +16,8 @@ from .portions import limit_batch_size, n_batches
 class KerasCallbacks(Hook):
     """Calls the train-level, test-level and epoch-level methods of Keras callbacks.
 
-    Callbacks see a compiled Keras model with the weights as they are at each call. If
-    the engine holds them elsewhere, they see an optimizer with the learning rate and
+    Callbacks get a compiled Keras model with the weights as they are at each call. If
+    the engine holds them elsewhere, its optimizer is one with the learning rate and
     the number of steps, but without moments. Weights and learning rate are given to the
     engine only if a callback has changed them, so that other callbacks change no bit of
     the training.

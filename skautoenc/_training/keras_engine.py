@@ -236,7 +236,7 @@ class _MeasuredLoss:
 
 
 class FunctionLoss(keras.losses.Loss):
-    """The mean of a function over rows, as Keras takes it of its own losses."""
+    """The mean of a function over rows, as Keras takes it of its losses."""
 
     def __init__(self, function):
         super().__init__()

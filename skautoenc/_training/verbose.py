@@ -8,7 +8,7 @@ from .loop import Hook, Run
 class Verbose(Hook):
     """Prints the losses of every few epochs, and of the last.
 
-    Put last among hooks, so that it is told whether another one stops the training.
+    To be the last hook, so that it is called when others have stopped the training.
 
     Parameters
     ----------
