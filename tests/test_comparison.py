@@ -58,7 +58,7 @@ def assert_same_numbers(result, other):
         np.testing.assert_allclose(result[key], other[key], rtol=1e-5, err_msg=key)
 
 
-def test_measures_are_those_computed_by_hand(digits, labels):
+def test_compare_reducers_measures_are_those_computed_by_hand(digits, labels):
     result = compare_reducers({"PCA": PCA(5)}, digits, labels, cv=3)
     splits = list(StratifiedKFold(3).split(digits, labels))
     for i, (train, test) in enumerate(splits):
@@ -74,7 +74,9 @@ def test_measures_are_those_computed_by_hand(digits, labels):
     np.testing.assert_allclose(result["test_score"], scores)
 
 
-def test_the_explained_variance_is_the_score_of_an_autoencoder(digits, small):
+def test_compare_reducers_explained_variance_is_the_score_of_an_autoencoder(
+    digits, small
+):
     result = compare_reducers({"autoencoder": small}, digits, cv=2)
     for i, (train, test) in enumerate(KFold(2).split(digits)):
         fitted = clone(small).fit(digits[train])
@@ -99,14 +101,14 @@ def test_reducers_of_all_kinds_make_a_data_frame(digits, labels, reducers):
     assert errors[~without_inverse].notna().all(axis=None)
 
 
-def test_given_estimators_stay_unfitted(digits, labels):
+def test_compare_reducers_leaves_estimators_unfitted(digits, labels):
     pca, model = PCA(2), LogisticRegression(max_iter=1000)
     compare_reducers({"PCA": pca}, digits, labels, cv=2, downstream=model)
     assert not hasattr(pca, "components_")
     assert not hasattr(model, "coef_")
 
 
-def test_there_is_no_score_without_y(digits):
+def test_compare_reducers_has_no_test_score_without_y(digits):
     assert "test_score" not in compare_reducers({"PCA": PCA(2)}, digits, cv=2)
 
 
@@ -138,7 +140,7 @@ def test_reducers_and_downstream_models_are_fitted_on_training_rows(numbered, la
     assert Recorder.fitted_on == train
 
 
-def test_every_reducer_gets_the_same_random_splits(numbered):
+def test_cv_gives_every_reducer_the_same_random_splits(numbered):
     cv = ShuffleSplit(3, random_state=np.random.RandomState(0))
     compare_reducers({"a": Recorder(), "b": Recorder()}, numbered, cv=cv)
     splits = [tuple(rows) for rows in Recorder.fitted_on]
@@ -146,7 +148,7 @@ def test_every_reducer_gets_the_same_random_splits(numbered):
     assert len(set(splits)) == 3
 
 
-def test_splits_may_be_given_as_masks(digits):
+def test_cv_can_be_masks(digits):
     masks = [(np.arange(300) < 200, np.arange(300) >= 200)]
     indices = [np.flatnonzero(mask) for mask in masks[0]]
     by_mask = compare_reducers({"PCA": PCA(2)}, digits, cv=masks)
@@ -154,7 +156,7 @@ def test_splits_may_be_given_as_masks(digits):
     assert by_mask["test_mse"] == by_index["test_mse"]
 
 
-def test_numbers_are_predicted_by_ridge():
+def test_downstream_is_ridge_for_numbers():
     X, y = load_diabetes(return_X_y=True)
     y = y / 10
     result = compare_reducers({"PCA": PCA(4)}, X, y, cv=3)
@@ -166,7 +168,7 @@ def test_numbers_are_predicted_by_ridge():
     np.testing.assert_allclose(of_two["test_score"], scores)
 
 
-def test_the_downstream_model_may_be_given(digits, labels):
+def test_downstream_can_be_given(digits, labels):
     forest = RandomForestClassifier(5, random_state=0)
     result = compare_reducers({"PCA": PCA(4)}, digits, labels, cv=2, downstream=forest)
     scores = cross_val_score(make_pipeline(PCA(4), forest), digits, labels, cv=2)
@@ -181,7 +183,7 @@ def test_the_downstream_model_may_be_given(digits, labels):
     np.testing.assert_allclose(regressor["test_score"], scores, rtol=1e-5)
 
 
-def test_data_frames_stay_data_frames(digits, labels):
+def test_compare_reducers_passes_data_frames_on(digits, labels):
     names = [f"pixel{i}" for i in range(64)]
     wanted = compare_reducers({"PCA": PCA(4)}, digits, labels, cv=2)
 
@@ -203,7 +205,9 @@ def frame_to_frame(X):
 
 
 @pytest.mark.parametrize("sparse_format", [sparse.csr_matrix, sparse.csc_array])
-def test_sparse_rows_have_the_errors_of_dense_ones(digits, small, sparse_format):
+def test_compare_reducers_measures_sparse_rows_as_dense_rows(
+    digits, small, sparse_format
+):
     reducers = {
         "SVD": TruncatedSVD(4, algorithm="arpack", random_state=0),
         "autoencoder": small,
@@ -217,7 +221,7 @@ def test_sparse_rows_have_the_errors_of_dense_ones(digits, small, sparse_format)
     assert_same_numbers(result, wanted)
 
 
-def test_sparse_rows_are_never_dense_whole():
+def test_compare_reducers_never_densifies_all_sparse_rows():
     X = sparse.random_array((1500, 20_000), density=1e-4, rng=0, format="csr")
     dense_bytes = 8 * X.shape[0] * X.shape[1]
     tracemalloc.start()
@@ -230,13 +234,13 @@ def test_sparse_rows_are_never_dense_whole():
     assert peak < 0.5 * dense_bytes
 
 
-def test_lists_will_do(digits, labels):
+def test_compare_reducers_takes_lists(digits, labels):
     result = compare_reducers({"PCA": PCA(4)}, digits.tolist(), labels.tolist(), cv=2)
     wanted = compare_reducers({"PCA": PCA(4)}, digits, labels, cv=2)
     assert_same_numbers(result, wanted)
 
 
-def test_images_have_the_errors_of_their_flat_rows(digits, labels, small):
+def test_compare_reducers_measures_images_as_flat_rows(digits, labels, small):
     images = digits.reshape(-1, 8, 8)
     network = ConvNetwork((8, 8, 1), filters=(2,))
     reducers = {
@@ -249,7 +253,7 @@ def test_images_have_the_errors_of_their_flat_rows(digits, labels, small):
     assert_same_numbers(compare_reducers(reducers, images, labels, cv=2), flat)
 
 
-def test_reducers_that_write_to_their_input_are_measured_by_what_it_was(digits):
+def test_reducers_that_write_to_their_input_are_measured_by_the_original(digits):
     def reducers(copy):
         return {
             "PCA": PCA(4, copy=copy),
@@ -265,7 +269,7 @@ def test_reducers_that_write_to_their_input_are_measured_by_what_it_was(digits):
     assert_same_numbers(result, wanted)
 
 
-def test_rows_without_variance_are_explained_by_an_exact_reconstruction():
+def test_compare_reducers_explained_variance_of_rows_without_variance():
     X = np.ones((10, 4))
     exact, inexact = (
         FunctionTransformer(inverse_func=inverse) for inverse in (None, np.negative)
@@ -275,7 +279,7 @@ def test_rows_without_variance_are_explained_by_an_exact_reconstruction():
     assert result["test_mse"].tolist() == [0, 0, 4, 4]
 
 
-def test_two_jobs_give_the_numbers_of_one(digits, labels, reducers):
+def test_n_jobs_2_gives_the_numbers_of_1(digits, labels, reducers):
     one = compare_reducers(reducers, digits, labels, cv=2)
     two = compare_reducers(reducers, digits, labels, cv=2, n_jobs=2)
     assert two["reducer"].tolist() == one["reducer"].tolist()
@@ -284,7 +288,9 @@ def test_two_jobs_give_the_numbers_of_one(digits, labels, reducers):
 
 @pytest.mark.parametrize("backend", ["sequential", "threading", "multiprocessing"])
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-def test_any_backend_of_joblib_will_do(digits, labels, small, backend, capsys):
+def test_compare_reducers_works_with_any_backend_of_joblib(
+    digits, labels, small, backend, capsys
+):
     reducers = {"PCA": PCA(4), "autoencoder": small}
     wanted = compare_reducers(reducers, digits, labels, cv=2)
     with joblib.parallel_config(backend, n_jobs=2):
@@ -294,7 +300,7 @@ def test_any_backend_of_joblib_will_do(digits, labels, small, backend, capsys):
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_a_line_tells_of_each_fit(digits, labels, n_jobs, capsys):
+def test_verbose_prints_a_line_for_each_fit(digits, labels, n_jobs, capsys):
     reducers = {"PCA": PCA(4), "LDA": LinearDiscriminantAnalysis()}
     result = compare_reducers(reducers, digits, labels, n_jobs=n_jobs, verbose=1)
     lines = capsys.readouterr().out.splitlines()
@@ -308,12 +314,12 @@ def test_a_line_tells_of_each_fit(digits, labels, n_jobs, capsys):
     assert f"LDA, split 4: score {score:.4g}, fit {time:.2f} s" in ends
 
 
-def test_nothing_is_printed_unless_asked(digits, capsys):
+def test_verbose_0_prints_nothing(digits, capsys):
     compare_reducers({"PCA": PCA(4)}, digits, cv=2)
     assert capsys.readouterr() == ("", "")
 
 
-def test_global_states_stay_as_they_were(digits, labels, small):
+def test_compare_reducers_draws_nothing_from_global_generators(digits, labels, small):
     before = global_states()
     reducers = {"PCA": PCA(4), "autoencoder": small.set_params(random_state=None)}
     compare_reducers(reducers, digits, labels, cv=2)
@@ -346,7 +352,9 @@ class Halved(TransformerMixin, BaseEstimator):
         (KernelPCA(2), None, r"reducers\['second'\] has no inverse, .* Give y"),
     ],
 )
-def test_an_error_tells_which_reducer_and_split(digits, reducer, n_jobs, message):
+def test_compare_reducers_error_names_the_reducer_and_split(
+    digits, reducer, n_jobs, message
+):
     reducers = {"first": PCA(2), "second": reducer}
     with pytest.raises(ValueError, match=message) as caught:
         compare_reducers(reducers, digits, cv=2, n_jobs=n_jobs)
@@ -393,6 +401,6 @@ def test_reducers_that_cannot_be_measured_are_refused(digits, reducers, error, m
         ({"cv": []}, ValueError, "cv gives no splits"),
     ],
 )
-def test_other_arguments_are_checked(digits, arguments, error, message):
+def test_compare_reducers_checks_downstream_y_and_cv(digits, arguments, error, message):
     with pytest.raises(error, match=message):
         compare_reducers({"PCA": PCA(2)}, digits, **arguments)

@@ -87,7 +87,7 @@ def fitted(digits):
     return clone(ESTIMATORS["convolutional"]).fit(digits)
 
 
-def test_a_process_forked_after_a_fit_fits_and_encodes(digits, each):
+def test_fit_and_transform_work_in_a_forked_process(digits, each):
     def work():
         again = clone(each).fit(digits)
         return each.transform(digits), each.score(digits), again.transform(digits)
@@ -98,7 +98,7 @@ def test_a_process_forked_after_a_fit_fits_and_encodes(digits, each):
     assert score == each.score(digits)
 
 
-def test_one_python_serves_a_forked_process_and_its_threads(digits, fitted):
+def test_subprocess_is_shared_by_the_threads_of_a_forked_process(digits, fitted):
     def work():
         results = run_in_threads(
             lambda _: (fitted.transform(digits), fitted.score(digits)), range(8)
@@ -119,7 +119,7 @@ def test_one_python_serves_a_forked_process_and_its_threads(digits, fitted):
 
 
 @pytest.mark.slow
-def test_a_python_that_was_killed_is_replaced(digits, fitted):
+def test_subprocess_that_was_killed_is_replaced(digits, fitted):
     def work():
         fitted.transform(digits)
         (killed,) = children()
@@ -134,7 +134,7 @@ def test_a_python_that_was_killed_is_replaced(digits, fitted):
 
 
 @pytest.mark.slow
-def test_a_fork_of_a_fork_starts_a_python_for_itself(digits, fitted):
+def test_subprocess_is_not_shared_with_a_fork_of_a_fork(digits, fitted):
     def work():
         fitted.transform(digits)
         ours = children()
@@ -153,7 +153,7 @@ def test_a_fork_of_a_fork_starts_a_python_for_itself(digits, fitted):
 
 
 @pytest.mark.slow
-def test_an_interrupt_ends_the_work_and_not_what_comes_after(digits, fitted):
+def test_subprocess_fit_ends_at_an_interrupt_and_later_calls_work(digits, fitted):
     def work():
         fitted.transform(digits)
         (busy,) = children()
@@ -169,7 +169,7 @@ def test_an_interrupt_ends_the_work_and_not_what_comes_after(digits, fitted):
 
 
 @pytest.mark.slow
-def test_closed_standard_streams_do_not_matter(digits, fitted):
+def test_subprocess_works_with_closed_standard_streams(digits, fitted):
     def work():
         for descriptor in (0, 1, 2):
             os.close(descriptor)
@@ -179,7 +179,7 @@ def test_closed_standard_streams_do_not_matter(digits, fitted):
     np.testing.assert_array_equal(in_a_fork(work), [wanted, wanted])
 
 
-def test_errors_and_warnings_of_a_fit_are_raised_in_the_fork(digits, fitted):
+def test_subprocess_errors_and_warnings_are_raised_in_the_fork(digits, fitted):
     class Warning_(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             warnings.warn("said in training", stacklevel=1)
@@ -195,7 +195,7 @@ def test_errors_and_warnings_of_a_fit_are_raised_in_the_fork(digits, fitted):
 
 
 @pytest.mark.slow
-def test_a_python_that_ends_in_its_work_is_reported(digits, fitted):
+def test_subprocess_that_exits_during_a_fit_is_reported(digits, fitted):
     class Exit(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             os._exit(7)
@@ -208,7 +208,7 @@ def test_a_python_that_ends_in_its_work_is_reported(digits, fitted):
     np.testing.assert_array_equal(in_a_fork(work), fitted.transform(digits))
 
 
-def test_what_callbacks_record_comes_back_into_the_users_objects(
+def test_callbacks_records_are_copied_back_from_the_subprocess(
     digits, fitted, tmp_path
 ):
     class Recorder(keras.callbacks.Callback):
@@ -264,7 +264,7 @@ def test_what_callbacks_record_comes_back_into_the_users_objects(
     assert in_a_fork(lambda: recorded(tmp_path / "there")) == wanted
 
 
-def test_what_callbacks_record_comes_back_from_a_fit_that_fails(digits, fitted):
+def test_callbacks_records_are_copied_back_when_the_fit_fails(digits, fitted):
     class Failing(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             self.seen = epoch
@@ -281,7 +281,7 @@ def test_what_callbacks_record_comes_back_from_a_fit_that_fails(digits, fitted):
     assert in_a_fork(work) == 0
 
 
-def test_callbacks_that_cannot_be_copied_are_refused(digits, fitted):
+def test_callbacks_that_cannot_be_copied_are_refused_in_a_fork(digits, fitted):
     class Locked(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
@@ -304,7 +304,7 @@ def test_callbacks_that_cannot_be_copied_are_refused(digits, fitted):
     assert in_a_fork(work)
 
 
-def test_callbacks_of_scikit_learn_are_refused_where_they_cannot_follow(digits, each):
+def test_set_callbacks_is_refused_where_a_fork_needs_the_subprocess(digits, each):
     monitor = ScoringMonitor(scoring={"score": lambda fitted, X, y: fitted.score(X)})
     estimator = clone(each).set_callbacks(monitor)
     y = np.zeros(len(digits))
@@ -318,7 +318,7 @@ def test_callbacks_of_scikit_learn_are_refused_where_they_cannot_follow(digits, 
             in_a_fork(lambda: estimator.fit(digits, y))
 
 
-def test_layers_and_functions_of_the_users_are_known_there(digits):
+def test_network_with_custom_layers_works_in_the_subprocess(digits):
     @keras.saving.register_keras_serializable("test_fork")
     class Doubled(keras.layers.Layer):
         def call(self, inputs):
@@ -343,7 +343,7 @@ def test_layers_and_functions_of_the_users_are_known_there(digits):
     np.testing.assert_array_equal(in_a_fork(work), [own.transform(digits)] * 2)
 
 
-def test_keras_models_are_refused_in_a_fork_with_the_remedy(fitted):
+def test_encoder_attribute_is_refused_in_a_fork(fitted):
     assert fitted.encoder_.built
     with pytest.raises(RuntimeError, match="spawn"):
         in_a_fork(lambda: fitted.encoder_)

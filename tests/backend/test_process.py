@@ -41,7 +41,7 @@ tempfile.tempdir = "/nonexistent"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("prelude", QUIET_START.values(), ids=QUIET_START)
-def test_a_compiled_fit_starts_quietly_with(prelude):
+def test_fit_prints_nothing_when_tensorflow_is_imported_with(prelude):
     code = prelude + FIT + "print(autoencoder.fit(X).transform(X).shape)"
     done = run_python(code, check=False)
     assert (done.stdout, done.stderr) == ("(40, 2)\n", "")
@@ -60,21 +60,21 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no folder takes a file
     ],
     ids=["descriptor 2", "sys.stderr", "any temporary folder"],
 )
-def test_a_compiled_fit_works_without(prelude):
+def test_fit_imports_tensorflow_without(prelude):
     code = prelude + FIT + "print(autoencoder.fit(X).transform(X).shape)"
     done = run_python(code, stderr=subprocess.DEVNULL, check=False)
     assert (done.returncode, done.stdout) == (0, "(40, 2)\n")
 
 
 @pytest.mark.slow
-def test_a_compiled_fit_works_where_stderr_was_closed_from_the_start():
+def test_fit_imports_tensorflow_where_stderr_was_closed_from_the_start():
     code = FIT + "print(autoencoder.fit(X).transform(X).shape)"
     done = run_python(code, preexec_fn=lambda: os.close(2), check=False)
     assert (done.returncode, done.stdout) == (0, "(40, 2)\n")
 
 
 @pytest.mark.slow
-def test_a_compiled_fit_works_where_nothing_can_be_written_to_stderr():
+def test_fit_imports_tensorflow_where_stderr_cannot_be_written():
     code = """
 import os, threading
 def log():
@@ -103,7 +103,7 @@ threading.Thread(target=interrupt, daemon=True).start()
 
 
 @pytest.mark.slow
-def test_ctrl_c_while_tensorflow_is_imported_ends_the_fit_and_not_the_later_ones():
+def test_fit_ends_at_ctrl_c_during_the_tensorflow_import_and_can_be_repeated():
     code = INTERRUPTED + FIT
     code += """
 handler = signal.getsignal(signal.SIGINT)
@@ -120,7 +120,7 @@ print(autoencoder.fit(X).transform(X).shape)
 
 
 @pytest.mark.slow
-def test_after_an_interrupted_import_of_their_own_users_are_told_to_restart():
+def test_fit_reports_an_earlier_interrupted_tensorflow_import():
     code = INTERRUPTED + FIT
     code += """
 try:

@@ -19,7 +19,7 @@ def linear(n_components, **params):
     )
 
 
-def test_scores_follow_from_the_reconstruction(fitted, digits):
+def test_score_and_score_samples_follow_from_reconstruct(fitted, digits):
     squared = (digits - fitted.reconstruct(digits)) ** 2
     np.testing.assert_allclose(
         fitted.reconstruction_error(digits, per_feature=True), squared, atol=1e-6
@@ -34,7 +34,7 @@ def test_scores_follow_from_the_reconstruction(fitted, digits):
     assert fitted.score(digits) == pytest.approx(1 - squared.sum() / around_mean)
 
 
-def test_scores_are_whole_over_many_blocks(fitted, digits):
+def test_score_is_the_same_over_many_blocks_of_rows(fitted, digits):
     many = np.tile(digits, (40, 1))
     assert fitted.score(many) == pytest.approx(fitted.score(digits), rel=1e-5)
     np.testing.assert_allclose(
@@ -42,7 +42,7 @@ def test_scores_are_whole_over_many_blocks(fitted, digits):
     )
 
 
-def test_a_good_autoencoder_beats_pca():
+def test_reconstruction_error_is_below_that_of_pca():
     X = load_digits().data / 16
     train, test = X[:1300], X[1300:]
     autoencoder = AutoencoderTransformer(2, epochs=60, random_state=0).fit(train)
@@ -52,7 +52,7 @@ def test_a_good_autoencoder_beats_pca():
 
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
-def test_the_pca_start_is_pca(digits, container):
+def test_init_pca_is_pca(digits, container):
     pca = PCA(5).fit(digits)
     start = linear(5, epochs=1, learning_rate=1e-12).fit(container(digits))
     np.testing.assert_allclose(
@@ -66,7 +66,7 @@ def test_the_pca_start_is_pca(digits, container):
     assert start.score(digits) == pytest.approx(pca.explained_variance_ratio_.sum())
 
 
-def test_a_linear_autoencoder_learns_what_pca_computes(digits):
+def test_init_random_converges_to_pca_in_a_linear_network(digits):
     pca = PCA(5).fit(digits)
     learned = linear(5, init="random", epochs=300, learning_rate=0.01).fit(digits)
     assert learned.score(digits) == pytest.approx(
@@ -74,7 +74,7 @@ def test_a_linear_autoencoder_learns_what_pca_computes(digits):
     )
 
 
-def test_without_early_stopping_all_epochs_are_run(small, digits):
+def test_early_stopping_false_runs_all_epochs(small, digits):
     small.set_params(early_stopping=False).fit(digits)
     assert small.best_epoch_ == 3
     assert small.n_iter_ == 3
@@ -105,12 +105,12 @@ def test_early_stopping_restores_the_best_weights(small, digits):
     assert np.mean((best - digits[200:]) ** 2) == pytest.approx(min(values), rel=1e-4)
 
 
-def test_early_stopping_sets_rows_aside(small, digits):
+def test_early_stopping_uses_the_validation_fraction(small, digits):
     small.set_params(early_stopping=True, validation_fraction=0.5).fit(digits)
     assert set(small.history_) == {"loss", "val_loss"}
 
 
-def test_equal_rows_are_not_on_both_sides_of_the_split(small, digits):
+def test_validation_fraction_keeps_equal_rows_together(small, digits):
     small.set_params(early_stopping=True, validation_fraction=0.3, epochs=2)
     weighted = small.fit(digits[:50], sample_weight=np.full(50, 4.0)).history_
     plain = small.fit(digits[:50]).history_
@@ -122,7 +122,7 @@ def test_equal_rows_are_not_on_both_sides_of_the_split(small, digits):
     assert min(history["val_loss"]) > 2 * history["loss"][-1]
 
 
-def test_x_val_is_measured_and_not_trained_on(small, digits):
+def test_x_val_is_evaluated_and_not_trained_on(small, digits):
     plain = small.set_params(early_stopping=False).fit(digits[:200]).transform(digits)
     small.fit(digits[:200], X_val=digits[200:])
     np.testing.assert_array_equal(small.transform(digits), plain)
@@ -130,7 +130,7 @@ def test_x_val_is_measured_and_not_trained_on(small, digits):
     assert small.history_["val_loss"][-1] == pytest.approx(error, rel=1e-4)
 
 
-def test_heavier_rows_are_reconstructed_better(digits):
+def test_sample_weight_lowers_the_error_of_heavier_rows(digits):
     y = load_digits().target[:300]
     estimator = AutoencoderTransformer(
         1, hidden_layer_sizes=(8,), epochs=30, random_state=0
@@ -153,7 +153,7 @@ def test_warm_start_continues(small, digits):
     assert fresh == first
 
 
-def test_warm_start_asks_for_the_same_network(small, digits):
+def test_warm_start_requires_the_same_network(small, digits):
     small.set_params(warm_start=True).fit(digits)
     small.set_params(hidden_layer_sizes=(9,))
     with pytest.raises(ValueError, match="warm_start=True continues"):
@@ -161,7 +161,7 @@ def test_warm_start_asks_for_the_same_network(small, digits):
     small.set_params(hidden_layer_sizes=(8,)).fit(digits)
 
 
-def test_learning_rate_none_is_the_optimizers_own(small, digits):
+def test_learning_rate_none_is_that_of_the_optimizer(small, digits):
     small.set_params(early_stopping=False)
     a = small.set_params(learning_rate=None).fit_transform(digits)
     b = small.set_params(learning_rate=0.001).fit_transform(digits)
@@ -172,21 +172,21 @@ def test_learning_rate_none_is_the_optimizers_own(small, digits):
     assert not np.allclose(a, c)
 
 
-def test_a_learning_rate_schedule(small, digits):
+def test_learning_rate_can_be_a_schedule(small, digits):
     frozen = keras.optimizers.schedules.ExponentialDecay(1e-3, 1, 1e-9)
     history = small.set_params(learning_rate=frozen, mixup=False).fit(digits).history_
     history = history["loss"]
     assert history[1] == pytest.approx(history[2], rel=1e-5)
 
 
-def test_an_optimizer_instance_is_left_alone(small, digits):
+def test_optimizer_instance_is_not_changed(small, digits):
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     small.set_params(optimizer=optimizer).fit(digits).fit(digits)
     assert int(optimizer.iterations) == 0
     assert not optimizer.built
 
 
-def test_dense_network_is_the_flat_parameters(small, digits):
+def test_network_dense_gives_the_bits_of_dense_network(small, digits):
     Z = small.fit_transform(digits)
     small.set_params(network=DenseNetwork((8,)))
     np.testing.assert_array_equal(small.fit_transform(digits), Z)
@@ -194,7 +194,7 @@ def test_dense_network_is_the_flat_parameters(small, digits):
     assert small.encoder_.layers[1].units == 5
 
 
-def test_an_l1_penalty_on_the_code_makes_it_sparse(digits):
+def test_activity_regularizer_l1_makes_codes_sparse(digits):
     estimator = AutoencoderTransformer(
         16,
         hidden_layer_sizes=(),

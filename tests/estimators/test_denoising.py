@@ -50,14 +50,14 @@ def test_gaussian_noise_is_normal_and_independent(values):
     assert np.abs(among_rows).max() < 0.6
 
 
-def test_masking_sets_a_share_to_zero(values):
+def test_masking_sets_a_fraction_to_zero(values):
     corrupted = masking(values, 0.3, np.random.default_rng(0))
     masked = corrupted == 0
     assert masked.mean() == pytest.approx(0.3, abs=0.003)
     np.testing.assert_array_equal(corrupted[~masked], values[~masked])
 
 
-def test_salt_and_pepper_set_half_a_share_each(values):
+def test_salt_and_pepper_set_half_of_the_fraction_each(values):
     rng = np.random.default_rng(0)
     corrupted = salt_and_pepper(values, 0.3, rng, low=-1.0, high=2.0)
     salt, pepper = corrupted == 2, corrupted == -1
@@ -68,7 +68,7 @@ def test_salt_and_pepper_set_half_a_share_each(values):
 
 
 @pytest.mark.parametrize("corrupt", CORRUPTIONS)
-def test_corruptions_leave_their_argument_alone(values, corrupt):
+def test_noise_functions_do_not_change_their_argument(values, corrupt):
     before = values.copy()
     corrupted = corrupt(values, 0.5, np.random.default_rng(0))
     assert corrupted.dtype == np.float32
@@ -77,19 +77,19 @@ def test_corruptions_leave_their_argument_alone(values, corrupt):
 
 
 @pytest.mark.parametrize("corrupt", CORRUPTIONS)
-def test_a_level_of_zero_changes_nothing(values, corrupt):
+def test_noise_level_of_zero_changes_nothing(values, corrupt):
     corrupted = corrupt(values, 0.0, np.random.default_rng(0))
     np.testing.assert_array_equal(corrupted, values)
 
 
-def test_a_level_of_one_leaves_nothing(values):
+def test_noise_level_of_one_changes_every_value(values):
     assert not masking(values, 1.0, np.random.default_rng(0)).any()
     corrupted = salt_and_pepper(values, 1.0, np.random.default_rng(0))
     assert set(np.unique(corrupted)) == {0.0, 1.0}
 
 
 @pytest.mark.parametrize("corrupt", CORRUPTIONS)
-def test_the_number_of_threads_does_not_matter(values, corrupt, monkeypatch):
+def test_noise_does_not_depend_on_the_number_of_threads(values, corrupt, monkeypatch):
     results = []
     for n_threads in ("1", "2"):
         monkeypatch.setenv("OMP_NUM_THREADS", n_threads)
@@ -111,7 +111,7 @@ class Records:
         return X + noise
 
 
-def test_every_epoch_corrupts_anew(digits):
+def test_noise_is_drawn_anew_in_each_epoch(digits):
     noise = Records()
     quick(noise=noise).fit(digits)
     assert len(noise.seen) == 3
@@ -123,7 +123,7 @@ def test_every_epoch_corrupts_anew(digits):
     assert not np.intersect1d(draws[1], draws[2]).size
 
 
-def test_validation_rows_are_corrupted_alike_in_every_epoch(digits):
+def test_noise_of_x_val_is_the_same_in_each_epoch(digits):
     noise = Records()
     quick(noise=noise).fit(digits[:200], X_val=digits[200:])
     of_training, of_validation = noise.seen[::2], noise.seen[1::2]
@@ -133,7 +133,7 @@ def test_validation_rows_are_corrupted_alike_in_every_epoch(digits):
         np.testing.assert_array_equal(drawn, of_validation[0][1])
 
 
-def test_validation_measures_against_clean_rows(digits):
+def test_noise_of_x_val_is_measured_against_clean_rows(digits):
     noise = Records()
     estimator = quick(noise=noise).fit(digits[:200], X_val=digits[200:])
     X, drawn = noise.seen[-1]
@@ -143,13 +143,13 @@ def test_validation_measures_against_clean_rows(digits):
     )
 
 
-def test_early_stopping_sets_rows_aside(digits):
+def test_early_stopping_stops_a_denoiser(digits):
     estimator = quick(early_stopping=True, n_iter_no_change=2, epochs=200)
     estimator.set_params(learning_rate=0.05, init="random").fit(digits)
     assert np.argmin(estimator.history_["val_loss"]) == estimator.n_iter_ - 3
 
 
-def test_a_callable_may_change_the_rows_it_gets(digits):
+def test_noise_callable_may_change_its_argument(digits):
     def in_place(X, rng):
         X *= rng.random(X.shape) > 0.5
         return X
@@ -161,7 +161,7 @@ def test_a_callable_may_change_the_rows_it_gets(digits):
     assert not np.allclose(estimator.transform(digits), plain.transform(digits))
 
 
-def test_without_noise_it_is_the_plain_autoencoder(digits):
+def test_noise_level_zero_is_the_autoencoder_transformer(digits):
     unlike = {"early_stopping": False, "mixup": False}
     plain = make_autoencoder(**unlike).fit(digits)
     for params in ({"noise_level": 0}, {"noise": lambda X, rng: X}):
@@ -171,7 +171,7 @@ def test_without_noise_it_is_the_plain_autoencoder(digits):
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "masking", "salt_and_pepper", Records()])
-def test_same_random_state_same_bits(digits, noise):
+def test_random_state_gives_the_same_bits_for_any_noise(digits, noise):
     estimator = quick(noise=noise, early_stopping=True, init="random")
     Z = estimator.fit_transform(digits)
     np.testing.assert_array_equal(estimator.fit_transform(digits), Z)
@@ -208,30 +208,30 @@ def inputs_of_training(X, **params):
     ("clip", "bounds"),
     [(True, (0.5, 2.5)), ((-1, 1.5), (-1, 1.5)), ([0.0, 9.0], (0, 9))],
 )
-def test_corrupted_rows_are_cut_to_their_bounds(digits, clip, bounds):
+def test_clip_limits_corrupted_rows(digits, clip, bounds):
     seen = inputs_of_training(2 * digits + 0.5, clip=clip)
     assert (seen.min(), seen.max()) == bounds
     assert np.mean((seen > bounds[0]) & (seen < bounds[1])) > 0.05
 
 
-def test_corrupted_rows_are_not_cut_unless_asked_to(digits):
+def test_clip_false_does_not_limit_corrupted_rows(digits):
     seen = inputs_of_training(digits)
     assert seen.min() < -5
     assert seen.max() > 5
 
 
-def test_salt_and_pepper_are_the_extremes_of_the_data(digits):
+def test_noise_salt_and_pepper_has_the_extremes_of_the_data(digits):
     X = 2 * digits + 0.5
     seen = inputs_of_training(X, noise="salt_and_pepper", noise_level=1.0)
     assert set(np.unique(seen)) == {0.5, 2.5}
 
 
-def test_masking_sets_values_to_zero_in_the_units_of_the_rows(digits):
+def test_noise_masking_sets_values_to_zero_in_the_units_of_x(digits):
     seen = inputs_of_training(2 * digits + 5, noise="masking", noise_level=1.0)
     np.testing.assert_allclose(seen, 0, atol=1e-6)
 
 
-def test_it_denoises_better_than_pca(noisy):
+def test_reconstruct_denoises_better_than_pca(noisy):
     X = (load_digits().data / 16).astype(np.float32)
     train, test = X[300:], X[:300]
     denoiser = DenoisingAutoencoder(
@@ -243,7 +243,7 @@ def test_it_denoises_better_than_pca(noisy):
     assert error < 0.6 * np.mean((of_pca - test) ** 2)
 
 
-def test_pairs_of_rows_are_learned_from(digits, noisy):
+def test_x_clean_is_the_target(digits, noisy):
     estimator = quick(epochs=20, learning_rate=0.01)
     estimator.fit(noisy, X_clean=digits)
     np.testing.assert_allclose(estimator.mean_, digits.mean(axis=0), rtol=1e-5)
@@ -254,7 +254,7 @@ def test_pairs_of_rows_are_learned_from(digits, noisy):
     )
 
 
-def test_pairs_are_not_corrupted(digits, noisy):
+def test_x_clean_turns_noise_and_clip_off(digits, noisy):
     def fails(X, rng):
         raise AssertionError
 
@@ -263,7 +263,7 @@ def test_pairs_are_not_corrupted(digits, noisy):
     np.testing.assert_array_equal(other.transform(noisy), estimator.transform(noisy))
 
 
-def test_pairs_are_validated_on_pairs(digits, noisy):
+def test_x_clean_is_validated_on_pairs_in_x_val(digits, noisy):
     estimator = quick().fit(
         noisy[:200], X_clean=digits[:200], X_val=(noisy[200:], digits[200:])
     )
@@ -271,7 +271,7 @@ def test_pairs_are_validated_on_pairs(digits, noisy):
     assert estimator.history_["val_loss"][-1] == pytest.approx(error, rel=1e-4)
 
 
-def test_pairs_stay_together_when_rows_are_set_aside(digits, noisy):
+def test_x_clean_is_split_with_x_for_validation(digits, noisy):
     history = quick(early_stopping=True, epochs=2).fit(noisy, X_clean=digits).history_
     order = np.random.default_rng(0).permutation(300)
     shuffled = quick(early_stopping=True, epochs=2)
@@ -289,7 +289,7 @@ def test_pairs_stay_together_when_rows_are_set_aside(digits, noisy):
         (np.ndarray.tolist, np.asfortranarray),
     ],
 )
-def test_pairs_come_in_any_container(digits, of_noisy, of_clean):
+def test_x_clean_can_be_in_any_container(digits, of_noisy, of_clean):
     masked = masking(digits, 0.3, np.random.default_rng(0))
     dense = quick().fit(masked, X_clean=digits)
     estimator = quick().fit(of_noisy(masked), X_clean=of_clean(digits))
@@ -298,14 +298,14 @@ def test_pairs_come_in_any_container(digits, of_noisy, of_clean):
     )
 
 
-def test_sparse_rows_are_corrupted_like_dense_ones(digits):
+def test_noise_of_sparse_rows_is_that_of_dense_rows(digits):
     Z = quick().fit_transform(digits)
     np.testing.assert_allclose(
         quick().fit_transform(sp.csr_array(digits)), Z, atol=1e-4
     )
 
 
-def test_weights_repeat_pairs(digits, noisy):
+def test_sample_weight_repeats_pairs(digits, noisy):
     weight = np.random.default_rng(0).integers(0, 4, len(digits))
     weighted = quick().fit(noisy, X_clean=digits, sample_weight=weight)
     repeated = quick().fit(
@@ -315,7 +315,7 @@ def test_weights_repeat_pairs(digits, noisy):
     np.testing.assert_allclose(weighted.mean_, repeated.mean_)
 
 
-def test_pairs_of_images(digits, noisy):
+def test_x_clean_can_be_images(digits, noisy):
     images, noisy_images = digits.reshape(-1, 8, 8), noisy.reshape(-1, 8, 8)
     network = ConvNetwork((8, 8, 1), filters=(4,))
     estimator = quick(network=network).fit(noisy_images, X_clean=images)
@@ -326,7 +326,7 @@ def test_pairs_of_images(digits, noisy):
     )
 
 
-def test_clean_rows_are_routed_through_a_pipeline(digits, noisy):
+def test_x_clean_is_routed_through_a_pipeline(digits, noisy):
     with config_context(enable_metadata_routing=True):
         denoiser = quick(output="reconstruction").set_fit_request(
             X_clean=True, X_val=True, sample_weight=True
@@ -351,7 +351,7 @@ def test_clean_rows_are_routed_through_a_pipeline(digits, noisy):
     assert pipeline[0].history_ == alone.history_
 
 
-def test_the_reconstruction_is_a_transform(digits, noisy):
+def test_output_reconstruction_is_what_transform_gives(digits, noisy):
     estimator = quick(output="reconstruction").fit(digits)
     np.testing.assert_array_equal(
         estimator.transform(noisy), estimator.reconstruct(noisy)
@@ -362,13 +362,13 @@ def test_the_reconstruction_is_a_transform(digits, noisy):
     assert estimator.score(digits) == codes.score(digits)
 
 
-def test_images_are_cleaned_in_their_shape(digits):
+def test_output_reconstruction_has_the_shape_of_images(digits):
     images = digits.reshape(-1, 8, 8)
     estimator = quick(output="reconstruction").fit(images)
     assert estimator.transform(images).shape == images.shape
 
 
-def test_cleaned_rows_bear_the_names_of_the_features(digits):
+def test_get_feature_names_out_of_output_reconstruction_are_the_features(digits):
     frame = pandas.DataFrame(digits).add_prefix("p")
     estimator = quick(output="reconstruction").set_output(transform="pandas")
     cleaned = estimator.fit_transform(frame)
@@ -380,7 +380,7 @@ def test_cleaned_rows_bear_the_names_of_the_features(digits):
         estimator.get_feature_names_out(["a", "b"])
 
 
-def test_cleaned_rows_have_no_inverse(digits):
+def test_inverse_transform_is_missing_with_output_reconstruction(digits):
     estimator = quick(output="reconstruction").fit(digits)
     assert not hasattr(estimator, "inverse_transform")
     with pytest.raises(AttributeError, match="inverse_transform") as caught:
@@ -389,7 +389,7 @@ def test_cleaned_rows_have_no_inverse(digits):
     assert hasattr(estimator.set_params(output="code"), "inverse_transform")
 
 
-def test_cleaning_is_searched_within_a_pipeline():
+def test_noise_is_searched_within_a_pipeline():
     X, y = load_digits(return_X_y=True)
     pipeline = Pipeline(
         [
@@ -407,18 +407,18 @@ def test_cleaning_is_searched_within_a_pipeline():
     assert search.score(X[300:600], y[300:600]) > 0.6
 
 
-def test_a_fitted_denoiser_is_pickled(digits, noisy):
+def test_output_reconstruction_is_pickled(digits, noisy):
     estimator = quick(output="reconstruction").fit(digits)
     other = pickle.loads(pickle.dumps(estimator))
     np.testing.assert_array_equal(other.transform(noisy), estimator.transform(noisy))
 
 
-def test_denoising_and_contracting_go_together(digits):
+def test_contractive_works_with_noise(digits):
     history = quick(contractive=0.1).fit(digits).history_
     assert set(history) == {"loss", "reconstruction_loss", "contractive_loss"}
 
 
-def test_warm_start_continues(digits):
+def test_warm_start_continues_a_denoiser(digits):
     estimator = quick(warm_start=True, noise_level=0.1, epochs=10)
     first = estimator.fit(digits).history_["loss"]
     assert estimator.fit(digits).history_["loss"][0] < first[0]
@@ -452,14 +452,14 @@ def blank(X, rng):
         ({"output": "both"}, "output"),
     ],
 )
-def test_a_parameter_without_meaning_is_refused(digits, params, message):
+def test_noise_clip_and_output_are_checked(digits, params, message):
     estimator = quick(**params)
     with pytest.raises(ValueError, match=message):
         estimator.fit(digits)
     assert not hasattr(estimator, "n_features_in_")
 
 
-def test_errors_of_a_corruption_name_it(digits):
+def test_noise_callable_is_named_in_its_errors(digits):
     with pytest.raises(ValueError, match="noise=<function one_column"):
         quick(noise=one_column).fit(digits)
 
@@ -484,27 +484,27 @@ def test_errors_of_a_corruption_name_it(digits):
         (lambda X: {"X_val": (X, X)}, "X_val.*X_clean"),
     ],
 )
-def test_pairs_that_do_not_fit_are_refused(digits, given, message):
+def test_x_clean_and_x_val_that_do_not_match_x_are_refused(digits, given, message):
     estimator = quick()
     with pytest.raises(ValueError, match=message):
         estimator.fit(**{"X": digits, **given(digits)})
     assert not hasattr(estimator, "n_features_in_")
 
 
-def test_cross_entropy_asks_for_clean_rows_in_the_unit_interval(digits, noisy):
+def test_loss_binary_crossentropy_requires_x_clean_in_the_unit_interval(digits, noisy):
     estimator = quick(loss="binary_crossentropy", output_activation="sigmoid")
     estimator.fit(noisy * 16, X_clean=digits)
     with pytest.raises(ValueError, match="X_clean ranges from 0 to 16"):
         estimator.fit(digits, X_clean=digits * 16)
 
 
-def test_clean_rows_out_of_reach_are_warned_of(digits):
+def test_output_activation_that_cannot_reach_x_clean_warns(digits):
     estimator = quick(output_activation="sigmoid")
     with pytest.warns(UserWarning, match="X_clean ranges from 0 to 16") as record:
         estimator.fit(digits, X_clean=digits * 16)
     assert record[0].filename == __file__
 
 
-def test_clean_rows_in_the_place_of_y_are_refused(digits, noisy):
+def test_y_that_is_x_clean_is_refused(digits, noisy):
     with pytest.raises(ValueError, match="X_clean"):
         quick().fit(noisy, digits)

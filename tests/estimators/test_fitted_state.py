@@ -18,12 +18,12 @@ def run(code, **environment):
     return run_python(code, "-W", "error", env=environment)
 
 
-def test_a_pickle_is_little_more_than_the_weights(fitted):
+def test_pickle_is_little_larger_than_the_weights(fitted):
     weights = sum(w.nbytes for w in fitted.autoencoder_.get_weights())
     assert len(pickle.dumps(fitted)) < weights + 8000
 
 
-def test_a_pickled_pipeline_serves_without_tensorflow(small, tmp_path):
+def test_pickled_pipeline_predicts_without_tensorflow(small, tmp_path):
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)
@@ -51,7 +51,7 @@ assert not {{"tensorflow", "keras", "matplotlib"}} & set(sys.modules)
     )
 
 
-def test_import_brings_neither_tensorflow_nor_matplotlib():
+def test_import_does_not_import_tensorflow_or_matplotlib():
     run(
         """
 import sys
@@ -70,13 +70,13 @@ by_tensorflow = {ENGINES["tensorflow"]}
 """
 
 
-def test_tensorflow_comes_quietly():
+def test_fit_prints_nothing():
     out = run(FIT + "AutoencoderTransformer(epochs=2000, random_state=0).fit(X)")
     assert out.stderr == ""
     assert out.stdout == ""
 
 
-def test_tensorflow_keeps_to_the_threads_it_was_granted():
+def test_omp_num_threads_limits_tensorflow():
     out = run(
         FIT
         + """
@@ -89,7 +89,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
     assert out.stdout == "1\n"
 
 
-def test_another_keras_backend_is_refused_with_the_remedy():
+def test_keras_backend_other_than_tensorflow_is_refused():
     out = run(
         FIT
         + """
@@ -122,7 +122,7 @@ def convolutional(input_shape, n_components):
     return encoder, decoder
 
 
-def test_networks_that_numpy_cannot_run_are_pickled_too(digits):
+def test_pickle_keeps_a_network_that_numpy_cannot_run(digits):
     estimator = AutoencoderTransformer(
         4, network=convolutional, epochs=2, random_state=0
     ).fit(digits)

@@ -38,7 +38,7 @@ def tiny(**params):
     ],
     ids=["float64", "fortran", "strided", "lists", "pandas", "polars"],
 )
-def test_containers_give_the_same_codes(digits, codes, convert):
+def test_fit_gives_the_same_codes_for_any_container(digits, codes, convert):
     estimator = tiny().fit(convert(digits))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "X does not have valid feature names")
@@ -49,7 +49,7 @@ def test_containers_give_the_same_codes(digits, codes, convert):
 
 
 @pytest.mark.parametrize("container", [sp.csr_matrix, sp.csc_matrix, sp.csr_array])
-def test_sparse_gives_the_codes_of_dense(digits, codes, container):
+def test_fit_on_sparse_rows_gives_the_codes_of_dense_rows(digits, codes, container):
     X = container(digits)
     estimator = tiny().fit(X)
     np.testing.assert_allclose(estimator.transform(X), codes, rtol=1e-4, atol=1e-5)
@@ -61,7 +61,7 @@ def test_sparse_gives_the_codes_of_dense(digits, codes, container):
 
 
 @pytest.mark.slow
-def test_sparse_is_never_dense_as_a_whole():
+def test_fit_and_score_never_densify_all_sparse_rows():
     # 8000 x 20000 would be 0.64 GB in float32, beside 0.2 GB of the process.
     # The peak of the process itself: that of `resource` begins at its parent's.
     code = """
@@ -87,27 +87,27 @@ print(1024 * int(status.split("VmHWM:")[1].split()[0]))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, bool])
-def test_any_numeric_dtype(dtype):
+def test_fit_takes_any_numeric_dtype(dtype):
     X = np.random.default_rng(0).integers(0, 2, (50, 6)).astype(dtype)
     a = tiny().fit_transform(X)
     b = tiny().fit_transform(X.astype(np.float64))
     np.testing.assert_array_equal(a, b)
 
 
-def test_memory_maps_are_read_not_written(digits, codes, tmp_path):
+def test_fit_reads_memory_maps(digits, codes, tmp_path):
     np.save(tmp_path / "X.npy", digits)
     X = np.load(tmp_path / "X.npy", mmap_mode="r")
     np.testing.assert_array_equal(tiny().fit(X).transform(X), codes)
 
 
 @pytest.mark.parametrize("n", [1, 2, 63, 64, 65])
-def test_few_rows(digits, n):
+def test_fit_works_on_few_rows(digits, n):
     estimator = tiny().fit(digits[:n])
     assert estimator.transform(digits[:1]).shape == (1, 3)
     assert len(estimator.history_["loss"]) == 2
 
 
-def test_constant_columns_and_constant_data():
+def test_fit_reconstructs_constant_columns():
     X = np.ones((20, 4))
     for estimator in (tiny(), tiny(init="random")):
         np.testing.assert_array_equal(estimator.fit(X).reconstruct(X), X)
@@ -115,13 +115,13 @@ def test_constant_columns_and_constant_data():
         assert estimator.score(X + 1) == 0
 
 
-def test_more_components_than_features():
+def test_n_components_may_exceed_the_features():
     X = np.random.default_rng(0).random((30, 3))
     assert tiny(n_components=7).fit_transform(X).shape == (30, 7)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
-def test_values_that_are_not_finite_are_refused(digits, fitted, bad):
+def test_fit_and_transform_refuse_values_that_are_not_finite(digits, fitted, bad):
     X = digits.astype(np.float64)
     X[3, 5] = bad
     message = "NaN" if np.isnan(bad) else "infinity|too large"
@@ -132,7 +132,7 @@ def test_values_that_are_not_finite_are_refused(digits, fitted, bad):
         fitted.inverse_transform(np.full((2, 3), bad))
 
 
-def test_shapes_that_do_not_fit_are_refused(digits, fitted):
+def test_fit_and_transform_refuse_other_shapes(digits, fitted):
     with pytest.raises(ValueError, match="64 features"):
         fitted.transform(digits[:, :10])
     with pytest.raises(ValueError, match="Z has 5 components.*n_components=3"):
@@ -184,12 +184,12 @@ def test_shapes_that_do_not_fit_are_refused(digits, fitted):
         ({"random_state": "0"}, "'random_state' parameter"),
     ],
 )
-def test_each_parameter_is_checked(digits, params, message):
+def test_invalid_parameters_are_refused(digits, params, message):
     with pytest.raises(ValueError, match=message):
         tiny(**params).fit(digits)
 
 
-def test_a_batch_loss_is_refused(digits):
+def test_loss_of_a_whole_batch_is_refused(digits):
     def whole(targets, outputs):
         return keras.ops.mean(keras.ops.square(targets - outputs))
 
@@ -205,14 +205,14 @@ def test_callbacks_of_another_kind_are_refused(digits):
 @pytest.mark.parametrize(
     "loss", ["binary_crossentropy", keras.losses.BinaryCrossentropy()]
 )
-def test_cross_entropy_asks_for_data_in_the_unit_interval(digits, loss):
+def test_loss_binary_crossentropy_requires_the_unit_interval(digits, loss):
     estimator = tiny(loss=loss, output_activation="sigmoid")
     with pytest.raises(ValueError, match=r"ranges from 0 to 16.*MinMaxScaler"):
         estimator.fit(digits * 16)
     estimator.fit(digits)
 
 
-def test_validation_rows_are_checked_like_the_others(digits):
+def test_x_val_is_checked_like_x(digits):
     estimator = tiny(loss="binary_crossentropy", output_activation="sigmoid")
     with pytest.raises(ValueError, match=r"X_val ranges from 0 to 16"):
         estimator.fit(digits, X_val=digits * 16)
@@ -220,7 +220,7 @@ def test_validation_rows_are_checked_like_the_others(digits):
         estimator.fit(digits, X_val=np.full((2, 64), np.nan))
 
 
-def test_cross_entropy_warns_of_outputs_beyond_the_unit_interval(digits):
+def test_loss_binary_crossentropy_warns_of_a_linear_output_activation(digits):
     with pytest.warns(UserWarning, match="Use output_activation='sigmoid'") as record:
         tiny(loss="binary_crossentropy").fit(digits)
     assert record[0].filename == __file__
@@ -231,7 +231,7 @@ def test_cross_entropy_warns_of_outputs_beyond_the_unit_interval(digits):
 @pytest.mark.parametrize(
     ("activation", "interval"), [("sigmoid", "[0, 1]"), ("tanh", "[-1, 1]")]
 )
-def test_an_output_out_of_reach_is_warned_of(digits, activation, interval):
+def test_output_activation_that_cannot_reach_x_warns(digits, activation, interval):
     estimator = tiny(output_activation=activation)
     with pytest.warns(UserWarning, match=re.escape(f"values in {interval}, but X")):
         estimator.fit(digits * 16)
@@ -258,7 +258,7 @@ def test_an_output_out_of_reach_is_warned_of(digits, activation, interval):
         ),
     ],
 )
-def test_a_network_function_must_give_a_fitting_pair(digits, returned, error, message):
+def test_network_function_must_return_a_matching_pair(digits, returned, error, message):
     def network(input_shape, n_components):
         return returned(*DenseNetwork(())(input_shape, n_components))
 
@@ -285,7 +285,7 @@ def halved(x):
     "params",
     [{"network": own_layer}, {"activation": halved}, {"kernel_regularizer": halved}],
 )
-def test_what_keras_could_not_build_again_is_refused_before_training(digits, params):
+def test_network_activation_and_regularizer_must_be_registered(digits, params):
     with pytest.raises(ValueError, match="register_keras_serializable"):
         tiny(**params).fit(digits)
 
@@ -295,7 +295,7 @@ def doubled(x):
     return 2 * x
 
 
-def test_registered_functions_are_kept(digits):
+def test_activation_that_is_registered_is_kept(digits):
     estimator = tiny(activation=doubled).fit(digits)
     np.testing.assert_allclose(
         estimator.encoder_.predict(digits, verbose=0),
@@ -304,7 +304,7 @@ def test_registered_functions_are_kept(digits):
     )
 
 
-def test_errors_of_a_users_function_say_which_it_was(digits):
+def test_network_and_loss_functions_are_named_in_their_errors(digits):
     with pytest.raises(TypeError) as caught:
         tiny(network=lambda shape: None).fit(digits)
     assert "network((64,), 3)" in caught.value.__notes__[0]
@@ -313,20 +313,20 @@ def test_errors_of_a_users_function_say_which_it_was(digits):
     assert "loss=" in caught.value.__notes__[0]
 
 
-def test_numbers_of_any_kind_as_learning_rate(digits):
+def test_learning_rate_can_be_any_kind_of_number(digits):
     for rate in (1, np.float32(0.01)):
         tiny(optimizer="sgd", learning_rate=rate).fit(digits)
     with pytest.raises(ValueError, match="learning_rate must be a number"):
         tiny(learning_rate=keras.layers.Dense(2)).fit(digits)
 
 
-def test_a_batch_longer_than_the_data_costs_no_more(digits, codes):
+def test_batch_size_is_limited_by_the_number_of_rows(digits, codes):
     few = tiny(batch_size=512).fit(digits).transform(digits)
     many = tiny(batch_size=10**7).fit(digits).transform(digits)
     np.testing.assert_array_equal(few, many)
 
 
-def test_divergence_stops_at_once_and_leaves_nothing_behind(digits):
+def test_fit_that_diverges_stops_and_leaves_no_attributes(digits):
     estimator = tiny(optimizer="sgd", learning_rate=1e6, epochs=1000)
     with pytest.raises(ValueError, match=r"diverged.*epoch \d+\. Scale.*learning_rate"):
         estimator.fit(digits)
@@ -358,9 +358,7 @@ def test_divergence_stops_at_once_and_leaves_nothing_behind(digits):
         ),
     ],
 )
-def test_the_error_of_a_start_at_pca_says_what_stands_against_it(
-    digits, params, message
-):
+def test_init_pca_error_names_what_it_does_not_support(digits, params, message):
     with pytest.raises(ValueError, match=f"init='pca'.*{message}"):
         tiny(init="pca", **params).fit(digits)
 
@@ -368,7 +366,7 @@ def test_the_error_of_a_start_at_pca_says_what_stands_against_it(
 @pytest.mark.parametrize(
     "network", ["dense", DenseNetwork((8,), activation="softsign")]
 )
-def test_contractive_asks_for_second_derivatives(digits, network):
+def test_contractive_requires_second_derivatives(digits, network):
     estimator = tiny(network=network, activation="softsign", contractive=0.1)
     with pytest.raises(ValueError, match="contractive.*activation='softsign'"):
         estimator.fit(digits)
@@ -395,7 +393,7 @@ TABLE = [[1.0, "red", 2.0], [3.0, "blue", "4"]] * 10
     ],
     ids=["list", "object", "str", "bytes", "pandas", "category", "polars"],
 )
-def test_a_column_of_words_is_named(X, column):
+def test_fit_names_a_column_of_words(X, column):
     message = rf"X has words in column {column}, such as b?'red'.*OneHotEncoder"
     with pytest.raises(ValueError, match=message):
         tiny().fit(X)
@@ -427,20 +425,20 @@ class Batches(keras.utils.PyDataset):
         (lambda X: {"data": X}, r"np.asarray\(X\['data'\]\)"),
     ],
 )
-def test_what_gives_rows_one_after_another_is_refused(digits, fitted, data, way):
+def test_fit_refuses_iterators_and_data_sets(digits, fitted, data, way):
     message = f"X must hold all rows, as an array.*{way}.*mmap_mode='r'"
     for call in (tiny().fit, fitted.transform, fitted.score):
         with pytest.raises(TypeError, match=message):
             call(data(digits))
 
 
-def test_a_dataset_becomes_rows_as_the_error_says(digits, codes):
+def test_fit_takes_the_array_that_the_error_for_a_data_set_suggests(digits, codes):
     X = tf.data.Dataset.from_tensor_slices(digits).batch(32)
     rows = np.stack(list(X.unbatch().as_numpy_iterator()))
     np.testing.assert_array_equal(tiny().fit(rows).transform(rows), codes)
 
 
-def test_hdf5_data_sets_are_read(digits, codes, tmp_path):
+def test_fit_reads_hdf5_data_sets(digits, codes, tmp_path):
     with h5py.File(tmp_path / "X.h5", "w") as file:
         X = file.create_dataset("X", data=digits)
         np.testing.assert_array_equal(tiny().fit(X).transform(X), codes)
@@ -452,7 +450,7 @@ def test_hdf5_data_sets_are_read(digits, codes, tmp_path):
 
 
 @pytest.mark.parametrize("weight", [5e9, 1e20, 1e200, 1e300])
-def test_a_weight_beyond_float32_is_named(digits, weight):
+def test_sample_weight_beyond_float32_is_named(digits, weight):
     weights = np.ones(300)
     weights[7] = weight
     with pytest.raises(ValueError, match=r"sample_weight\[7\]=.*too large.*2\*\*32"):
@@ -460,13 +458,13 @@ def test_a_weight_beyond_float32_is_named(digits, weight):
 
 
 @pytest.mark.parametrize("weight", [1e-20, 1e-300, 5e-324])
-def test_weights_that_vanish_in_float32_are_refused(digits, weight):
+def test_sample_weight_that_vanishes_in_float32_is_refused(digits, weight):
     with pytest.raises(ValueError, match="sample_weight is too small"):
         tiny().fit(digits, sample_weight=np.full(300, weight))
 
 
 @pytest.mark.parametrize("engine", ["numpy", "tensorflow"], indirect=True)
-def test_the_largest_weights_are_trained_with(digits, engine):
+def test_sample_weight_can_be_as_large_as_2_to_the_32(digits, engine):
     weights = np.ones(300)
     weights[7] = 2.0**32
     estimator = tiny(**engine).fit(digits, sample_weight=weights)
@@ -476,7 +474,9 @@ def test_the_largest_weights_are_trained_with(digits, engine):
     assert np.isfinite(estimator.transform(digits)).all()
 
 
-def test_models_are_exported_without_a_call_before(digits, fitted, tmp_path):
+def test_encoder_and_decoder_are_exported_without_a_call_before(
+    digits, fitted, tmp_path
+):
     for name, given in (
         ("encoder_", digits),
         ("decoder_", fitted.transform(digits)),

@@ -27,7 +27,7 @@ def mapped(tmp_path_factory):
 
 
 @pytest.mark.parametrize("n", [300, 5000, 2**14])
-def test_every_row_is_visited_once(mapped, n):
+def test_streamed_rows_visit_every_row_once(mapped, n):
     rows = StreamedRows(mapped, None, None)
     parts = [part.index for part in rows.parts(n, np.random.default_rng(0))]
     assert {len(part) for part in parts[:-1]} == {n}
@@ -35,7 +35,7 @@ def test_every_row_is_visited_once(mapped, n):
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(N))
 
 
-def test_a_part_has_rows_from_all_over_in_no_order(mapped):
+def test_streamed_rows_of_a_part_are_from_all_over_in_random_order(mapped):
     rows = StreamedRows(mapped, None, None)
     first = next(rows.parts(2**15, np.random.default_rng(0))).index
     assert first.min() < 0.2 * N
@@ -43,7 +43,7 @@ def test_a_part_has_rows_from_all_over_in_no_order(mapped):
     assert 0.4 < np.mean(np.diff(first) > 0) < 0.6
 
 
-def test_the_split_leaves_no_row_and_shares_none(mapped):
+def test_streamed_rows_split_has_every_row_once(mapped):
     rows = StreamedRows(mapped, None, None)
     parts = rows.split(rows.n_blocks // 10, np.random.default_rng(0))
     index = [np.concatenate([p.index for p in part.parts(4096)]) for part in parts]
@@ -53,7 +53,7 @@ def test_the_split_leaves_no_row_and_shares_none(mapped):
 
 
 @pytest.mark.parametrize("engine", ["numpy", "tensorflow"], indirect=True)
-def test_sorted_rows_of_a_memory_map_train_well(mapped, engine):
+def test_fit_learns_from_sorted_rows_of_a_memory_map(mapped, engine):
     estimator = AutoencoderTransformer(
         2,
         hidden_layer_sizes=(16,),
@@ -69,7 +69,7 @@ def test_sorted_rows_of_a_memory_map_train_well(mapped, engine):
     assert estimator.history_["val_loss"][-1] < 1.2 * estimator.history_["loss"][-1]
 
 
-def test_the_same_state_gives_the_same_bits(mapped):
+def test_random_state_gives_the_same_bits_for_streamed_rows(mapped):
     denoiser = DenoisingAutoencoder(
         2, hidden_layer_sizes=(4,), batch_size=2048, epochs=1, random_state=0
     )
@@ -77,7 +77,7 @@ def test_the_same_state_gives_the_same_bits(mapped):
     np.testing.assert_array_equal(denoiser.fit(mapped).transform(mapped[:100]), codes)
 
 
-def test_weights_of_streamed_rows_weigh_their_loss(mapped):
+def test_sample_weight_of_streamed_rows_weights_their_loss(mapped):
     weight = np.where(mapped[:, 0] > 0, 1.0, 0.0)
     estimator = AutoencoderTransformer(
         1, hidden_layer_sizes=(8,), batch_size=512, epochs=2, random_state=0
@@ -87,7 +87,7 @@ def test_weights_of_streamed_rows_weigh_their_loss(mapped):
 
 
 @pytest.mark.parametrize("engine", ["numpy", "tensorflow"], indirect=True)
-def test_rows_that_weigh_nothing_count_in_the_mean(mapped, engine):
+def test_sample_weight_zero_counts_in_the_mean_of_streamed_rows(mapped, engine):
     """As in Keras; rows in memory that weigh nothing are not visited."""
     params = {"hidden_layer_sizes": (4,), "batch_size": 4096, "epochs": 1}
     estimator = AutoencoderTransformer(
@@ -99,7 +99,7 @@ def test_rows_that_weigh_nothing_count_in_the_mean(mapped, engine):
     assert weighted == pytest.approx(whole / 2, rel=0.02)
 
 
-def test_model_fit_shuffles_streamed_rows_alike(mapped):
+def test_callbacks_at_batches_shuffle_streamed_rows_alike(mapped):
     estimator = AutoencoderTransformer(
         2,
         hidden_layer_sizes=(8,),
@@ -118,13 +118,13 @@ def test_model_fit_shuffles_streamed_rows_alike(mapped):
     assert losses["keras"] == pytest.approx(losses["numpy"], rel=1e-3)
 
 
-def test_a_split_that_leaves_nothing_is_refused(mapped):
+def test_validation_fraction_that_leaves_no_streamed_rows_is_refused(mapped):
     wide = AutoencoderTransformer(early_stopping=True, validation_fraction=0.999)
     with pytest.raises(ValueError, match="validation_fraction"):
         wide.fit(mapped)
 
 
-def test_a_linear_network_starts_as_pca_of_all_rows(mapped):
+def test_init_pca_is_pca_of_all_streamed_rows(mapped):
     pca = PCA(3).fit(np.asarray(mapped, np.float64))
     estimator = AutoencoderTransformer(
         3,

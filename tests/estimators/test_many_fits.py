@@ -42,7 +42,7 @@ def usage():
 
 
 @pytest.mark.slow
-def test_300_fits_leave_memory_threads_and_files_flat(digits):
+def test_fit_300_times_leaks_no_memory_threads_or_files(digits):
     for i in range(300):
         estimator = clone(CONFIGURATIONS[i % 10]).set_params(random_state=i)
         estimator.fit(digits).transform(digits[:5])
@@ -54,7 +54,7 @@ def test_300_fits_leave_memory_threads_and_files_flat(digits):
 
 
 @pytest.mark.parametrize("estimator", [CONFIGURATIONS[0], CONFIGURATIONS[-1]])
-def test_two_threads_that_fit_at_once_do_not_mix_their_weights(digits, estimator):
+def test_fit_in_two_threads_does_not_mix_weights(digits, estimator):
     def codes(seed):
         fitted = clone(estimator).set_params(random_state=seed, epochs=5).fit(digits)
         return fitted.transform(digits)
@@ -64,7 +64,7 @@ def test_two_threads_that_fit_at_once_do_not_mix_their_weights(digits, estimator
 
 
 @pytest.mark.parametrize("estimator", [CONFIGURATIONS[0], CONFIGURATIONS[-1]])
-def test_32_threads_get_the_codes_of_one(digits, estimator):
+def test_transform_in_32_threads_gives_the_codes_of_one(digits, estimator):
     fitted = clone(estimator).set_params(random_state=0).fit(digits)
 
     def codes(i):

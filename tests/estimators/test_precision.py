@@ -85,7 +85,7 @@ ESTIMATORS = {
     ("kind", "callbacks"),
     [*((kind, []) for kind in ESTIMATORS), ("own", [BatchListener()])],
 )
-def test_a_fit_under_a_policy_gives_float32(digits, policy, kind, callbacks):
+def test_dtype_policy_gives_float32_codes(digits, policy, kind, callbacks):
     estimator = ESTIMATORS[kind].set_params(
         epochs=3, batch_size=64, random_state=0, callbacks=callbacks
     )
@@ -104,7 +104,7 @@ def test_a_fit_under_a_policy_gives_float32(digits, policy, kind, callbacks):
 
 @pytest.mark.parametrize("policy", POLICIES[:2], indirect=True)
 @pytest.mark.parametrize("kind", ["conv", "contractive", "variational"])
-def test_losses_in_half_precision_are_those_in_float32(digits, policy, kind):
+def test_dtype_policy_of_half_precision_has_the_losses_of_float32(digits, policy, kind):
     estimator = ESTIMATORS[kind].set_params(
         epochs=10, batch_size=64, random_state=0, callbacks=None
     )
@@ -126,7 +126,7 @@ def test_losses_in_half_precision_are_those_in_float32(digits, policy, kind):
         {"network": lambda shape, k: DenseNetwork((8,))(shape, k)},
     ],
 )
-def test_a_dense_network_is_in_float32_under_any_policy(digits, small, policy, params):
+def test_dtype_policy_does_not_change_a_dense_network(digits, small, policy, params):
     under = small.set_params(**params).fit_transform(digits)
     keras.config.set_dtype_policy("float32")
     plain = small.fit_transform(digits)
@@ -135,7 +135,7 @@ def test_a_dense_network_is_in_float32_under_any_policy(digits, small, policy, p
 
 
 @pytest.mark.parametrize("dtype", POLICIES)
-def test_layers_of_a_precision_of_their_own_are_trained(digits, dtype):
+def test_dtype_of_single_layers_is_trained_with(digits, dtype):
     encoder = keras.Sequential(
         [keras.Input((64,)), layers.Dense(8, "relu", dtype=dtype), layers.Dense(3)]
     )
@@ -149,7 +149,7 @@ def test_layers_of_a_precision_of_their_own_are_trained(digits, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_weights_in_half_precision_are_refused(digits, dtype):
+def test_dtype_of_weights_in_half_precision_is_refused(digits, dtype):
     encoder = keras.Sequential([keras.Input((64,)), layers.Dense(3, dtype=dtype)])
     decoder = keras.Sequential([keras.Input((3,)), layers.Dense(64)])
     estimator = AutoencoderTransformer(3, network=(encoder, decoder))
@@ -158,7 +158,7 @@ def test_weights_in_half_precision_are_refused(digits, dtype):
 
 
 @pytest.mark.parametrize("callbacks", [[], [BatchListener()]])
-def test_small_gradients_in_float16_do_not_vanish(digits, callbacks):
+def test_dtype_mixed_float16_scales_small_gradients(digits, callbacks):
     def network(input_shape, n_components):
         encoder = keras.Sequential([keras.Input((64,)), layers.Dense(3)])
         decoder = keras.Sequential(
@@ -190,7 +190,7 @@ def test_small_gradients_in_float16_do_not_vanish(digits, callbacks):
     ],
 )
 @pytest.mark.parametrize("callbacks", [[], [BatchListener()]])
-def test_scaling_a_loss_does_not_change_it(digits, optimizer, callbacks):
+def test_loss_scale_factor_does_not_change_the_loss(digits, optimizer, callbacks):
     params = {"hidden_layer_sizes": (8,), "epochs": 3, "mixup": False}
     params |= {"random_state": 0, "early_stopping": False}
     plain = AutoencoderTransformer(3, learning_rate=0.01, **params).fit(digits)

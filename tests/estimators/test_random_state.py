@@ -23,14 +23,14 @@ def small(engine):
     return make_autoencoder(**engine)
 
 
-def test_a_refit_and_a_clone_give_the_same_bits(small, digits):
+def test_random_state_gives_the_same_bits_in_a_refit_and_a_clone(small, digits):
     Z = small.fit_transform(digits)
     np.testing.assert_array_equal(small.fit_transform(digits), Z)
     np.testing.assert_array_equal(clone(small).fit_transform(digits), Z)
 
 
 @pytest.mark.slow
-def test_another_process_gives_the_same_bits():
+def test_random_state_gives_the_same_bits_in_another_process():
     code = f"""
 import hashlib, sys
 from sklearn.datasets import load_digits
@@ -53,7 +53,7 @@ for params in ({ENGINES["numpy"]}, {ENGINES["tensorflow"]}):
 
 
 @by_two_engines
-def test_other_states_give_other_codes(small, digits):
+def test_random_state_changes_the_codes(small, digits):
     small.set_params(early_stopping=False)
     a = small.set_params(random_state=1).fit_transform(digits)
     b = small.set_params(random_state=2).fit_transform(digits)
@@ -61,14 +61,14 @@ def test_other_states_give_other_codes(small, digits):
 
 
 @by_two_engines
-def test_none_is_different_at_every_fit(small, digits):
+def test_random_state_none_differs_at_every_fit(small, digits):
     # As asked, not as PCA, which is the same at every fit.
     small.set_params(random_state=None, early_stopping=False)
     assert not np.allclose(small.fit_transform(digits), small.fit_transform(digits))
 
 
 @by_two_engines
-def test_a_randomstate_instance_moves_on(small, digits):
+def test_random_state_instance_is_advanced(small, digits):
     def codes(random_state):
         small.set_params(random_state=random_state)
         return [small.fit(digits).transform(digits) for _ in range(2)]
@@ -80,7 +80,7 @@ def test_a_randomstate_instance_moves_on(small, digits):
 
 
 @by_two_engines
-def test_the_order_of_the_rows_does_not_matter(small, digits):
+def test_fit_does_not_depend_on_the_order_of_the_rows(small, digits):
     order = np.random.default_rng(0).permutation(len(digits))
     small.set_params(early_stopping=True)
     a = small.fit(digits).transform(digits)
@@ -89,7 +89,7 @@ def test_the_order_of_the_rows_does_not_matter(small, digits):
 
 
 @by_two_engines
-def test_global_states_stay_as_they_were(small, digits):
+def test_fit_draws_nothing_from_global_generators(small, digits):
     with assert_draws_nothing_global():
         for random_state in (0, None):
             small.set_params(random_state=random_state).fit(digits)
@@ -97,7 +97,9 @@ def test_global_states_stay_as_they_were(small, digits):
 
 
 @pytest.mark.parametrize("engine", ["keras"], indirect=True)
-def test_global_states_stay_as_they_were_with_a_network_that_draws(engine, digits):
+def test_fit_of_a_network_with_random_layers_draws_nothing_from_global_generators(
+    engine, digits
+):
     with assert_draws_nothing_global():
         AutoencoderTransformer(
             2, network=lambda shape, k: noisy(shape, k), epochs=1, **engine
@@ -130,7 +132,7 @@ FITS = {
 
 
 @pytest.mark.parametrize("kind", FITS)
-def test_another_thread_draws_what_it_would_draw_alone_beside(kind, digits):
+def test_fit_does_not_disturb_random_draws_of_another_thread(kind, digits):
     autoencoder = clone(FITS[kind])  # Keras draws where it copies models
     python_state, numpy_state = random.getstate(), np.random.get_state()
     random.seed(5)
@@ -159,7 +161,7 @@ def test_another_thread_draws_what_it_would_draw_alone_beside(kind, digits):
     assert drawn == [(python.random(), numpy.random_sample()) for _ in drawn]
 
 
-def test_a_network_function_that_draws_is_seeded_by_the_random_state(digits):
+def test_random_state_seeds_a_network_function_that_draws(digits):
     def drawing(input_shape, n_components):
         bias = keras.initializers.Constant(np.random.random() + random.random())
         dense = keras.layers.Dense(n_components, bias_initializer=bias)

@@ -23,7 +23,7 @@ from skautoenc import (
 IRIS = load_iris().data
 
 
-def test_scores_of_huge_rows_are_finite(fitted, digits):
+def test_score_of_huge_rows_is_finite(fitted, digits):
     X = digits * np.float32(1e20)
     samples = fitted.score_samples(X)
     assert np.isfinite(fitted.score(X))
@@ -33,7 +33,7 @@ def test_scores_of_huge_rows_are_finite(fitted, digits):
 
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
-def test_weights_of_a_score_count_rows(fitted, digits, container):
+def test_score_sample_weight_counts_rows(fitted, digits, container):
     weight = np.arange(300) % 4
     repeated = container(np.repeat(digits, weight, axis=0))
     assert fitted.score(container(digits), sample_weight=weight) == pytest.approx(
@@ -46,7 +46,7 @@ def test_weights_of_a_score_count_rows(fitted, digits, container):
         fitted.score(container(digits), sample_weight=-weight)
 
 
-def test_weights_are_routed_to_the_score_of_a_pipeline():
+def test_score_sample_weight_is_routed_through_a_pipeline():
     weight = np.arange(150) % 2
     with config_context(enable_metadata_routing=True):
         autoencoder = AutoencoderTransformer(2, epochs=2, random_state=0)
@@ -67,7 +67,7 @@ def test_weights_are_routed_to_the_score_of_a_pipeline():
         )
 
 
-def test_clean_rows_are_routed_through_a_search():
+def test_x_clean_is_routed_through_a_search():
     noisy = IRIS + np.random.default_rng(0).normal(scale=0.1, size=IRIS.shape)
     with config_context(enable_metadata_routing=True):
         denoiser = DenoisingAutoencoder(2, epochs=2, random_state=0)
@@ -80,7 +80,7 @@ def test_clean_rows_are_routed_through_a_search():
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-def test_absolute_errors_are_errors_too(fitted, digits):
+def test_metric_mean_absolute_error_is_the_absolute_error(fitted, digits):
     difference = np.abs(fitted.reconstruct(digits).astype(np.float64) - digits)
     metric = {"metric": "mean_absolute_error"}
     np.testing.assert_allclose(
@@ -96,7 +96,7 @@ def test_absolute_errors_are_errors_too(fitted, digits):
             score(digits, metric="r2")
 
 
-def test_scikit_learns_monitor_scores_every_epoch_without_targets():
+def test_set_callbacks_scoring_monitor_scores_each_epoch_without_y():
     monitor = ScoringMonitor(
         scoring={"s": lambda estimator, X, y=None: estimator.score(X)}
     )
@@ -108,7 +108,7 @@ def test_scikit_learns_monitor_scores_every_epoch_without_targets():
 
 
 @pytest.mark.parametrize("kind", ["numpy", "frame", "sparse", "images"])
-def test_a_search_by_the_denoising_scorer_picks_noise(kind):
+def test_denoising_scorer_selects_a_noise_level_in_a_search(kind):
     X = (load_digits().data[:600] / 16).astype(np.float32)
     if kind == "frame":
         X = pandas.DataFrame(X).add_prefix("pixel")
@@ -129,7 +129,7 @@ def test_a_search_by_the_denoising_scorer_picks_noise(kind):
 
 
 @pytest.mark.parametrize("output", ["code", "reconstruction"])
-def test_the_denoising_scorer_scores_pipelines_in_their_units(output):
+def test_denoising_scorer_scores_a_pipeline_in_the_units_of_x(output):
     X = load_digits().data[:300]
     pipeline = make_pipeline(
         StandardScaler(),
@@ -145,7 +145,7 @@ def test_the_denoising_scorer_scores_pipelines_in_their_units(output):
     assert scorer(pipeline, X) == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_denoising_scorer_is_the_same_for_all_and_is_pickled(digits):
+def test_denoising_scorer_is_deterministic_and_is_pickled(digits):
     pca = PCA(8).fit(digits)
     for noise in ("gaussian", "masking", "salt_and_pepper"):
         scorer = denoising_scorer(noise, 0.2)
@@ -163,6 +163,6 @@ def test_the_denoising_scorer_is_the_same_for_all_and_is_pickled(digits):
         ({"noise_level": -1}, "noise_level == -1, must be >= 0"),
     ],
 )
-def test_noise_that_the_scorer_cannot_make_is_refused(settings, message):
+def test_denoising_scorer_refuses_invalid_noise(settings, message):
     with pytest.raises(ValueError, match=message):
         denoising_scorer(**settings)

@@ -68,7 +68,7 @@ def pipeline():
     )
 
 
-def test_clone_and_nested_parameters(pipeline):
+def test_clone_and_set_params_of_a_pipeline(pipeline):
     pipeline.set_params(ae__n_components=4, ae__optimizer=keras.optimizers.SGD(0.1))
     other = clone(pipeline)
     assert other["ae"].n_components == 4
@@ -76,12 +76,12 @@ def test_clone_and_nested_parameters(pipeline):
     assert other["ae"] is not pipeline["ae"]
 
 
-def test_reprs(pipeline):
+def test_repr_and_html_repr(pipeline):
     assert repr(AutoencoderTransformer(5)) == "AutoencoderTransformer(n_components=5)"
     assert "AutoencoderTransformer" in estimator_html_repr(pipeline)
 
 
-def test_a_pipeline_with_string_labels(pipeline, labelled):
+def test_pipeline_predicts_string_labels(pipeline, labelled):
     X, y = labelled
     pipeline.fit(X[:300], y[:300])
     assert pipeline.score(X[300:], y[300:]) > 0.7
@@ -121,7 +121,7 @@ def test_grid_search(labelled, with_y):
 
 
 @pytest.mark.slow
-def test_grid_search_in_two_processes_gives_the_bits_of_one():
+def test_grid_search_with_n_jobs_2_gives_the_bits_of_1():
     code = """
 import numpy as np
 from sklearn.datasets import load_digits
@@ -147,7 +147,7 @@ np.testing.assert_array_equal(*scores)
     run_python(code, env={"OMP_NUM_THREADS": "1"})
 
 
-def test_column_transformer_and_names(digits):
+def test_column_transformer_has_feature_names_out(digits):
     frame = pandas.DataFrame(digits).add_prefix("p")
     columns = ColumnTransformer(
         [
@@ -167,7 +167,7 @@ def test_feature_union_with_pca(digits):
     assert union.fit_transform(digits).shape == (300, 5)
 
 
-def test_a_pipeline_with_memory_fits_once(pipeline, labelled, tmp_path):
+def test_pipeline_with_memory_fits_once(pipeline, labelled, tmp_path):
     X, y = labelled
     pipeline.set_params(memory=str(tmp_path))
     first = pipeline.fit(X, y).predict(X)
@@ -214,7 +214,7 @@ class Records:
         self.seen.append("teardown")
 
 
-def test_scikit_learns_callbacks_see_and_stop_epochs(small, digits):
+def test_set_callbacks_observe_and_stop_epochs(small, digits):
     callback = Records()
     small.set_params(epochs=10).set_callbacks(callback).fit(digits)
     assert small.n_iter_ == 2
@@ -227,7 +227,7 @@ def test_scikit_learns_callbacks_see_and_stop_epochs(small, digits):
     assert last[2] == last_epoch[2] == round(small.score(digits), 6)
 
 
-def test_callbacks_are_torn_down_when_a_fit_fails(small, digits):
+def test_set_callbacks_are_torn_down_when_a_fit_fails(small, digits):
     callback = Records()
     small.set_params(optimizer="sgd", learning_rate=1e9).set_callbacks(callback)
     with pytest.raises(ValueError, match="diverged"):

@@ -21,7 +21,7 @@ def fitted(digits):
     )
 
 
-def test_codes_are_the_means(fitted, digits):
+def test_transform_gives_the_means(fitted, digits):
     Z = fitted.transform(digits)
     np.testing.assert_array_equal(fitted.transform(digits), Z)
     np.testing.assert_allclose(fitted.encoder_(digits), Z, atol=1e-5)
@@ -38,7 +38,7 @@ def divergence(estimator, X, features):
     return of_rows.mean() / X.shape[1]
 
 
-def test_the_divergence_is_that_of_two_normal_distributions(fitted, digits):
+def test_kl_loss_is_that_of_two_normal_distributions(fitted, digits):
     X = digits[200:]
     kernel, bias = fitted.encoder_.get_weights()[:2]
     hidden = np.maximum(X @ kernel + bias, 0)
@@ -47,7 +47,7 @@ def test_the_divergence_is_that_of_two_normal_distributions(fitted, digits):
     assert np.abs(fitted._log_variance.weights[0]).max() > 0.01
 
 
-def test_the_divergence_starts_from_a_standard_deviation_of_one(digits):
+def test_kl_loss_starts_from_a_standard_deviation_of_one(digits):
     encoder = keras.Sequential([keras.Input((64,)), keras.layers.Dense(2)])
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(64)])
     kernel = np.zeros((64, 2), np.float32)
@@ -61,7 +61,7 @@ def test_the_divergence_starts_from_a_standard_deviation_of_one(digits):
     assert estimator.history_["kl_loss"] == pytest.approx([wanted], rel=1e-4)
 
 
-def test_codes_are_drawn_with_the_standard_deviation_of_their_row(digits):
+def test_fit_draws_codes_with_the_standard_deviation_of_their_row(digits):
     """With a linear decoder the error grows by what the noise in the code adds."""
     estimator = quick(
         hidden_layer_sizes=(), learning_rate=1e-12, batch_size=300, epochs=200
@@ -73,7 +73,7 @@ def test_codes_are_drawn_with_the_standard_deviation_of_their_row(digits):
 
 
 @pytest.mark.parametrize("beta", [0, 0.5, 4])
-def test_the_parts_of_the_loss_add_up(digits, beta):
+def test_beta_weights_the_kl_loss_in_the_loss(digits, beta):
     history = quick(beta=beta).fit(digits[:200], X_val=digits[200:]).history_
     names = {"loss", "reconstruction_loss", "kl_loss"}
     assert set(history) == names | {f"val_{name}" for name in names}
@@ -88,7 +88,7 @@ def test_the_parts_of_the_loss_add_up(digits, beta):
         )
 
 
-def test_more_beta_less_divergence(digits):
+def test_beta_lowers_the_kl_loss(digits):
     last = [
         quick(beta=beta, epochs=40, learning_rate=0.01).fit(digits).history_
         for beta in (0, 0.1, 10)
@@ -99,7 +99,7 @@ def test_more_beta_less_divergence(digits):
     assert error[0] < error[2]
 
 
-def test_it_learns_and_reconstructs(digits):
+def test_score_of_a_variational_fit(digits):
     estimator = quick(
         n_components=8,
         hidden_layer_sizes=(32,),
@@ -110,7 +110,7 @@ def test_it_learns_and_reconstructs(digits):
     assert estimator.fit(digits).score(digits) > 0.5
 
 
-def test_samples_are_decoded_normal_codes(fitted):
+def test_sample_decodes_normal_codes(fitted):
     X = fitted.sample(500, random_state=0)
     assert (X.shape, X.dtype) == ((500, 64), np.float32)
     np.testing.assert_array_equal(fitted.sample(500, random_state=0), X)
@@ -124,7 +124,7 @@ def test_samples_are_decoded_normal_codes(fitted):
     np.testing.assert_allclose(many.std(axis=0), wanted.std(axis=0), atol=0.02)
 
 
-def test_a_randomstate_instance_moves_on(fitted):
+def test_sample_advances_a_random_state_instance(fitted):
     state = np.random.RandomState(3)
     first, second = fitted.sample(2, random_state=state), fitted.sample(2, state)
     assert not np.allclose(first, second)
@@ -132,7 +132,7 @@ def test_a_randomstate_instance_moves_on(fitted):
     np.testing.assert_array_equal(again, first)
 
 
-def test_samples_look_like_the_data(digits):
+def test_sample_has_the_mean_of_the_data(digits):
     estimator = quick(
         n_components=2,
         output_activation="sigmoid",
@@ -153,7 +153,7 @@ def test_sample_draws_nothing_from_global_generators(fitted):
 @pytest.mark.parametrize(
     ("n_samples", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError)]
 )
-def test_a_number_of_samples_is_a_positive_whole_number(fitted, n_samples, error):
+def test_sample_requires_a_positive_whole_n_samples(fitted, n_samples, error):
     with pytest.raises(error, match="n_samples"):
         fitted.sample(n_samples)
 
@@ -207,7 +207,7 @@ def normalised():
     ],
     ids="linear tied conv feature-map signal pair cut nested normalised".split(),
 )
-def test_any_network_becomes_variational(digits, network, n_components):
+def test_network_of_any_kind_becomes_variational(digits, network, n_components):
     images = digits.reshape(-1, 8, 8)
     estimator = quick(network=network(), n_components=n_components).fit(images)
     Z = estimator.transform(images)
@@ -218,14 +218,14 @@ def test_any_network_becomes_variational(digits, network, n_components):
     assert other.fit(images).history_["loss"][-1] < estimator.history_["loss"][0]
 
 
-def test_early_stopping_watches_the_whole_loss(digits):
+def test_early_stopping_monitors_the_loss_with_kl(digits):
     estimator = quick(
         early_stopping=True, n_iter_no_change=3, epochs=500, learning_rate=0.02
     ).fit(digits)
     assert np.argmin(estimator.history_["val_loss"]) == estimator.n_iter_ - 4
 
 
-def test_epochs_are_validated_with_the_same_draws(digits):
+def test_x_val_is_evaluated_with_the_same_draws_in_each_epoch(digits):
     history = quick(learning_rate=1e-12).fit(digits[:200], X_val=digits[200:]).history_
     assert len(set(history["val_reconstruction_loss"])) == 1
     assert len(set(history["reconstruction_loss"])) == 3
@@ -243,7 +243,7 @@ def test_warm_start_continues_with_the_log_variance(fitted, digits):
     )
 
 
-def test_codes_that_are_drawn_cannot_start_as_pca(digits):
+def test_init_pca_is_refused(digits):
     with pytest.raises(ValueError, match="init"):
         quick(hidden_layer_sizes=(), init="pca").fit(digits)
     linear = {"hidden_layer_sizes": (), "learning_rate": 1e-12, "epochs": 1}
@@ -253,6 +253,6 @@ def test_codes_that_are_drawn_cannot_start_as_pca(digits):
     )
 
 
-def test_beta_is_not_negative(digits):
+def test_beta_must_not_be_negative(digits):
     with pytest.raises(ValueError, match="beta"):
         quick(beta=-1).fit(digits)

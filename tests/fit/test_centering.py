@@ -50,7 +50,7 @@ def test_score_with_an_offset_is_at_least_that_of_pca(offset, engine):
     ],
     ids=str,
 )
-def test_an_offset_changes_no_result(estimator):
+def test_centering_gives_the_same_score_for_an_offset(estimator):
     estimator.set_params(epochs=200, random_state=0)
     scores = [
         estimator.fit(IRIS + offset).score(IRIS + offset) for offset in (0, 10, 2.0**23)
@@ -125,7 +125,7 @@ def test_warning_of_rounding_if_rows_are_not_centred():
         AutoencoderTransformer(2, network=pair, epochs=1).fit(X)
 
 
-def test_a_warning_points_at_the_line_that_called_fit():
+def test_fit_transform_warnings_name_the_line_of_the_caller():
     X = IRIS.astype(np.float32) + np.float32(1e7)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -144,7 +144,7 @@ def test_sparse_rows_far_from_zero_have_the_results_of_dense_ones():
     )
 
 
-def test_a_convolutional_network_far_from_zero_is_centred_or_warned_of(digits):
+def test_centering_of_a_conv_network_or_a_warning(digits):
     images = digits.reshape(-1, 8, 8) + 100
     settings = {"epochs": 60, "random_state": 0, "learning_rate": 0.01}
     network = ConvNetwork((8, 8, 1), filters=(8,))
@@ -155,7 +155,7 @@ def test_a_convolutional_network_far_from_zero_is_centred_or_warned_of(digits):
         AutoencoderTransformer(8, network=network, epochs=1).fit(images)
 
 
-def test_a_constant_column_of_large_values_harms_no_fit():
+def test_centering_of_a_large_constant_column():
     X = np.c_[IRIS, np.full(150, 1e6)]
     for kind in (AutoencoderTransformer, VariationalAutoencoder):
         estimator = kind(2, epochs=200, random_state=0).fit(X)
@@ -164,7 +164,7 @@ def test_a_constant_column_of_large_values_harms_no_fit():
 
 
 @pytest.mark.filterwarnings("ignore:.*components of the code do not vary")
-def test_relu_codes_of_rows_far_from_zero_are_not_dead():
+def test_code_activation_relu_is_not_dead_far_from_zero():
     X = load_iris().data / 10 + 100
     estimator = AutoencoderTransformer(
         8,
@@ -177,7 +177,7 @@ def test_relu_codes_of_rows_far_from_zero_are_not_dead():
 
 
 @pytest.mark.parametrize("output", ["relu", "softplus"])
-def test_a_first_layer_is_centred_where_the_output_cannot_be(output):
+def test_output_activation_relu_centres_the_first_layer(output):
     X = IRIS + 30
     estimator = AutoencoderTransformer(
         2, output_activation=output, epochs=1, learning_rate=1e-30, random_state=0
@@ -192,14 +192,14 @@ def test_a_first_layer_is_centred_where_the_output_cannot_be(output):
     "kind", [AutoencoderTransformer, DenoisingAutoencoder, VariationalAutoencoder]
 )
 @pytest.mark.parametrize("value", [1.0, 0.1, 1e9])
-def test_data_without_variance_are_reconstructed_exactly(kind, value):
+def test_reconstruct_of_data_without_variance_is_exact(kind, value):
     X = np.tile([value, 2 * value, 3 * value], (9, 1))
     estimator = kind(2, random_state=0).fit(X)
     np.testing.assert_array_equal(estimator.reconstruct(X), X)
     assert estimator.score(X) == 1
 
 
-def test_copies_of_the_mean_have_no_variance_to_explain():
+def test_score_of_copies_of_the_mean_is_1():
     for X in (IRIS, StandardScaler().fit_transform(IRIS), IRIS.astype(np.float32)):
         estimator = AutoencoderTransformer(
             2, epochs=1, learning_rate=1e-30, early_stopping=False, random_state=0
@@ -219,13 +219,13 @@ UNTRAINED = {"init": "random", "epochs": 1, "learning_rate": 1e-30, "random_stat
         IRIS + 1e9,
     ],
 )
-def test_a_large_constant_hides_no_error_from_the_score(X):
+def test_score_is_not_hidden_by_a_large_constant(X):
     estimator = AutoencoderTransformer(1, **UNTRAINED).fit(X)
     assert estimator.score(X) < 0.1
 
 
 @pytest.mark.parametrize("n_features", [4, 1200])
-def test_sparse_rows_far_from_zero_keep_their_digits(n_features):
+def test_score_of_sparse_rows_far_from_zero_keeps_digits(n_features):
     X = np.random.default_rng(0).normal(size=(60, n_features)) + 1e8
     sparse = sp.csr_array(X)
     settings = {"epochs": 1, "learning_rate": 1e-30, "early_stopping": False}
@@ -244,7 +244,7 @@ def test_sparse_rows_far_from_zero_keep_their_digits(n_features):
         lambda X, rng: X + rng.normal(scale=0.1, size=X.shape),
     ],
 )
-def test_clipped_noise_keeps_the_digits_of_rows_far_from_zero(noise):
+def test_clip_keeps_the_digits_of_rows_far_from_zero(noise):
     scores = [
         DenoisingAutoencoder(
             2, clip=True, noise=noise, noise_level=0.1, epochs=60, random_state=0
@@ -256,7 +256,7 @@ def test_clipped_noise_keeps_the_digits_of_rows_far_from_zero(noise):
     assert scores[1] == pytest.approx(scores[0], abs=0.02)
 
 
-def test_the_denoising_scorer_keeps_the_digits_of_rows_far_from_zero():
+def test_denoising_scorer_keeps_the_digits_of_rows_far_from_zero():
     scorer = denoising_scorer(noise_level=0.1)
     untrained = AutoencoderTransformer(2, **UNTRAINED).fit(IRIS + 1e7)
     assert scorer(untrained, IRIS + 1e7) < 0.1
@@ -280,7 +280,7 @@ def test_reconstruct_of_data_frames_has_the_dtype_of_arrays(frame, kind):
 
 
 @pytest.mark.parametrize("scale", [1e-10, 1e-20])
-def test_training_that_ends_far_above_pca_has_diverged(scale):
+def test_fit_that_ends_far_above_pca_has_diverged(scale):
     X = (IRIS - IRIS.mean(axis=0)) * scale
     estimator = AutoencoderTransformer(
         2, early_stopping=False, epochs=50, random_state=0
@@ -290,7 +290,7 @@ def test_training_that_ends_far_above_pca_has_diverged(scale):
     assert not hasattr(estimator, "n_features_in_")
 
 
-def test_dates_are_named():
+def test_fit_names_a_column_of_dates():
     frame = pandas.DataFrame(IRIS, columns=list("abcd"))
     frame["when"] = pandas.date_range("2020", periods=150)
     with pytest.raises(ValueError, match="dates or times in column 'when'"):

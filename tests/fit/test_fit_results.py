@@ -29,7 +29,9 @@ IRIS = load_iris().data
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_fit_is_finite_or_has_diverged(rate, optimizer, early_stopping, engine):
+def test_learning_rate_too_high_is_finite_or_diverges(
+    rate, optimizer, early_stopping, engine
+):
     X = IRIS / 8
     estimator = AutoencoderTransformer(
         2,
@@ -61,7 +63,7 @@ def test_a_fit_is_finite_or_has_diverged(rate, optimizer, early_stopping, engine
 
 
 @pytest.mark.parametrize("scale", [1e-40, 1e-30, 1e30, 1e37])
-def test_no_warning_leaks_at_any_scale(scale):
+def test_fit_gives_no_runtime_warning_at_any_scale(scale):
     X = (IRIS - IRIS.mean(axis=0)) * scale
     estimator = AutoencoderTransformer(2, epochs=2, random_state=0)
     with warnings.catch_warnings():
@@ -75,7 +77,7 @@ def test_no_warning_leaks_at_any_scale(scale):
             assert np.isfinite(estimator.score(X))
 
 
-def test_a_call_beyond_the_range_of_float32_warns_of_nothing(fitted, digits):
+def test_reconstruct_beyond_float32_gives_no_warning(fitted, digits):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fitted.reconstruct(digits * np.float32(3e38))
@@ -89,7 +91,7 @@ def kept_line(estimator, *args, **kwargs):
     return out.getvalue().splitlines()[-1]
 
 
-def test_verbose_ends_with_the_epoch_that_is_kept_and_why(digits):
+def test_verbose_ends_with_the_restored_epoch_and_the_reason(digits):
     def line(X=digits, **params):
         settings = {"epochs": 3, "random_state": 0, **params}
         return kept_line(AutoencoderTransformer(2, **settings), X)
@@ -110,7 +112,7 @@ def test_verbose_ends_with_the_epoch_that_is_kept_and_why(digits):
     ("load", "n_components", "least"),
     [(load_iris, 2, 0.9), (load_wine, 2, 0.45), (load_breast_cancer, 2, 0.6)],
 )
-def test_a_variational_autoencoder_learns_min_max_data(load, n_components, least):
+def test_beta_auto_learns_min_max_scaled_data(load, n_components, least):
     X = MinMaxScaler().fit_transform(load().data)
     estimator = VariationalAutoencoder(n_components, random_state=0).fit(X[::2])
     assert estimator.score(X[1::2]) > least
@@ -124,7 +126,7 @@ def test_a_variational_autoencoder_learns_min_max_data(load, n_components, least
 
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csc_matrix])
-def test_beta_follows_from_the_noise_variance_of_any_container(digits, container):
+def test_beta_auto_follows_from_the_noise_variance(digits, container):
     settings = {"epochs": 1, "random_state": 0}
     dense = VariationalAutoencoder(8, **settings).fit(digits)
     other = VariationalAutoencoder(8, **settings).fit(container(digits))
@@ -135,7 +137,7 @@ def test_beta_follows_from_the_noise_variance_of_any_container(digits, container
     assert images.beta_ == pytest.approx(dense.beta_, rel=1e-4)
 
 
-def test_beta_of_wide_data_and_of_more_components_than_rows():
+def test_beta_auto_of_wide_data_and_of_many_components():
     X = np.random.default_rng(0).normal(size=(40, 1500)).astype(np.float32)
     wide = VariationalAutoencoder(3, epochs=1, random_state=0).fit(X)
     expected = PCA(3).fit(X).noise_variance_ * 37 / 1497  # over all features
@@ -146,7 +148,7 @@ def test_beta_of_wide_data_and_of_more_components_than_rows():
     assert full.noise_variance_ == pytest.approx(max(smallest, 0.05 * mean), rel=1e-3)
 
 
-def test_an_explicit_beta_stays_and_other_losses_have_1(digits):
+def test_beta_given_is_kept_and_is_1_for_other_losses(digits):
     settings = {"epochs": 1, "random_state": 0}
     given = VariationalAutoencoder(2, beta=0.3, **settings).fit(digits)
     assert given.beta_ == 0.3
@@ -164,14 +166,14 @@ def test_an_explicit_beta_stays_and_other_losses_have_1(digits):
     )
 
 
-def test_collapsed_components_are_counted():
+def test_beta_warns_of_collapsed_components():
     X = MinMaxScaler().fit_transform(IRIS)
     estimator = VariationalAutoencoder(2, beta=1.0, epochs=300, random_state=0)
     with pytest.warns(UserWarning, match=r"2 of 2 components.*beta below 1"):
         estimator.fit(X)
 
 
-def test_dead_code_units_and_constant_outputs_are_counted():
+def test_code_activation_relu_warns_of_dead_units():
     X = load_digits().data / 16
     estimator = AutoencoderTransformer(
         16,
@@ -191,7 +193,7 @@ def test_dead_code_units_and_constant_outputs_are_counted():
 
 
 @pytest.mark.parametrize("where", ["flat", "network"])
-def test_a_code_that_penalties_set_to_zero_is_warned_of(where):
+def test_kernel_regularizer_warns_of_a_code_of_zeros(where):
     X = StandardScaler().fit_transform(IRIS)
     params = {"kernel_regularizer": {"l1": 1.0}}
     if where == "network":
@@ -203,7 +205,7 @@ def test_a_code_that_penalties_set_to_zero_is_warned_of(where):
         estimator.fit(X)
 
 
-def test_the_width_of_a_code_is_public(digits):
+def test_n_components_attribute_is_the_width_of_the_code(digits):
     network = ConvNetwork((8, 8, 1), filters=(4,))
     estimator = AutoencoderTransformer(None, network=network, epochs=1).fit(digits)
     assert estimator.n_components_ == 4 * 4 * 4
@@ -230,7 +232,7 @@ class AsksDuringTheFit:
     def teardown(self, estimator, context): ...
 
 
-def test_an_estimator_serves_what_it_was_fitted_on_until_a_fit_has_ended(digits):
+def test_transform_uses_the_former_fit_until_a_refit_has_ended(digits):
     frame = pandas.DataFrame(digits).add_prefix("p")
     estimator = AutoencoderTransformer(2, epochs=2, random_state=0).fit(frame)
     before = estimator.transform(frame)
@@ -244,7 +246,7 @@ def test_an_estimator_serves_what_it_was_fitted_on_until_a_fit_has_ended(digits)
     assert not hasattr(estimator, "feature_names_in_")
 
 
-def test_a_warm_start_validates_on_the_rows_of_the_first_fit(digits):
+def test_warm_start_validates_on_the_rows_of_the_first_fit(digits):
     estimator = AutoencoderTransformer(
         3, warm_start=True, early_stopping=True, epochs=2, mixup=False, init="random"
     )
@@ -268,14 +270,14 @@ def test_a_warm_start_validates_on_the_rows_of_the_first_fit(digits):
     ],
 )
 @pytest.mark.parametrize("flat", [True, False])
-def test_a_y_that_looks_like_rows_is_refused(digits, clean, flat):
+def test_y_that_looks_like_rows_is_refused(digits, clean, flat):
     images = digits[:40].reshape(-1, 8, 8)
     X = images.reshape(40, -1) if flat else images
     with pytest.raises(ValueError, match="y looks like rows of X.*X_clean"):
         DenoisingAutoencoder(2, epochs=1).fit(X, clean(images))
 
 
-def test_labels_are_no_rows(digits):
+def test_y_of_labels_is_ignored(digits):
     y = np.arange(40)
     for labels in (y, y.tolist(), y[:, None], pandas.Series(y), y.astype(str)):
         DenoisingAutoencoder(2, hidden_layer_sizes=(), epochs=1).fit(
@@ -284,7 +286,7 @@ def test_labels_are_no_rows(digits):
 
 
 @pytest.mark.parametrize("container", ["pandas", "polars"])
-def test_cleaned_images_become_flat_columns_of_a_frame(digits, container):
+def test_set_output_flattens_images_of_output_reconstruction(digits, container):
     images = digits[:40].reshape(-1, 8, 8)
     estimator = DenoisingAutoencoder(2, output="reconstruction", epochs=1)
     frame = estimator.set_output(transform=container).fit(images).transform(images)
@@ -295,7 +297,7 @@ def test_cleaned_images_become_flat_columns_of_a_frame(digits, container):
     )
 
 
-def test_one_row_does_not_rule_the_validation_loss():
+def test_validation_fraction_loss_is_not_dominated_by_one_row():
     X = StandardScaler().fit_transform(load_breast_cancer().data)
     rows = []
     for outlier in (1.0, 1e3):
@@ -317,7 +319,7 @@ def test_one_row_does_not_rule_the_validation_loss():
     assert rows[1] < 3 * rows[0]
 
 
-def test_wide_streamed_rows_without_a_start_at_pca_are_told_so():
+def test_init_warns_where_wide_streamed_rows_have_no_pca():
     X = sp.random_array((60_000, 5000), density=0.0005, rng=0, format="csr")
     estimator = AutoencoderTransformer(
         2, hidden_layer_sizes=(), batch_size=2048, epochs=1, random_state=0

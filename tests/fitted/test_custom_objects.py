@@ -194,7 +194,7 @@ def test_objects_of_the_users_classes_are_copied_and_pickled(digits, params):
         np.testing.assert_array_equal(other.fit_transform(X), Z)
 
 
-def test_a_pickled_loss_keeps_its_arguments():
+def test_loss_is_pickled_with_its_arguments():
     estimator = quick(loss=OwnLoss(0.5), kernel_regularizer=OwnRegularizer(0.02))
     other = pickle.loads(pickle.dumps(estimator))
     assert type(other.loss) is OwnLoss
@@ -258,7 +258,9 @@ LOST = r"would be lost. get_config must return every argument of __init__"
         ),
     ],
 )
-def test_objects_that_could_not_be_loaded_are_refused_at_fit(digits, params, message):
+def test_custom_objects_that_cannot_be_loaded_are_refused_in_fit(
+    digits, params, message
+):
     estimator = quick(**params)
     with pytest.raises(ValueError, match=rf"(?s){message}"):
         estimator.fit(digits)
@@ -355,9 +357,7 @@ def test_grid_search_over_the_users_classes_in_two_processes(tmp_path, place):
 
 
 @pytest.mark.slow
-def test_a_pickled_loss_is_loaded_where_its_module_was_not_imported(
-    tmp_path, monkeypatch
-):
+def test_loss_is_loaded_where_its_module_was_not_imported(tmp_path, monkeypatch):
     (tmp_path / "my_loss.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     import my_loss

@@ -71,7 +71,7 @@ def assert_views_agree(estimator, X):
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize("activation", ["relu", bent])
 @pytest.mark.parametrize("kind", ESTIMATORS)
-def test_pickle_and_keras_models_agree_with_the_estimator(
+def test_pickle_and_keras_models_agree_with_transform(
     digits, kind, activation, early_stopping
 ):
     estimator = kind(
@@ -86,7 +86,7 @@ def test_pickle_and_keras_models_agree_with_the_estimator(
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS.keys())
 @pytest.mark.parametrize("kind", ESTIMATORS)
-def test_views_of_any_network_agree(digits, kind, network):
+def test_encoder_and_decoder_of_any_network_agree_with_transform(digits, kind, network):
     estimator = kind(2, network=network, epochs=2, random_state=0)
     for X in (digits, digits + 10):
         assert_views_agree(estimator.fit(X), X)
@@ -121,7 +121,7 @@ def test_pca_initialization_adapts_to_the_scale_of_the_data(scale):
     assert 0.1 < hidden.std() < 10
 
 
-def test_data_of_tiny_scale_end_as_pca():
+def test_init_pca_of_data_of_tiny_scale():
     X = load_iris().data
     X = (X - X.mean(axis=0)) * 1e-20
     estimator = AutoencoderTransformer(2, random_state=0).fit(X)

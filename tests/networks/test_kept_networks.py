@@ -313,7 +313,7 @@ def unsafe():
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
 @pytest.mark.parametrize("kind", ["layer", "activation", "nested"])
-def test_lambdas_are_refused_whatever_keras_is_set_to(digits, unsafe, kind):
+def test_network_lambdas_are_refused_in_any_safe_mode(digits, unsafe, kind):
     pair = with_lambda(kind)
     for build in (
         lambda: quick(pair).fit(digits),
@@ -330,7 +330,7 @@ def doubled(x):
     return 2 * x
 
 
-def test_a_lambda_layer_around_a_registered_function_is_kept(digits):
+def test_network_lambda_layer_of_a_registered_function_is_kept(digits):
     encoder = keras.Sequential(
         [keras.Input((64,)), layers.Lambda(doubled), layers.Dense(3)]
     )
@@ -361,7 +361,7 @@ def altered(network, change):
 
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
-def test_code_in_a_pickled_config_is_not_run(unsafe, capsys):
+def test_pickle_with_code_in_its_config_is_not_run(unsafe, capsys):
     encoder = keras.Sequential(
         [keras.Input((2,)), layers.Lambda(lambda x: print("run") or x)]
     )
@@ -414,7 +414,7 @@ FITS = (
 
 
 @pytest.mark.parametrize("change", ALTERATIONS)
-def test_weights_of_a_dense_network_are_checked_when_it_is_loaded(fitted, change):
+def test_pickle_weights_of_a_dense_network_are_checked(fitted, change):
     for network in (fitted._encoder, fitted._decoder):
         assert pickle.loads(altered(network, lambda state: None)).config
         with pytest.raises(ValueError, match=FITS):
@@ -427,14 +427,14 @@ def convolutional(digits):
 
 
 @pytest.mark.parametrize("change", ALTERATIONS)
-def test_weights_of_any_network_are_checked_before_it_is_used(
+def test_pickle_weights_of_any_network_are_checked_before_use(
     digits, convolutional, change
 ):
     with pytest.raises(ValueError, match=FITS):
         pickle.loads(altered(convolutional._encoder, change))(digits)
 
 
-def test_networks_of_known_layers_are_checked_when_they_are_loaded():
+def test_pickle_weights_of_known_layers_are_checked():
     model = keras.Sequential(
         [
             keras.Input((6,)),

@@ -43,7 +43,7 @@ KINDS = pytest.mark.parametrize("make", [quick, dense, convolutional])
         (keras.regularizers.serialize(L1(0.3)), L1(0.3)),
     ],
 )
-def test_a_regularizer_may_be_a_number_a_name_or_a_dict(digits, name, written, meant):
+def test_regularizer_can_be_a_number_a_name_or_a_dict(digits, name, written, meant):
     flat = quick(**{name: written}).fit(digits)
     models = [
         flat.encoder_,
@@ -60,7 +60,7 @@ def test_a_regularizer_may_be_a_number_a_name_or_a_dict(digits, name, written, m
         assert found.get_config() == pytest.approx(meant.get_config())
 
 
-def test_a_regularizer_of_keras_may_be_given_as_a_dict(digits):
+def test_regularizer_of_keras_can_be_a_dict(digits):
     spec = {"class_name": "OrthogonalRegularizer", "config": {"factor": 0.5}}
     encoder = quick(kernel_regularizer=spec).fit(digits).encoder_
     assert encoder.layers[1].kernel_regularizer.factor == 0.5
@@ -163,7 +163,7 @@ def test_an_unknown_activation_or_one_that_changes_the_shape_is_refused(
 
 
 @pytest.mark.parametrize("network", [DenseNetwork, ConvNetwork, keras.Sequential])
-def test_a_class_as_network_is_refused(digits, network):
+def test_network_class_is_refused(digits, network):
     name = network.__name__
     with pytest.raises(
         TypeError, match=rf"network={name} is a class.*{name}\(\.\.\.\)"

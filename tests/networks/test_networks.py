@@ -180,7 +180,7 @@ def test_transform_and_inverse_transform_equal_the_keras_models(
         np.testing.assert_allclose(wanted(given), got, atol=1e-5)
 
 
-def test_a_convolutional_network_learns(digits):
+def test_conv_network_learns(digits):
     network = ConvNetwork((8, 8, 1), filters=(8,))
     estimator = quick(
         network, n_components=8, epochs=20, batch_size=32, learning_rate=0.01
@@ -264,14 +264,14 @@ def test_random_state_fixes_all_bits_of_a_convolutional_network(of_images, image
     )
 
 
-def test_a_pickled_convolutional_estimator_gives_the_same_numbers(of_images, images):
+def test_pickle_of_a_conv_network_gives_the_same_numbers(of_images, images):
     other = pickle.loads(pickle.dumps(of_images))
     np.testing.assert_array_equal(
         other.reconstruct(images), of_images.reconstruct(images)
     )
 
 
-def test_warm_start_continues_a_convolutional_network(of_images, images):
+def test_warm_start_continues_a_conv_network(of_images, images):
     estimator = clone(of_images).set_params(warm_start=True)
     first = estimator.fit(images).history_["loss"]
     assert estimator.fit(images).history_["loss"][0] < first[-1]
@@ -573,7 +573,7 @@ def test_fused_layers_are_restored_after_an_error():
     assert replaced(model) == []
 
 
-def test_fused_training_in_lower_precision(digits):
+def test_upsampling_fused_trains_in_lower_precision(digits):
     def network(input_shape, n_components):
         encoder = keras.Sequential([keras.Input((64,)), layers.Dense(n_components)])
         decoder = keras.Sequential(

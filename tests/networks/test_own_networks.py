@@ -145,7 +145,7 @@ def test_network_pair_is_not_changed_by_fit(digits, pair):
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_estimators_with_a_pair_are_pickled(digits, pair):
+def test_network_pair_is_pickled(digits, pair):
     estimator = quick(built(pair), n_components=None)
     unfitted = pickle.loads(pickle.dumps(estimator))
     Z = estimator.fit_transform(digits)
@@ -160,7 +160,7 @@ def test_estimators_with_a_pair_are_pickled(digits, pair):
 
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("copied", [clone, copy.deepcopy])
-def test_estimators_with_a_pair_are_copied(digits, pair, copied):
+def test_network_pair_is_copied(digits, pair, copied):
     estimator = frozen(built(pair), n_components=None)
     Z = called(estimator.network[0], digits)
     np.testing.assert_allclose(
@@ -185,7 +185,7 @@ def test_network_function_may_build_models_of_any_kind(digits):
         quick(lambda shape, k, pair=pair: pair(), n_components=None).fit(digits)
 
 
-def test_models_on_images_take_flat_rows_and_images(digits):
+def test_network_pair_on_images_takes_flat_rows_and_images(digits):
     models = built(on_images)
     flat = quick(models).fit(digits)
     images = quick(models).fit(digits.reshape(-1, 8, 8))
@@ -472,7 +472,7 @@ def forked():
         (lambda: (OwnModel(64), "last"), ValueError, "functional or Sequential"),
     ],
 )
-def test_a_network_that_does_not_fit_is_refused(digits, network, error, message):
+def test_network_that_does_not_match_is_refused(digits, network, error, message):
     with pytest.raises(error, match=message):
         quick(network()).fit(digits)
 
@@ -616,7 +616,7 @@ def test_models_made_with_lists_of_tensors_are_called_with_tensors(digits):
     )
 
 
-def test_a_lambda_as_activation_is_refused_before_training(digits):
+def test_activation_lambda_is_refused_before_training(digits):
     with pytest.raises(ValueError, match=r"function \(def\).*register_keras"):
         AutoencoderTransformer(3, activation=lambda x: x * x).fit(digits)
 

@@ -85,7 +85,7 @@ def without(request, digits):
 
 
 @pytest.mark.parametrize("kind", IN_EPOCH_FORM)
-def test_a_callback_in_epoch_form_changes_no_bit(digits, without, kind, tmp_path):
+def test_callbacks_at_epochs_change_no_bit(digits, without, kind, tmp_path):
     engine, plain = without
     callback = IN_EPOCH_FORM[kind](tmp_path)
     with assert_trained_by(engine):
@@ -141,7 +141,7 @@ class OwnAtBatches(callbacks.TerminateOnNaN):
         (callbacks.LambdaCallback(on_test_end=lambda logs: None), True),
     ],
 )
-def test_a_callback_listens_to_batches_where_its_methods_do_something(
+def test_callbacks_listen_to_batches_where_their_methods_do_something(
     callback, listens
 ):
     assert listens_to_batches(callback) == listens
@@ -149,7 +149,7 @@ def test_a_callback_listens_to_batches_where_its_methods_do_something(
 
 @pytest.mark.parametrize("wrong", [callbacks.EarlyStopping, "early", None])
 @pytest.mark.parametrize("engine", FITS)
-def test_what_is_no_callback_is_refused(digits, engine, wrong):
+def test_callbacks_of_another_type_are_refused(digits, engine, wrong):
     with pytest.raises(TypeError, match="callbacks takes instances of Keras"):
         quick(engine, callbacks=[wrong]).fit(digits)
 
@@ -176,7 +176,7 @@ class Watches(callbacks.Callback):
         self.order.append(("train ends", sorted(logs)))
 
 
-def test_a_callback_sees_the_model_as_it_is(digits, engine):
+def test_callbacks_see_the_model_as_it_is(digits, engine):
     callback = Watches()
     callback.rows = digits
     estimator = quick(engine, epochs=2, learning_rate=0.01, callbacks=[callback])
@@ -264,18 +264,18 @@ class SetsWeights(callbacks.Callback):
 
 
 @pytest.mark.parametrize("method", ["on_epoch_end", "on_train_end"])
-def test_weights_that_a_callback_sets_are_kept(digits, engine, method):
+def test_callbacks_can_set_the_final_weights(digits, engine, method):
     estimator = quick(engine, epochs=1, callbacks=[SetsWeights(method)]).fit(digits)
     assert not any(w.any() for w in weights_of(estimator))
 
 
-def test_weights_that_a_callback_sets_are_trained_on(digits, engine):
+def test_callbacks_can_set_weights_to_train_from(digits, engine):
     setter = SetsWeights("on_epoch_begin")
     estimator = quick(engine, learning_rate=1e-9, callbacks=[setter]).fit(digits)
     assert max(np.abs(w).max() for w in weights_of(estimator)) < 1e-6
 
 
-def test_early_stopping_restores_the_best_weights(digits, engine):
+def test_callbacks_early_stopping_restores_the_best_weights(digits, engine):
     stopping = callbacks.EarlyStopping(
         "val_loss", patience=2, restore_best_weights=True
     )
@@ -298,7 +298,7 @@ def test_early_stopping_restores_the_best_weights(digits, engine):
         lambda: callbacks.LearningRateScheduler(lambda epoch: 0.01 / (epoch + 1)),
     ],
 )
-def test_the_rate_that_a_callback_sets_is_trained_with(digits, engine, schedule):
+def test_callbacks_can_set_the_learning_rate(digits, engine, schedule):
     histories = []
     for more in [], [BatchListener()]:
         watch = Watches()
@@ -314,7 +314,7 @@ def test_the_rate_that_a_callback_sets_is_trained_with(digits, engine, schedule)
     np.testing.assert_allclose(losses, of_keras, rtol=1e-4)
 
 
-def test_files_of_callbacks_are_written(digits, engine, tmp_path):
+def test_callbacks_write_files(digits, engine, tmp_path):
     kept = callbacks.ModelCheckpoint(tmp_path / "last.keras")
     log = callbacks.CSVLogger(tmp_path / "log.csv")
     estimator = quick(engine, callbacks=[kept, log]).fit(digits, X_val=digits[:70])
@@ -332,7 +332,7 @@ class Interrupts(callbacks.Callback):
             raise RuntimeError("interrupted")
 
 
-def test_a_fit_goes_on_from_a_backup(digits, engine, tmp_path):
+def test_callbacks_backup_and_restore_continues_a_fit(digits, engine, tmp_path):
     def backup():
         return callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
 
