@@ -1,4 +1,4 @@
-"""What is done to rows before a network sees them: mixup and corruption."""
+"""Augmentation of training rows: mixup and corruption."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What trains a network for an epoch: the protocol, and the choice of an engine."""
+"""The protocol of training engines, and the choice of an engine."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
