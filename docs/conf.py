@@ -17,6 +17,8 @@ extensions = [
 html_theme = "pydata_sphinx_theme"
 exclude_patterns = ["_build"]
 numpydoc_show_class_members = False
+# Docstrings describe the types; annotations such as ArrayLike are long when expanded.
+autodoc_typehints = "none"
 # Methods of scikit-learn whose docstrings refer to its user guide.
 autodoc_default_options = {
     "exclude-members": "get_metadata_routing, set_fit_request, "

@@ -1,4 +1,4 @@
-"""Private names of Keras: the only file that an upgrade of Keras can break by them.
+"""Private names of Keras, which no other file uses.
 
 Nothing here imports Keras before a function is called.
 """

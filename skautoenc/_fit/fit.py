@@ -1,4 +1,4 @@
-"""One fit: validated data and options in, trained networks out."""
+"""The steps of a fit, from validated data and options to trained networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights with which a network is PCA."""
+"""Weights with which a network reproduces PCA."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which networks a fit keeps: the trained ones, or the PCA that they started from."""
+"""Selection of the networks that a fit keeps: the trained ones, or PCA."""
 
 from __future__ import annotations
 

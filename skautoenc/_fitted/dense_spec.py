@@ -1,7 +1,7 @@
-"""The one description of a dense encoder or decoder.
+"""The only description of a dense encoder or decoder.
 
-It is written as a Keras config and read from one, and says which of the weights is
-which: everything that depends on the structure of a dense network asks it.
+It is converted to and from a Keras config, and gives the role of each weight. All code
+that depends on the structure of dense networks uses it.
 """
 
 import itertools

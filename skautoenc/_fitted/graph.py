@@ -1,4 +1,4 @@
-"""The one reader of Keras configs: a model as layers, their weights and connections."""
+"""Reader of Keras configs: a model as layers, their weights and connections."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Augmentation of rows: mixup and corruption."""
+"""Augmentation of training rows: mixup and corruption."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Which Keras callbacks have to be called at each batch."""
+"""Detection of Keras callbacks that have to be called at each batch."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How a network is trained, and how far training has come."""
+"""Configuration and state of a training run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What trains a network for an epoch: the protocol, and the choice of an engine."""
+"""The protocol of training engines, and the choice of an engine."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -129,7 +129,7 @@ def open_engine(
             listens_to_batches(callback) for callback in callbacks
         )
         kind = "keras" if is_beyond else "tensorflow"
-    # Imported here, as these modules import TensorFlow.
+    # Imported here, as keras_engine has an import statement of TensorFlow.
     if kind == "keras":
         from .keras_engine import KerasEngine
 

@@ -1,6 +1,6 @@
 """The Keras engine: ``Model.fit``, one epoch at a time, on the same batches.
 
-It imports TensorFlow: to be imported when an engine is opened.
+This module imports TensorFlow, and is imported only when an engine is opened.
 """
 
 import threading

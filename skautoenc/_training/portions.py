@@ -1,7 +1,7 @@
-"""Portions of rows: what is gathered and augmented at once, alike in every engine.
+"""Portions of rows, which are gathered and augmented at once, alike in every engine.
 
-Each portion has its random stream, so that every engine corrupts the same rows in the
-same way, in whatever order and on however many threads it reads portions.
+Each portion has a separate random stream, so that all engines corrupt the same rows in
+the same way, in any order of the portions and with any number of threads.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Learning rate schedules that go by epochs."""
+"""Learning rate schedule that changes the rate once per epoch."""
 
 import math
 

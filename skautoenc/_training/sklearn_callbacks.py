@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks."""
+"""Callbacks of scikit-learn, as a hook of the epoch loop."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Lines that say how training proceeds."""
+"""Printed lines that report the progress of training."""
 
 import time
 

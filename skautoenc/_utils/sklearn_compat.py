@@ -1,4 +1,4 @@
-"""Private names of scikit-learn: the only file that an upgrade can break by them."""
+"""Private names of scikit-learn, which no other file uses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the points of codes are coloured by."""
+"""Values that colour the points of codes."""
 
 from __future__ import annotations
 

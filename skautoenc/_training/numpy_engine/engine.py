@@ -1,4 +1,4 @@
-"""The NumPy engine: chains of dense layers, trained without a framework.
+"""The NumPy engine: chains of dense layers, trained without TensorFlow.
 
 Importing TensorFlow and compiling a program take seconds, which is longer than most
 small fits take here, and a step of a small network is faster. The formulas are

@@ -1,4 +1,4 @@
-"""Compiled programs, kept for the fits that follow."""
+"""Cache of compiled programs, which fits share."""
 
 import contextlib
 import inspect

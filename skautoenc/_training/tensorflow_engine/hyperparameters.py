@@ -1,7 +1,7 @@
 """Hyperparameters of layers: strengths of regularizers and of noise, dropout rates.
 
-A search tries many of them. They are inputs of a program, so that one program serves
-them all, and no part of its key.
+They are inputs of a program and not part of its key, so that the candidates of a search
+share one program.
 """
 
 import contextlib

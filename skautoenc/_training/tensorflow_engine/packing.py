@@ -1,8 +1,8 @@
 """Small weights in one common vector, which one kernel updates.
 
-Optimizers whose update of a number depends on that number's history alone do not tell
-the difference. A program with fewer variables takes half the time to compile, and less
-to dispatch. Larger weights would cost more to copy than that saves.
+Only for optimizers that update each number from the history of that number, for which
+this changes nothing. A program with fewer variables takes half the time to compile, and
+less to dispatch. Copying larger weights would take more time than is saved.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which program trains a model: XLA or a graph, and the steps of one call."""
+"""Choice of the program that trains a model: XLA or graph, and steps of a call."""
 
 from collections.abc import Sequence
 from typing import Any
