@@ -210,7 +210,7 @@ def _set_low_or_high(X, level, rng, out, low, high):
 
 
 class Noise(NamedTuple):
-    """A kind of noise, and the highest level that it takes."""
+    """A kind of noise, and its highest level."""
 
     function: Callable
     max_level: float

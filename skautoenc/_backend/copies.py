@@ -47,9 +47,8 @@ class Originals:
             for original in self._by_number.values()
             if hasattr(original, "__dict__")
         }
-        unpickler = pickle.Unpickler(io.BytesIO(changes))
-        unpickler.persistent_load = self._by_number.__getitem__
-        for number, (items, state) in unpickler.load().items():
+        contents = _Unpickler(io.BytesIO(changes), self._by_number).load()
+        for number, (items, state) in contents.items():
             original = self._by_number[number]
             if id(original) not in namespaces:
                 _set_items(original, items)
@@ -72,7 +71,7 @@ class Copies:
     def __init__(self, data: bytes):
         unpickler = pickle.Unpickler(io.BytesIO(data))
         self.objects = unpickler.load()
-        memo = unpickler.memo.copy()
+        memo: dict[int, Any] = unpickler.memo.copy()
         functions = [c for c in memo.values() if isinstance(c, FunctionType)]
         namespaces = {id(function.__globals__) for function in functions}
         self._by_number = {
@@ -138,6 +137,17 @@ class _Pickler(cloudpickle.Pickler):
         if isinstance(obj, io.IOBase) and obj.closed:  # such as the file of CSVLogger
             return _closed_file, ()
         return super().reducer_override(obj)
+
+
+class _Unpickler(pickle.Unpickler):
+    """An unpickler that replaces the number of a copy by its original."""
+
+    def __init__(self, file, by_number):
+        super().__init__(file)
+        self._by_number = by_number
+
+    def persistent_load(self, number):
+        return self._by_number[number]
 
 
 def _closed_file():

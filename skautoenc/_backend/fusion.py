@@ -34,7 +34,7 @@ def upsampling_fused(model: "keras.Model") -> Iterator[None]:
 
     Upsampling repeats pixels, so a 3x3 convolution of the upsampled image equals four
     convolutions of the original one, one for each pixel of a 2x2 block. This is faster
-    where the convolution has few filters.
+    if the convolution has few filters.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def upsampling_fused(model: "keras.Model") -> Iterator[None]:
 
 
 def _upsampled_convolutions(model):
-    """Yield each UpSampling2D and Conv2D layer where only the second uses the first."""
+    """Yield each UpSampling2D layer that only a Conv2D layer uses, and that layer."""
     _, keras = import_keras()
     nodes = all_nodes(model)
     n_calls = Counter(id(node.operation) for node in nodes)

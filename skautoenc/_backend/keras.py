@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ _import_lock, _build_lock = threading.RLock(), threading.RLock()
 class _KerasRandom(threading.local):
     """The generator Keras draws seeds from: Python's global one unless isolated."""
 
-    source = random
+    source: Any = random
 
     def __getattr__(self, name):
         return getattr(self.source, name)
@@ -52,7 +53,7 @@ def import_keras() -> tuple[ModuleType, ModuleType]:
     Raises
     ------
     ImportError
-        If Keras uses another backend than TensorFlow.
+        If Keras uses a backend other than TensorFlow.
     RuntimeError
         If this process was forked after TensorFlow was imported, as calls would
         deadlock, or if an earlier import of TensorFlow was interrupted.

@@ -1,4 +1,4 @@
-"""Private names of Keras, which no other file uses.
+"""Private names of Keras, which only this file uses.
 
 Nothing here imports Keras before a function is called.
 """
@@ -58,7 +58,7 @@ def apply_graph(model: keras.Model, tensor: keras.KerasTensor) -> Any:
 
 
 def operation_name(tensor: keras.KerasTensor) -> str:
-    """Return the name of the operation whose output a symbolic tensor is."""
+    """Return the name of the operation that returned a symbolic tensor."""
     return tensor._keras_history.operation.name
 
 

@@ -33,7 +33,7 @@ _REMEDY = "Start processes with the 'spawn' method or with joblib."
 def run_in_subprocess(function: Callable, *arguments: Any) -> Any:
     """Call a function in the subprocess, and return its result.
 
-    Warnings are given again in this process.
+    Warnings are issued again in this process.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def fit_in_subprocess(estimator: Any, *arguments: Any) -> Any:
     Raises
     ------
     TypeError
-        If the callbacks, or what they recorded, cannot be pickled.
+        If the callbacks or their records cannot be pickled.
     RuntimeError
         If the estimator has scikit-learn callbacks, which are not supported in the
         subprocess.
@@ -186,27 +186,27 @@ class _Worker:
     def _start(self):
         if self._process is not None:  # it has ended
             self._end()
-        ours, theirs = map(_connection, socket.socketpair())
+        parent_end, child_end = map(_connection, socket.socketpair())
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from {__name__} import _serve; _serve({theirs.fileno()})"
+            f"from {__name__} import _serve; _serve({child_end.fileno()})"
         )
         python = os.fsdecode(spawn.get_executable())
-        with theirs:
+        with child_end:
             try:
                 self._process = subprocess.Popen(
                     [python, "-c", code],
                     stdin=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[child_end.fileno()],
                 )
             except OSError as error:
-                ours.close()
+                parent_end.close()
                 raise RuntimeError(
                     "This process was forked after TensorFlow was imported, and the "
                     f"subprocess that replaces it cannot be started: {error}. "
                     "Set a Python executable with multiprocessing.set_executable."
                 ) from error
-        self._connection = ours
+        self._connection = parent_end
 
     def _end(self):
         """Wait for the ending subprocess, and return its exit status."""

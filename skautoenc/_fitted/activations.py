@@ -21,10 +21,10 @@ class Activation(NamedTuple):
 
     derivative : callable or None
         ``(activations, out)``, which writes the derivative at the point where the
-        function gave `activations`. None where the NumPy engine cannot train it.
+        function gave `activations`. None if the NumPy engine cannot train it.
 
     low, high : float
-        Range of the function, as far as `fit` warns of data outside it.
+        Range of the function, if `fit` warns of data outside it; else infinite.
     """
 
     function: Callable
@@ -114,7 +114,7 @@ def _log_softmax(x, axis=-1):
 
 def _sparsemax(x, axis=-1):
     # With Keras's threshold, which is not that of Martins and Astudillo (2016): it
-    # sums the cumulative sums over the support, where they take the last one.
+    # sums the cumulative sums over the support, while they take the last one.
     ordered = -np.sort(-x, axis=axis)
     total = np.cumsum(ordered, axis=axis)
     shape = [1] * x.ndim

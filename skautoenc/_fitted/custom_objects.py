@@ -1,4 +1,4 @@
-"""Checks and pickles of parameters that are objects of the user's classes.
+"""Checks and pickles of parameters that are objects of custom classes.
 
 Keras pickles a loss or an optimizer as a config that names its class, which a process
 that has not imported the class cannot load. So they are pickled here as the class
@@ -15,7 +15,7 @@ from .._backend.keras import import_keras
 from .graph import parts_of
 from .rebuilding import is_custom, registered_name
 
-# Last words of the names of parameters that hold objects of Keras.
+# Last words of the names of parameters whose values may be Keras objects.
 _KINDS = ("loss", "optimizer", "rate", "activation", "regularizer")
 
 
@@ -42,7 +42,7 @@ def _is_definition(value):
 
 
 def check_can_be_loaded(parameters: Mapping[str, Any]) -> None:
-    """Refuse losses, optimizers and the like that could not be loaded from a pickle.
+    """Raise if a loss, optimizer or the like could not be loaded from a pickle.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def check_can_be_loaded(parameters: Mapping[str, Any]) -> None:
     Raises
     ------
     ValueError
-        Naming the parameter, and what its class lacks.
+        If one could not be loaded. The message names it, and what its class lacks.
     """
     for name, value in parameters.items():
         if name.rpartition("_")[-1] in _KINDS:
@@ -93,7 +93,7 @@ def _not_registered(name, value, kind):
 
 
 def _check_object(name, value):
-    """Raise if an object with a config changes when it is rebuilt from that."""
+    """Raise if an object differs after it is rebuilt from its config."""
     _, keras = import_keras()
     try:
         spec = keras.saving.serialize_keras_object(value)
@@ -168,13 +168,13 @@ def picklable(value: Any) -> Any:
     if _keras() is None or isinstance(value, str | tuple | list | dict):
         return value
     if _is_definition(value):
-        return value if _name(value) is None else _Pickled(_registered, *_known(value))
+        return value if _name(value) is None else _Pickled(_registered, *_named(value))
     if not hasattr(value, "get_config"):
         return value
     config = value.get_config()
     definitions = _definitions_in(config)
     if _name(value) is not None:
-        definitions.append(_known(type(value)))
+        definitions.append(_named(type(value)))
     if not definitions:
         return value
     return _beside(_Pickled(_from_config, type(value), config), definitions)
@@ -194,10 +194,11 @@ def with_definitions(network: Any) -> Any:
         configs = [json.loads(p.config) for p in network if hasattr(p, "config")]
         return _beside(network, _definitions_in(configs))
     if _module_of(network) == "__main__":
-        # What a script or notebook defines is not imported in worker processes.
+        # Definitions in a script or notebook are not imported in worker processes.
         known = _keras().saving.get_custom_objects().values()
         return _beside(
-            network, [_known(each) for each in known if each.__module__ == "__main__"]
+            network,
+            [_named(each) for each in known if each.__module__ == "__main__"],
         )
     return network
 
@@ -206,10 +207,10 @@ def _definitions_in(config):
     """The registered classes and functions in a config, with their names."""
     get = _keras().saving.get_registered_object
     names = {registered_name(part) for part in parts_of(config) if is_custom(part)}
-    return [_known(get(name)) for name in sorted(map(str, names)) if get(name)]
+    return [_named(get(name)) for name in sorted(map(str, names)) if get(name)]
 
 
-def _known(definition):
+def _named(definition):
     return definition, _name(definition)
 
 

@@ -1,7 +1,7 @@
-"""The only description of a dense encoder or decoder.
+"""The description of a dense encoder or decoder.
 
-It is converted to and from a Keras config, and gives the role of each weight. All code
-that depends on the structure of dense networks uses it.
+It can be written as a Keras config and read from one, and assigns roles to the weights.
+All code that depends on the structure of a dense network uses it.
 """
 
 import itertools
@@ -22,7 +22,7 @@ class LayerSpec(NamedTuple):
     Attributes
     ----------
     units : int
-    activation : str, or what Keras serialises or calls
+    activation : str, dict or callable
     kernel_regularizer, activity_regularizer : dict, keras.Regularizer or None
     """
 
@@ -78,10 +78,10 @@ class DenseWeights:
 class DenseSpec:
     """An encoder or decoder of dense layers.
 
-    A linear path is a kernel without a bias from the input to the output. What it gives
-    is added to what the last layer gives.
+    A linear path is a kernel without a bias from the input to the output. Its output is
+    added to that of the last layer.
 
-    Names of hidden layers, initializers and the dtype are no part of it.
+    Names of hidden layers, initializers and the dtype are not part of it.
 
     Parameters
     ----------
@@ -92,13 +92,13 @@ class DenseSpec:
         Hidden layers and the last layer.
 
     has_linear_path : bool, default=False
-        Only with hidden layers.
+        Whether there is a linear path. It requires hidden layers.
 
     is_transposed : bool, default=False
-        Whether kernels have the shape of the other network's, (n_out, n_in).
+        Whether kernels have the shape of those of the other network, (n_out, n_in).
 
     name, output_name : str
-        Of the Keras model and its last layer. Not compared.
+        Names of the Keras model and its last layer. Comparisons ignore them.
     """
 
     n_in: int
@@ -130,11 +130,11 @@ class DenseSpec:
 
     @property
     def can_be_linear(self) -> bool:
-        """Whether there are weights with which it is any linear function."""
+        """Whether weights exist for every linear function of the input."""
         is_plain = not (self.has_hidden_layers or self.is_transposed)
         return self.ends_linear and (self.has_linear_path or is_plain)
 
-    # As a Keras model.
+    # Conversion to and from a Keras config.
 
     def keras_layers(self) -> list[KerasLayer]:
         """Return the layers of the Keras model, in the order of their weights."""
@@ -199,7 +199,7 @@ class DenseSpec:
         Parameters
         ----------
         config : str
-            What ``keras.Model.to_json`` gave.
+            Output of ``keras.Model.to_json``.
         """
         spec = json.loads(config)
         try:
@@ -260,13 +260,13 @@ class DenseSpec:
             graph.layers
         )
 
-    # Its weights.
+    # Weights.
 
     def initial_weights(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Draw the kernels; biases are zero.
 
-        Uniformly as X. Glorot and Y. Bengio, "Understanding the Difficulty of Training
-        Deep Feedforward Neural Networks", AISTATS (2010).
+        Kernels are uniform, as in X. Glorot, Y. Bengio, "Understanding the Difficulty
+        of Training Deep Feedforward Neural Networks", AISTATS (2010).
 
         Returns
         -------
@@ -321,16 +321,16 @@ class DenseSpec:
         biases = found.biases
         if input_shift is not None:
             first = found.kernels[0].T if self.is_transposed else found.kernels[0]
-            biases[0] = _less(biases[0], input_shift @ first.astype(float))
-            if self.has_linear_path:
+            biases[0] = _subtract(biases[0], input_shift @ first.astype(float))
+            if found.linear_path is not None:
                 moved = input_shift @ found.linear_path.astype(float)
-                biases[-1] = _less(biases[-1], moved)
+                biases[-1] = _subtract(biases[-1], moved)
         if output_shift is not None:
-            biases[-1] = _less(biases[-1], -output_shift)
+            biases[-1] = _subtract(biases[-1], -output_shift)
         return found.arrays()
 
 
-def _less(bias, shift):
+def _subtract(bias, shift):
     return (bias.astype(float) - shift).astype(bias.dtype)
 
 
@@ -349,7 +349,7 @@ def _layer_spec(config):
 
 
 def _input_shape(layers):
-    """Shape of a Functional model's input; empty where it does not say it."""
+    """Shape of a Functional model's input; empty if the config lacks it."""
     first = layers[0] if layers else {"class_name": None}
     if first["class_name"] != "InputLayer":
         return ()

@@ -48,11 +48,11 @@ class Forward:
         ndarray of shape (n_samples, n_out), float32
         """
         values = {self._input: x}
-        for function, own, sources, target, copies in self._steps:
+        for function, positions, sources, target, copies in self._steps:
             inputs = [values[source] for source in sources]
             if copies:
                 inputs[0] = inputs[0].copy()
-            values[target] = function(*inputs, *weights[own])
+            values[target] = function(*inputs, *weights[positions])
         return values[self._output]
 
 
@@ -65,8 +65,8 @@ def plan_forward(spec: dict, n_weights: int) -> Forward | None:
         Serialised Keras model: ``json.loads(model.to_json())``.
 
     n_weights : int
-        Number of arrays in ``model.get_weights()``. If it is smaller than the layers'
-        sum, nested models share layers.
+        Number of arrays in ``model.get_weights()``. If it is smaller than the sum
+        over the layers, nested models share layers.
     """
     try:
         graph = read_graph(spec)
@@ -83,10 +83,10 @@ def _operation(layer):
 
 
 def _steps(graph):
-    """The steps of a forward pass, with copies only where a value is still needed."""
+    """The steps of a forward pass, with copies only if a value is still needed."""
     operations = {layer.name: _operation(layer) for layer in graph.layers}
     uses = [source for node in graph.nodes for source in node.inputs]
-    # Values that must not be overwritten: the input, and what passes it on unchanged.
+    # Values that must not be overwritten: the input, and outputs equal to it.
     shared = {graph.input}
     steps = []
     for layer, inputs, output in graph.nodes:

@@ -1,4 +1,4 @@
-"""Reader of Keras configs: a model as layers, their weights and connections."""
+"""The reader of Keras configs: a model as layers, their weights and connections."""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# What a layer gives at one of its calls: the name of the layer, and the call's number.
+# The output of a layer at one of its calls: the layer's name and the call's number.
 Tensor = tuple[str, int]
 
 
@@ -44,7 +44,7 @@ class Layer(NamedTuple):
 
 
 class Node(NamedTuple):
-    """One call of a layer: it takes `inputs` and gives `output`."""
+    """One call of a layer, with its input and output tensors."""
 
     layer: Layer
     inputs: tuple[Tensor, ...]
@@ -127,7 +127,7 @@ def _read_layer(spec, start):
 
 
 def _name(spec):
-    # The config of a user's model need not have it.
+    # The config of a user's model may lack the first one.
     return spec["name"] if "name" in spec else spec["config"].get("name")
 
 
@@ -197,7 +197,7 @@ def parts_of(spec: Any) -> Iterator[dict]:
             yield from parts_of(item)
 
 
-# Which weights layers have.
+# Names and shapes of the weights of layers.
 
 
 def _dense_names(config):
@@ -253,7 +253,7 @@ def weight_names(layer: dict) -> tuple[str, ...] | None:
     """Return the names of a serialised layer's weights, in order; None if unknown."""
     kind = layer["class_name"]
     if layer.get("registered_name") not in (None, kind, f"skautoenc>{kind}"):
-        return None  # a user's class with the name of one of Keras's
+        return None  # a custom class with the name of a Keras layer
     return _WEIGHT_NAMES[kind](layer["config"]) if kind in _WEIGHT_NAMES else None
 
 
@@ -305,7 +305,7 @@ def compute_dtype(config: dict) -> str:
 
 
 def _input_shape(layer):
-    """Shape of what a serialised layer takes; None if it is not serialised."""
+    """Input shape of a serialised layer; None if the config lacks it."""
     built = layer.get("build_config") or {}
     if built.get("input_shape"):
         return built["input_shape"]
@@ -335,7 +335,7 @@ _SHAPES = {
     "LayerNormalization": _normalization_shapes,
 }
 
-# Layers after which values are as before, in another shape.
+# Layers that rearrange or drop values, without computing new ones.
 _RESHAPING = {"Flatten", "Reshape", "Cropping1D", "Cropping2D"}
 
 
@@ -353,7 +353,7 @@ def output_activation(config: str) -> str | None:
     Parameters
     ----------
     config : str
-        What ``keras.Model.to_json`` gave.
+        Output of ``keras.Model.to_json``.
     """
     layers = [x for x in layers_of(config) if x["class_name"] not in _RESHAPING]
     if not layers:

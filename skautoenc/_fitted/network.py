@@ -42,10 +42,10 @@ class FittedNetwork:
     Parameters
     ----------
     config : str
-        What ``keras.Model.to_json`` gave.
+        Output of ``keras.Model.to_json``.
 
     weights : sequence of ndarray
-        What ``keras.Model.get_weights`` gave.
+        Output of ``keras.Model.get_weights``.
 
     input_shift : ndarray of shape (n_in,) or None, default=None
         Subtracted from rows, in their precision, before they enter the network.
@@ -56,7 +56,7 @@ class FittedNetwork:
     Attributes
     ----------
     dense_spec : DenseSpec or None
-        Its structure, if it is half of a dense autoencoder.
+        Its structure, if it is a dense encoder or decoder.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class FittedNetwork:
         ----------
         X : {ndarray, sparse matrix} of shape (n_samples, n_in), float32 or float64
         dtype : {np.float32, np.float64}, default=np.float32
-            Of the result.
+            Data type of the result.
 
         Returns
         -------

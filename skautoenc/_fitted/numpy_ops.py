@@ -49,8 +49,8 @@ def _dense(config):
 
     def dense(x, kernel, bias=None):
         if kernel.shape[1] == 1:
-            # BLAS rounds a matrix-vector product by the position of a row among the
-            # others; a second column makes it the matrix product, which does not.
+            # In a matrix-vector product, BLAS rounds depending on the position of a
+            # row. A second column makes it a matrix product, which does not.
             x = np.ascontiguousarray((x @ np.repeat(kernel, 2, axis=1))[:, :1])
         else:
             x = x @ kernel

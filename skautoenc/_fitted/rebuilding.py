@@ -1,4 +1,4 @@
-"""Keras models rebuilt from configs and weights, which need not be trustworthy."""
+"""Keras models rebuilt from configs and weights, which may be untrusted."""
 
 import json
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from .._backend.keras import custom_layers, import_keras
 from .._backend.keras_internals import safe_mode
 from .graph import parts_of
 
-# What reading a damaged config may raise.
+# Exceptions that reading a damaged config may raise.
 MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 def model_from_config(config: str) -> Any:
     """Build the Keras model of a config.
 
-    Code in the config (a Python lambda) is refused, whatever
-    ``keras.config.enable_unsafe_deserialization`` has set.
+    Code in the config (a Python lambda) is refused, even after
+    ``keras.config.enable_unsafe_deserialization``.
 
     Parameters
     ----------
     config : str
-        What ``keras.Model.to_json`` gave.
+        Output of ``keras.Model.to_json``.
 
     Returns
     -------
@@ -32,7 +32,8 @@ def model_from_config(config: str) -> Any:
     Raises
     ------
     ValueError
-        Naming what is not registered, or what Keras says.
+        If Keras cannot build it. The message names what is not registered, or
+        contains the error of Keras.
     """
     _, keras = import_keras()
     custom_layers()
@@ -71,7 +72,7 @@ def check_weights(
     """
     if len(weights) != len(shapes):
         raise ValueError(
-            f"The network's config asks for {len(shapes)} arrays of weights; there "
+            f"The network's config requires {len(shapes)} arrays of weights; there "
             f"are {len(weights)}."
         )
     for i, (array, (shape, dtype)) in enumerate(zip(weights, shapes, strict=True)):
@@ -103,7 +104,7 @@ def _is_code(part):
 
 
 def is_custom(part: dict) -> bool:
-    """Whether a dict in a config stands for a class or function that is not Keras's."""
+    """Whether a dict in a config represents a custom class or function."""
     if _is_code(part) or part.get("class_name") in ("function", "Lambda"):
         return True
     if "registered_name" not in part:
@@ -118,7 +119,7 @@ def with_modules(config: str) -> str:
     Parameters
     ----------
     config : str
-        What ``keras.Model.to_json`` gave.
+        Output of ``keras.Model.to_json``.
     """
     _, keras = import_keras()
     spec = json.loads(config)
@@ -136,7 +137,7 @@ def registered_name(part: dict) -> str | None:
 
 
 def _cannot_be_built(config, error):
-    """The message where Keras cannot build a model from its config."""
+    """The message of the error if Keras cannot build a model from its config."""
     _, keras = import_keras()
     spec = json.loads(config)
     check_no_code(spec)
@@ -146,15 +147,15 @@ def _cannot_be_built(config, error):
         if name != "Lambda" and keras.saving.get_registered_object(name) is None:
             missing[name] = part.get("module")
     if not missing:
-        # Keras shows the whole config first, and what was wrong with it last.
+        # The message of Keras contains the whole config first, and the reason last.
         reason = str(error).rpartition("Exception encountered: ")[2]
-        return f"Keras cannot build the network from its config. It says: {reason}"
+        return f"Keras cannot build the network from its config: {reason}"
     modules = sorted({str(m) for m in missing.values()} - {"None", "builtins"})
-    remedy = f"import {', '.join(modules)}" if modules else "import what defines them"
+    remedy = f"import {', '.join(modules)}" if modules else "import their modules"
     if "__main__" in modules:
         remedy = (
-            "put what was defined in a script or notebook (__main__) into a module, "
-            "and import that"
+            "move the definitions of the script or notebook (__main__) into a module, "
+            "and import it"
         )
     return (
         f"The network needs {', '.join(map(repr, missing))}, registered with "

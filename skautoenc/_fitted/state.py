@@ -1,4 +1,4 @@
-"""The state of a pickled network: its format, and what is checked when it is loaded."""
+"""The state of a pickled network: its format, and the checks on loading it."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ FORMAT = 1
 
 
 def check_state(state: Any) -> None:
-    """Check the state of a pickled network, as far as Keras is not needed.
+    """Check the state of a pickled network, as far as possible without Keras.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def check_state(state: Any) -> None:
         raise ValueError(
             f"The config of a pickled network is damaged: {error!r}."
         ) from None
-    # Nested models may share weights, which a config does not say.
+    # Nested models may share weights, which a config does not record.
     if shapes is not None and (forward is not None or not _has_models(spec)):
         check_weights(weights, shapes)
 

@@ -10,11 +10,11 @@ class LossProperties(NamedTuple):
     Attributes
     ----------
     aliases : tuple of str
-        Other names that Keras has for it.
+        Its other names in Keras.
 
     of_differences : bool
-        Whether it depends on the difference of output and target alone: training on
-        both less a constant is then the same training.
+        Whether it depends on the difference of output and target alone: then
+        subtracting a constant from both does not change training.
 
     binary : bool
         Whether outputs (without ``from_logits``) and targets must be in [0, 1].
@@ -54,7 +54,7 @@ def loss_name(loss: Any) -> str | None:
     Returns
     -------
     str or None
-        None for a user's loss.
+        None for a custom loss.
     """
     if isinstance(loss, str):
         return _ALIASES.get(loss, loss)
@@ -66,7 +66,7 @@ def loss_name(loss: Any) -> str | None:
 
 def loss_properties(loss: Any) -> LossProperties:
     """Return the properties of a loss; those of unknown losses are all False."""
-    return LOSSES.get(loss_name(loss), LossProperties())
+    return LOSSES.get(loss_name(loss) or "", LossProperties())
 
 
 def is_squared_error(loss: Any) -> bool:

@@ -17,7 +17,7 @@ class ExplainedVariance:
 
     The ratio is 1 - squared errors / squared deviations from the mean, both summed over
     rows and features. If no feature deviates from its mean by more than rounding, it is
-    1 where the reconstruction is exact up to the rounding of float32, else 0.
+    1 if the reconstruction is exact up to the rounding of float32, else 0.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from typing import Any
 def patched(obj: Any, name: str, value: Any) -> Iterator[None]:
     """Replace an attribute of an object, and restore it on exit.
 
-    An attribute that the object had from its class is removed from the instance again.
+    An attribute inherited from the class is removed from the instance again.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Independent random streams, one for each purpose, from one `random_state`."""
 
 import zlib
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.random import Generator, RandomState, SeedSequence
@@ -36,9 +36,12 @@ class RandomStreams(NamedTuple):
         """
         if random_state is None or isinstance(random_state, int | np.integer):
             seed = None if random_state is None else int(random_state)
-            return cls(SeedSequence(seed).entropy)
-        integers = getattr(random_state, "integers", None) or random_state.randint
-        words = integers(2**32, size=4, dtype=np.uint64)
+            entropy: Any = SeedSequence(seed).entropy  # an int, also for None
+            return cls(entropy)
+        if isinstance(random_state, Generator):
+            words = random_state.integers(2**32, size=4, dtype=np.uint64)
+        else:
+            words = random_state.randint(2**32, size=4, dtype=np.uint64)
         return cls(int.from_bytes(words.astype("<u4").tobytes(), "little"))
 
     def generator(self, purpose: str, *numbers: int) -> Generator:

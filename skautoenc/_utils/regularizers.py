@@ -9,10 +9,10 @@ STRENGTHS: dict[str, tuple[str, ...]] = {
     "L1L2": ("l1", "l2"),
 }
 
-# The names that Keras takes, in lower case.
+# The names that Keras accepts, in lower case.
 SPELLINGS: dict[str, str] = {"l1": "L1", "l2": "L2", "l1l2": "L1L2", "l1_l2": "L1L2"}
 
-DEFAULT_STRENGTH = 0.01  # Keras's, for L1 and L2
+DEFAULT_STRENGTH = 0.01  # the default of Keras for L1 and L2
 
 
 def serialised(kind: str, strengths: dict[str, float]) -> dict[str, Any]:

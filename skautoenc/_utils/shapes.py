@@ -6,7 +6,7 @@ from __future__ import annotations
 def shapes_compatible(
     row_shape: tuple[int, ...] | None, other_shape: tuple[int, ...] | None
 ) -> bool:
-    """Whether rows of one shape can be taken as rows of the other.
+    """Whether rows of one shape can be used as rows of the other.
 
     They can if one of them is a vector (None or one axis), or if they differ by axes of
     length 1 only.

@@ -1,4 +1,4 @@
-"""Private names of scikit-learn, which no other file uses."""
+"""Private names of scikit-learn, which only this file uses."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def validate_parameters(estimator: BaseEstimator) -> None:
 def fitted_attributes_html(estimator: BaseEstimator, doc_link: str = "") -> Any:
     """Return the fitted attributes for the HTML display, without properties.
 
-    Only what the instance holds is shown, so that no property is computed for it.
+    Only attributes stored in the instance are shown, so that no property is computed.
     """
     shown = BaseEstimator()
     vars(shown).update(vars(estimator))

@@ -3,7 +3,7 @@
 import functools
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -18,7 +18,7 @@ def n_available_threads() -> int:
     return joblib.cpu_count()
 
 
-def run_in_threads(function: Callable, *arguments: Sequence) -> None:
+def run_in_threads(function: Callable, *arguments: Collection) -> None:
     """Call ``function(*items)`` for each of the zipped items, and ignore the results.
 
     Parameters
@@ -26,8 +26,8 @@ def run_in_threads(function: Callable, *arguments: Sequence) -> None:
     function : callable
         Releases the GIL for most of its work.
 
-    *arguments : sequence
-        Sequences of equal length.
+    *arguments : sequence or ndarray
+        All of equal length.
     """
     n_threads = min(n_available_threads(), len(arguments[0]))
     if n_threads == 1:

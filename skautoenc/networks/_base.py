@@ -6,9 +6,9 @@ from .._fitted.custom_objects import picklable
 
 
 class Network(BaseEstimator):
-    """A network with parameters as those of an estimator.
+    """A network with parameters like those of an estimator.
 
-    It is pickled with the definitions of the user's classes among its parameters.
+    It is pickled with the definitions of the custom classes among its parameters.
     """
 
     def __getstate__(self):

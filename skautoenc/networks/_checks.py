@@ -84,8 +84,8 @@ def check_is_reproducible(part: str, model: Any) -> None:
 
 
 def _without_draws(part, layer, inputs):
-    """The remedy for a layer that draws, given the names of its inputs."""
-    training = "Or let the layer draw only where its argument `training` is true."
+    """The remedy for a layer that draws random numbers, given its inputs' names."""
+    training = "Or let the layer draw only if its argument `training` is true."
     mean = next(filter(names_a_mean, inputs), inputs[0] if len(inputs) > 1 else None)
     if mean is None:
         return f"Let it return the mean of the distribution. {training}"
@@ -115,7 +115,7 @@ def _first_that_differs(model, other):
         Its name; within nested models the innermost.
 
     inputs : list of str
-        Names of the layers whose outputs it takes.
+        Names of the layers whose outputs are its inputs.
     """
     shape = model.inputs[0].shape[1:]
     if len(model.inputs) != 1 or None in shape:

@@ -34,7 +34,7 @@ class ConvNetwork(Network):
         16 means ``(16,)``.
 
     kernel_size : int or sequence of int, default=3
-        Of every convolution, or one for each axis of the image.
+        Kernel size of every convolution, or one for each axis of the image.
 
     downsampling : {"max_pool", "average_pool", "stride"} or a sequence, \
             default="max_pool"
@@ -212,7 +212,7 @@ class ConvNetwork(Network):
         )
 
     def _layer(self, kind):
-        """The class of Keras for the number of axes that the image has."""
+        """The Keras class for the number of axes of the image."""
         _, keras = import_keras()
         return getattr(keras.layers, kind.format(self._n_axes))
 
@@ -279,9 +279,9 @@ class ConvNetwork(Network):
             if smallest == 1:
                 raise ValueError(
                     f"filters={self.filters!r} has {n_layers} layers that halve the "
-                    f"image, but after {n_before} of them nothing is left to halve of "
-                    f"image_shape={self.image_shape!r}. Use fewer, and see that the "
-                    "channels come last."
+                    f"image, but after {n_before} of them one axis of "
+                    f"image_shape={self.image_shape!r} has length 1. Use fewer "
+                    "layers, and make sure that the channels are the last axis."
                 )
             smallest = -(-smallest // 2)
 

@@ -51,7 +51,7 @@ class DenseNetwork(Network):
 
     linear_path : bool or "auto", default="auto"
         Whether to add a linear function of the input to the code, and one of the code
-        to the reconstruction, so that hidden layers learn only what is not linear. Such
+        to the reconstruction, so that hidden layers learn only the nonlinear part. Such
         a network can be initialized as exactly PCA. ``"auto"`` adds them if code and
         output are linear and weights are not tied. Without hidden layers it has no
         effect.
@@ -182,7 +182,7 @@ class DenseNetwork(Network):
         return bool(self.linear_path and self._can_have_linear_path() and has_hidden)
 
     def _check_linear_path(self):
-        """Raise a ValueError if there cannot be the linear path that is asked for."""
+        """Raise a ValueError if the requested linear path is not possible."""
         if self.linear_path in ("auto", False) or self._can_have_linear_path():
             return
         code, output = self._ends()
@@ -238,8 +238,8 @@ def dense_pair(
     Returns
     -------
     encoder, decoder : FittedNetwork
-        With the config of the models that `network` would build. None in their place
-        if `network` is another one, or has parameters that need Keras.
+        With the config of the models that `network` would build. None if `network`
+        is not a `DenseNetwork`, or has parameters that need Keras.
     """
     if type(network) is not DenseNetwork or network.tied_weights or not n_components:
         return None
@@ -247,8 +247,8 @@ def dense_pair(
     settings = plain_settings(network)
     if settings is None:
         return None
-    encoder, decoder = network._specs(n_features, int(n_components), **settings)
-    return tuple(
+    encoder, decoder = (
         FittedNetwork(spec.to_config(), spec.initial_weights(rng))
-        for spec in (encoder, decoder)
+        for spec in network._specs(n_features, int(n_components), **settings)
     )
+    return encoder, decoder

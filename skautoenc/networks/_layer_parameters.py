@@ -16,7 +16,9 @@ _MAX_STRENGTH = float(np.finfo(np.float32).max)
 
 def is_count(value: Any) -> bool:
     """Whether a value is a positive whole number; True is not."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and value > 0
+    return (
+        isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
+    )
 
 
 def hidden_sizes(sizes: int | Sequence[int]) -> list[int]:
@@ -27,7 +29,7 @@ def hidden_sizes(sizes: int | Sequence[int]) -> list[int]:
     ValueError
         If they are not positive whole numbers.
     """
-    listed = [sizes] if is_count(sizes) else sizes
+    listed: Any = [sizes] if is_count(sizes) else sizes
     if (
         isinstance(sizes, str)
         or not np.iterable(listed)
@@ -41,7 +43,7 @@ def hidden_sizes(sizes: int | Sequence[int]) -> list[int]:
 
 
 def activation(value: Any) -> Any:
-    """Return an activation as Keras takes it: None is linear."""
+    """Return an activation in a form that Keras accepts: None is linear."""
     return "linear" if value is None else value
 
 
@@ -51,7 +53,7 @@ def regularizer(name: str, value: Any) -> Any:
     Parameters
     ----------
     name : str
-        Of the parameter.
+        Name of the parameter.
 
     value : float, str, dict, object or None
         A number is the strength of an L2 penalty, ``{"l1": ..., "l2": ...}`` gives one
@@ -125,7 +127,7 @@ def _check_keys(name, value, given, known):
     if unknown:
         raise ValueError(
             f"{name}={value!r} has {', '.join(map(repr, unknown))}, which would be "
-            f"ignored; known are {', '.join(map(repr, known))}. An L2 penalty is "
+            f"ignored; valid keys are {', '.join(map(repr, known))}. An L2 penalty is "
             'written {"l2": 1e-4}.'
         )
 
@@ -141,7 +143,7 @@ def plain_settings(network: Any) -> dict[str, Any] | None:
     -------
     dict of str to (str, dict or None), or None
         By the name of the parameter. None if Keras is needed to serialise one, or to
-        say what is wrong with it.
+        report an invalid one.
     """
     found = {}
     for name, value in network.get_params(deep=False).items():
@@ -191,7 +193,7 @@ def keras_settings(network: Any) -> dict[str, Any]:
             found[name] = get(value)
         except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{name}={value!r} is not one that Keras knows. {error}"
+                f"{name}={value!r} is not supported by Keras. {error}"
             ) from None
         if kind == "activation":
             _check_keeps_shape(name, value, found[name])
@@ -207,6 +209,6 @@ def _check_keeps_shape(name, value, function):
     if shape != given:
         raise ValueError(
             f"{name}={value!r} returns an array of shape {shape} for one of shape "
-            f"{given}. An activation must keep the shape; give a network that has "
-            "such a layer."
+            f"{given}. An activation must keep the shape; for other functions, give "
+            "a network with a layer that applies them."
         )

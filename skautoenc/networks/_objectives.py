@@ -17,7 +17,7 @@ class Objective(NamedTuple):
     ----------
     model : keras.Model
         Its first output is the reconstruction. Further outputs are auxiliary: terms of
-        the loss, one number a row. A second input takes standard normal numbers.
+        the loss, one number per row. A second input takes standard normal numbers.
 
     parts : dict of str to keras.Model
         Parts of `model` to keep, by name.
@@ -179,7 +179,7 @@ def variational(encoder: Any, decoder: Any, beta: float) -> Objective:
 
 
 def _log_variance_head(encoder):
-    """The head that gives the codes' log variance, and the features that it takes.
+    """The model of the codes' log variance, and its input tensor.
 
     A dense layer beside the encoder's last layer that has weights, on the same input.
     Its weights start at zero, and so the codes' standard deviation at 1.
@@ -218,7 +218,7 @@ def check_second_derivative(encoder: Any) -> None:
     Raises
     ------
     ValueError
-        Naming the activations without one.
+        If it has none. The message names an activation without one.
     """
     if _is_twice_differentiable(encoder, tuple(encoder.input_shape[1:])):
         return
@@ -228,10 +228,10 @@ def check_second_derivative(encoder: Any) -> None:
         for function in functions - {None}
         if not _is_twice_differentiable(function, (1,))
     ]
-    culprit = f"activation={names[0]!r}" if names else "one of the encoder's layers"
+    cause = f"activation={names[0]!r}" if names else "one of the encoder's layers"
     raise ValueError(
         "contractive > 0 is trained by second derivatives, which TensorFlow does not "
-        f"have for {culprit}. Use another, such as 'tanh', or contractive=0."
+        f"have for {cause}. Use another, such as 'tanh', or contractive=0."
     )
 
 

@@ -31,7 +31,7 @@ def build_pair(
         Shape of one row of the data.
 
     n_components : int or None
-        Width of the code; None takes the network's.
+        Width of the code; None uses that of the network.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def build_pair(
     TypeError
         If `network` does not provide two Keras models.
     ValueError
-        If a model's input or output has another size than the data or the code, if
+        If a model's input or output differs in size from the data or the code, if
         Keras cannot rebuild a model from its config, or if a model draws random
         numbers at inference.
     """
@@ -61,7 +61,7 @@ def build_pair(
     if n_components not in (None, n_code):
         raise ValueError(
             f"network: the encoder gives codes of {n_code} values, but n_components="
-            f"{n_components}. Set n_components to {n_code}, or to None, which takes "
+            f"{n_components}. Set n_components to {n_code}, or to None, which uses "
             "the width of the network's code."
         )
     if n_out != n_features:
@@ -82,7 +82,7 @@ def to_picklable(network: Any, is_fitted: bool) -> Any:
     network : object
     is_fitted : bool
         Whether it was trained. Otherwise it may be trained in the process that loads
-        it, and is pickled with the user's classes that it needs.
+        it, and is pickled with the custom classes that it needs.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def _copy(part, model):
 
 
 def _split_at_layer(model, name, input_shape):
-    """Split one model behind the layer of this name."""
+    """Split one model after the layer of this name."""
     _, keras = import_keras()
     if isinstance(model, keras.Sequential) and not model.built:
         model.build((None, *input_shape))
@@ -177,20 +177,20 @@ def _split_at_layer(model, name, input_shape):
             "must have one. "
             + _which_to_keep("encoder", model.get_layer(name))
             + f" Here encoder = model.get_layer({name!r}), and the decoder consists of "
-            "the layers behind it."
+            "the layers after it."
         )
     encoder = keras.Model(model.inputs[0], outputs[0])
     decoder = _model_from(outputs[0], model)
     if decoder is None:
         raise ValueError(
-            f"network: the model cannot be split at the layer {name!r}: what is behind "
-            f"it does not depend on it alone.{_where_to_begin(model, name)}"
+            f"network: the model cannot be split at the layer {name!r}: the layers "
+            f"after it do not depend on it alone.{_where_to_begin(model, name)}"
         )
     return encoder, decoder
 
 
 def _model_from(tensor, model):
-    """The part of a model behind a tensor; None if it has other inputs too."""
+    """The part of a model after a tensor; None if it has other inputs too."""
     _, keras = import_keras()
     try:
         return keras.Model(tensor, model.outputs[0])
@@ -201,15 +201,15 @@ def _model_from(tensor, model):
 def _where_to_begin(model, name):
     """How the decoder can begin at another layer than the code layer."""
     layers = model.layers
-    behind = layers[layers.index(model.get_layer(name)) + 1 :]
+    following = layers[layers.index(model.get_layer(name)) + 1 :]
     width = node_of(model, model.get_layer(name)).outputs[0].shape
-    for layer in behind:
+    for layer in following:
         outputs = node_of(model, layer).outputs
         if [tensor.shape for tensor in outputs] != [width]:
             continue
         if _model_from(outputs[0], model) is not None:
             return (
-                " The decoder can begin behind another layer: network=("
+                " The decoder can begin after another layer: network=("
                 f"keras.Model(model.input, model.get_layer({name!r}).output), "
                 f"keras.Model(model.get_layer({layer.name!r}).output, model.output))"
             )
@@ -307,7 +307,7 @@ def _as_flat_model(part, model, n_in, shape_in):
     if not isinstance(model, keras.Sequential) and any(
         isinstance(ends, list | tuple | dict) for ends in (model.input, model.output)
     ):
-        # Made with lists of one tensor, it would have to be called with such.
+        # A model made with lists of one tensor must be called with such lists.
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     if len(shape_in) > 1 or len(model.output_shape) > 2:
         model = _wrap_with_reshape(part, model, shape_in)

@@ -1,4 +1,4 @@
-"""Axes of the displays: where they lie, their size, ticks and scales."""
+"""Axes of the displays: position, size, ticks and scales."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
+    from matplotlib.axis import XAxis, YAxis
     from matplotlib.gridspec import GridSpecFromSubplotSpec
 
 # Width of a letter and height of a line of tick labels in inches, with some margin.
@@ -97,7 +97,7 @@ def shorten(names: Iterable[str], max_letters: float) -> list[str]:
 
 
 def set_tick_labels(
-    axis: Axis,
+    axis: XAxis | YAxis,
     names: Sequence[str],
     length: float | None = None,
     max_inches: float | None = None,
@@ -106,7 +106,7 @@ def set_tick_labels(
 
     Parameters
     ----------
-    axis : matplotlib.axis.Axis
+    axis : matplotlib XAxis or YAxis
 
     names : sequence of str
         Names that need more than `max_inches` are shortened.
@@ -152,7 +152,7 @@ def resolve_scale(scale: str, values: Sequence[float]) -> str:
     return scale
 
 
-def set_scale(axis: Axis, scale: str) -> None:
+def set_scale(axis: XAxis | YAxis, scale: str) -> None:
     """Set the scale of an axis; ticks of a logarithmic scale are plain numbers."""
     from matplotlib.ticker import LogLocator, NullFormatter
 

@@ -62,7 +62,7 @@ def draw_component(
     """
     ax = resolve_axes(ax, figsize=(6, 4))
     ax.set_xlabel("component 0")
-    if target.kind == "none":
+    if target.values is None:
         defaults = {"bins": "auto", "color": COLORS[0]}
         ax.hist(codes, **merge_kwargs("hist_kwargs", defaults, hist_kwargs))
         ax.set_ylabel("rows")
@@ -156,7 +156,8 @@ def draw_pairs(
     grid = replace_with_grid(ax, n, n)
     fontsize = small_fontsize(ax)
     panels = np.full((n, n), None)
-    for i, j in zip(*np.tril_indices(n), strict=True):
+    lower_triangle = [(i, j) for i in range(n) for j in range(i + 1)]
+    for i, j in lower_triangle:
         panel = panels[i, j] = ax.figure.add_subplot(
             grid[i, j],
             sharex=panels[j, j],
@@ -173,7 +174,7 @@ def draw_pairs(
         if j == 0 < i:
             panel.set_ylabel(f"component {i}", fontsize=fontsize)
     if target.is_color_scale(groups):
-        bar_axes = ax.inset_axes([0.6, 0.9, 0.38, 0.03])
+        bar_axes = ax.inset_axes((0.6, 0.9, 0.38, 0.03))
         _add_color_bar(scatter, cax=bar_axes, orientation="horizontal")
     elif target.kind == "classes":
         # The corner of the panels, which may differ from that of the axes around them.

@@ -258,8 +258,8 @@ class CodeDisplay:
                 f"{type(estimator).__name__} has no transform, so there are no codes "
                 "to draw. Use CodeDisplay.from_codes for codes from another source."
             )
-        codes, y = _check_codes(estimator.transform(X), y)
-        return cls(codes=codes, y=y, row_names=get_index(X)).plot(
+        codes, target = _check_codes(estimator.transform(X), y)
+        return cls(codes=codes, y=target, row_names=get_index(X)).plot(
             ax,
             projection=projection,
             scatter_kwargs=scatter_kwargs,
@@ -324,9 +324,8 @@ class CodeDisplay:
         >>> display.ax_.get_title()
         'PCA projection of 64 components, 29 % of their variance'
         """
-        row_names = get_index(codes)
-        codes, y = _check_codes(codes, y)
-        return cls(codes=codes, y=y, row_names=row_names).plot(
+        points, target = _check_codes(codes, y)
+        return cls(codes=points, y=target, row_names=get_index(codes)).plot(
             ax,
             projection=projection,
             scatter_kwargs=scatter_kwargs,

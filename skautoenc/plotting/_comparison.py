@@ -265,7 +265,7 @@ class ComparisonDisplay:
             for name, reducer in reducers.items()
             for size in n_components
         }
-        # One call for all, so that they share the splits and the processor.
+        # One call for all, so that they use the same splits and are fitted in parallel.
         results = compare_reducers(
             {key: reducer for key, (_, reducer) in resized.items()},
             X,
@@ -357,8 +357,8 @@ class ComparisonDisplay:
             splits = [values[is_reducer & (sizes == size)] for size in reducer_sizes]
             curves[name] = Curve(
                 reducer_sizes,
-                means=np.array([np.mean(of_size) for of_size in splits]),
-                deviations=np.array([np.std(of_size) for of_size in splits]),
+                means=np.array([np.mean(split) for split in splits]),
+                deviations=np.array([np.std(split) for split in splits]),
             )
         return curves
 

@@ -78,8 +78,8 @@ class ImageGridDisplay:
         *,
         images: np.ndarray,
         n_cols: int,
-        row_names: Sequence[Any] | None = None,
-        column_names: Sequence[Any] | None = None,
+        row_names: Sequence[Any] | np.ndarray | None = None,
+        column_names: Sequence[Any] | np.ndarray | None = None,
         xlabel: str | None = None,
         ylabel: str | None = None,
     ) -> None:
@@ -164,9 +164,10 @@ class ImageGridDisplay:
         # centred in its axes.
         ax.set_anchor("SW")
         ax.spines[:].set_visible(False)
-        for axis, names in (ax.yaxis, row_names), (ax.xaxis, column_names):
-            if names:
-                set_tick_labels(axis, names)
+        if row_names:
+            set_tick_labels(ax.yaxis, row_names)
+        if column_names:
+            set_tick_labels(ax.xaxis, column_names)
         self.ax_ = ax
         self.figure_ = ax.figure
         return self
@@ -192,8 +193,8 @@ class ImageGridDisplay:
             rows = np.asarray(self.row_names)[rows]
         if self.column_names is not None:
             columns = np.asarray(self.column_names)[columns]
-        pixels = {f"x{i}": values for i, values in enumerate(pixels.T)}
-        return to_frame({"row": rows, "column": columns, **pixels})
+        features = {f"x{i}": values for i, values in enumerate(pixels.T)}
+        return to_frame({"row": rows, "column": columns, **features})
 
     @classmethod
     def from_images(
@@ -261,16 +262,16 @@ class ImageGridDisplay:
         >>> display.images.shape
         (40, 8, 8)
         """
-        images = _check_images(images, "images", image_shape)
+        checked = _check_images(images, "images", image_shape)
         _check_counts(n_rows, n_cols, allow_none=True)
-        n = len(images)
+        n = len(checked)
         if n_cols is None:
             n_cols = (
                 min(n, MAX_IMAGES_PER_ROW) if n_rows is None else math.ceil(n / n_rows)
             )
         if n_rows is not None:
-            images = images[: n_rows * n_cols]
-        n_rows = math.ceil(len(images) / n_cols)
+            checked = checked[: n_rows * n_cols]
+        n_rows = math.ceil(len(checked) / n_cols)
         for name, names, number in [
             ("row_names", row_names, n_rows),
             ("column_names", column_names, n_cols),
@@ -281,7 +282,7 @@ class ImageGridDisplay:
                     f"{name.removesuffix('_names')}s."
                 )
         return cls(
-            images=images,
+            images=checked,
             n_cols=n_cols,
             row_names=row_names,
             column_names=column_names,

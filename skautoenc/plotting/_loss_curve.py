@@ -139,7 +139,7 @@ class LossCurveDisplay:
             ringed = validation_key if has_validation else losses[0]
             self._plot_ring(ax, ringed, best_epoch_kwargs)
         ax.set(xlabel="epoch", ylabel="loss")
-        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        ax.locator_params("x", integer=True, min_n_ticks=1)
         set_scale(ax.yaxis, scale)
         fontsize = small_fontsize(ax)
         ax.legend(

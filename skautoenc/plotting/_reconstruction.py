@@ -92,7 +92,7 @@ class ReconstructionDisplay:
         after them. For signals, it is (n_rows,). Not set for a table.
 
     figure_ : matplotlib Figure
-        Figure containing all.
+        Figure containing all axes.
 
     Notes
     -----
@@ -286,7 +286,7 @@ class ReconstructionDisplay:
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Or images of shape (n_samples, height, width) or (n_samples, height,
             width, channels), if the estimator accepts them. The index of a data frame
-            names the rows.
+            provides the row names.
 
         X_clean : {array-like, sparse matrix} of the shape of X, default=None
             Clean version of each row, if X is noisy. It is drawn too, and errors are
@@ -385,7 +385,7 @@ class ReconstructionDisplay:
         targets = None
         if X_clean is not None:
             targets = _targets_like(originals, take(X_clean, slice(n_rows)))
-        if show_codes:
+        if codes is not None:
             shape = code_shape or most_square_shape(flat(codes).shape[1])
             codes = reshape_rows(codes, "code_shape", shape, (2,))
         return cls(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 # The lightness (CIELAB) of the colours runs from 0 to 78 in steps of 4 or more, so that
@@ -23,7 +22,7 @@ COLORS = (
     "#793118",
 )
 
-# One marker less than colours, so that pairs of both repeat only after 132.
+# One marker fewer than colours, so that pairs of both repeat only after 132.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "d", "*")
 
 # Keywords of a user that replace other keywords: if one on the left is given, the
@@ -41,7 +40,7 @@ def color_and_marker(i: int) -> dict[str, str]:
 
 
 def merge_kwargs(
-    name: str, defaults: Mapping[str, Any], given: Mapping[str, Any] | None
+    name: str, defaults: dict[str, Any], given: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Keywords of a matplotlib call: `defaults`, updated with those of a user.
 
@@ -69,7 +68,7 @@ def merge_kwargs(
     if not isinstance(given, dict | None):
         raise TypeError(f"{name} must be a dict of keywords or None; got {given!r}.")
     artist = _artist_class(name)
-    given = normalize_kwargs(given, artist)
+    given = normalize_kwargs(given or {}, artist)
     defaults = normalize_kwargs(defaults, artist)
     replacing, replaced = _REPLACED.get(name, ((), ()))
     if given.keys() & replacing:

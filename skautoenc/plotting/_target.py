@@ -1,4 +1,4 @@
-"""Values that colour the points of codes."""
+"""The target that colours the points of codes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PointGroup(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """Values that colour points, or their absence.
+    """Values that colour points, if any.
 
     Attributes
     ----------
@@ -96,6 +96,7 @@ class Target:
         scatter_kwargs : dict or None
             Keywords of the user, which replace others.
         """
+        groups: list[tuple[slice | np.ndarray, dict[str, Any]]]
         if self.kind == "none":
             groups = [(slice(None), {"color": COLORS[0]})]
         elif self.kind == "numbers":

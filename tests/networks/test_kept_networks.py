@@ -409,7 +409,7 @@ ALTERATIONS = [
 ]
 FITS = (
     r"weights\[\d\] of the network must be of shape .* as its config says"
-    r"|asks for \d+ arrays"
+    r"|requires \d+ arrays"
 )
 
 
