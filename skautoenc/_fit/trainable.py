@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from .._training import (
     listens_to_batches,
     make_numpy_engine,
     open_engine,
+    trains_in_numpy,
 )
 from .._utils.random import RandomStreams
 from ..networks._dense import dense_pair
@@ -69,7 +69,7 @@ def make_trainable(
 ) -> Trainable:
     """Build the networks of a fit, as Keras models only if NumPy cannot train them."""
     pair = _dense_pair(data, options, streams)
-    if _trains_in_numpy(pair, data, options):
+    if _is_trained_in_numpy(pair, data, options):
         networks = dict(zip(("encoder", "decoder"), pair, strict=True))
         return Trainable(networks, pair[0].dense_spec.widths[-1], None)
     check_can_be_loaded(_custom_parameters(options))
@@ -104,7 +104,7 @@ def _custom_parameters(options):
 
 def needs_keras(data: FitData, options: FitOptions, streams: RandomStreams) -> bool:
     """Whether the fit builds Keras models."""
-    return not _trains_in_numpy(_dense_pair(data, options, streams), data, options)
+    return not _is_trained_in_numpy(_dense_pair(data, options, streams), data, options)
 
 
 def _dense_pair(data, options, streams):
@@ -114,7 +114,7 @@ def _dense_pair(data, options, streams):
     )
 
 
-def _trains_in_numpy(pair, data, options):
+def _is_trained_in_numpy(pair, data, options):
     if pair is None or options.objective.has_auxiliary_outputs:
         return False
     if options.callbacks and (
@@ -122,7 +122,7 @@ def _trains_in_numpy(pair, data, options):
     ):
         return False
     config = training_config(options)
-    return make_numpy_engine(pair, config, data.X.shape[0]) is not None
+    return trains_in_numpy(pair, config, data.X.shape[0])
 
 
 @contextlib.contextmanager
@@ -137,8 +137,7 @@ def engine_of(
     n_validation = 0 if start.validation is None else len(start.validation)
     if trainable.objective is None:
         pair = networks["encoder"], networks["decoder"]
-        numpy_engine: Any = make_numpy_engine(pair, config, n_rows)
-        with numpy_engine as engine:
+        with make_numpy_engine(pair, config, n_rows) as engine:
             yield engine
         return
     model, parts, _ = trainable.objective

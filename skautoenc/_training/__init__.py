@@ -4,10 +4,11 @@ from .augment import Augmentation
 from .batch_callbacks import listens_to_batches
 from .config import TrainingConfig, TrainingState
 from .early_stopping import EarlyStopping
-from .engine import Engine, make_numpy_engine, open_engine
+from .engine import Engine, open_engine
 from .keras_callbacks import KerasCallbacks
 from .loop import Hook, Run, run_epochs
 from .losses import get_loss
+from .numpy_engine.engine import make_numpy_engine, trains_in_numpy
 from .rows import Rows, StreamedRows
 from .schedule import CosineSchedule
 from .sklearn_callbacks import SklearnCallbacks
@@ -32,4 +33,5 @@ __all__ = [
     "make_numpy_engine",
     "open_engine",
     "run_epochs",
+    "trains_in_numpy",
 ]

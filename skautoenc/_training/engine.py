@@ -12,12 +12,9 @@ from .._utils.random import RandomStreams
 from .batch_callbacks import listens_to_batches
 from .config import TrainingConfig
 from .losses import get_loss
-from .numpy_engine.engine import make_numpy_engine
 from .optimizers import make_optimizer
 from .portions import limit_batch_size
 from .rows import Rows, StreamedRows
-
-__all__ = ["Engine", "make_numpy_engine", "open_engine"]
 
 
 class Engine(Protocol):

@@ -13,6 +13,7 @@ from skautoenc._training import (
     make_numpy_engine,
     open_engine,
     run_epochs,
+    trains_in_numpy,
 )
 from skautoenc._utils.random import RandomStreams
 
@@ -89,8 +90,10 @@ class Plan:
 
 def plan_dense(networks, *, n_rows, **how):
     """Return what the NumPy engine is to train, or None where there is no engine."""
-    plan = Plan(networks, TrainingConfig(**how), n_rows)
-    return plan if plan.engine()[1] is not None else None
+    config = TrainingConfig(**how)
+    if not trains_in_numpy(networks, config, n_rows):
+        return None
+    return Plan(networks, config, n_rows)
 
 
 def train_dense(

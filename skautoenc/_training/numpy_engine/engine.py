@@ -41,44 +41,60 @@ _MAX_GAIN = 1.5e10
 _MIN_VALIDATION_BATCH = 256
 
 
-def make_numpy_engine(
+def trains_in_numpy(
     networks: Sequence[FittedNetwork], config: TrainingConfig, n_rows: int
-) -> "NumpyEngine | None":
-    """Return an engine that trains a chain of networks from their weights.
+) -> bool:
+    """Whether NumPy can train a chain of networks, and is not slower than TensorFlow.
 
     Parameters
     ----------
     networks : sequence of FittedNetwork
     config : TrainingConfig
     n_rows : int
-        Number of training rows.
-
-    Returns
-    -------
-    NumpyEngine or None
-        None where NumPy cannot train these networks, or would be slower than
-        TensorFlow.
+        Number of rows.
     """
-    loss, optimizer, learning_rate = config.loss, config.optimizer, config.learning_rate
-    if config.loss_weights:
-        return None
-    layers = dense_layers([network.dense_spec for network in networks])
-    optimizer = get_numpy_optimizer(optimizer, learning_rate)
-    name = loss_name(loss) if isinstance(loss, str) else None
-    if layers is None or optimizer is None or name not in NUMPY_LOSSES:
-        return None
-    if NUMPY_LOSSES[name].activation not in (None, layers[-1].activation):
-        return None
-    if _in_strategy():
-        return None
+    parts = _trainer_parts(networks, config)
+    if parts is None or config.loss_weights or _in_strategy():
+        return False
+    layers, loss, _ = parts
+    if NUMPY_LOSSES[loss].activation not in (None, layers[-1].activation):
+        return False
     batch_size = min(config.batch_size, n_rows)
     step = 3 * batch_size * sum(layer.n_in * layer.n_out for layer in layers)
     gain = config.epochs * n_rows / batch_size * (step - _BREAK_EVEN_STEP)
-    if gain > _MAX_GAIN:
-        return None
-    trainer = DenseTrainer(layers, name, optimizer)
+    return gain <= _MAX_GAIN
+
+
+def make_numpy_engine(
+    networks: Sequence[FittedNetwork], config: TrainingConfig, n_rows: int
+) -> "NumpyEngine":
+    """Return an engine that trains a chain of networks from their weights.
+
+    Parameters
+    ----------
+    networks : sequence of FittedNetwork
+        For which `trains_in_numpy` is true.
+
+    config : TrainingConfig
+    n_rows : int
+        Number of rows in an epoch.
+    """
+    parts = _trainer_parts(networks, config)
+    if parts is None:
+        raise ValueError("NumPy cannot train these networks with this configuration.")
+    trainer = DenseTrainer(*parts)
     trainer.load([array for network in networks for array in network.weights])
     return NumpyEngine(trainer, config, n_rows)
+
+
+def _trainer_parts(networks, config):
+    """Return layers, loss and optimizer in NumPy; None if one of them needs Keras."""
+    layers = dense_layers([network.dense_spec for network in networks])
+    optimizer = get_numpy_optimizer(config.optimizer, config.learning_rate)
+    loss = loss_name(config.loss) if isinstance(config.loss, str) else None
+    if layers is None or optimizer is None or loss not in NUMPY_LOSSES:
+        return None
+    return layers, loss, optimizer
 
 
 def _in_strategy():
