@@ -216,7 +216,8 @@ class Records:
 
 def test_set_callbacks_observe_and_stop_epochs(small, digits):
     callback = Records()
-    small.set_params(epochs=10).set_callbacks(callback).fit(digits)
+    small.set_params(epochs=10, early_stopping=False)
+    small.set_callbacks(callback).fit(digits)
     assert small.n_iter_ == 2
     assert callback.seen[0] == "setup"
     assert callback.seen[-1] == "teardown"
