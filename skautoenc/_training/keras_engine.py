@@ -168,8 +168,8 @@ class KerasEngine:
     def get_state(self) -> dict[str, list[np.ndarray]]:
         """Return copies of the variables of the model and of the optimizer."""
         return {
-            "variables": [np.array(v) for v in self._variables()],
-            "optimizer": [np.array(v) for v in self._model.optimizer.variables],
+            "variables": [v.numpy() for v in self._variables()],
+            "optimizer": [v.numpy() for v in self._model.optimizer.variables],
         }
 
     def set_state(self, state: dict[str, list[np.ndarray]]) -> None:
