@@ -18,24 +18,28 @@ from .rows import Rows, StreamedRows
 
 
 class Engine(Protocol):
-    """Trains a network for one epoch at a time.
+    """Trains a network for one epoch at a time."""
 
-    Attributes
-    ----------
-    learning_rate : float or None
-        None, and not to be set, where the optimizer follows a schedule.
+    @property
+    def learning_rate(self) -> float | None:
+        """The learning rate. None, and not to be set, if it follows a schedule."""
 
-    iterations : int
-        Number of steps taken. Callbacks may set it where there is a schedule.
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: float) -> None: ...
 
-    keras_optimizer : keras.optimizers.Optimizer or None
-        The optimizer, if it trains the variables of the Keras model itself; None where
-        the engine holds the weights elsewhere.
-    """
+    @property
+    def iterations(self) -> int:
+        """Number of steps taken. Callbacks may set it if there is a schedule."""
 
-    learning_rate: float | None
-    iterations: int
-    keras_optimizer: Any
+    @iterations.setter
+    def iterations(self, iterations: int) -> None: ...
+
+    @property
+    def keras_optimizer(self) -> Any:
+        """The Keras optimizer, if it trains the variables of the Keras model itself.
+
+        None if the engine holds the weights elsewhere.
+        """
 
     def train_epoch(
         self, rows: Rows | StreamedRows, streams: RandomStreams, epoch: int

@@ -32,6 +32,8 @@ class Run:
 
     def evaluate(self) -> dict[str, float]:
         """Return the losses of the validation rows by name, with ``val_`` before it."""
+        if self.validation is None:
+            raise ValueError("There are no validation rows.")
         losses = self.engine.evaluate(self.validation, self.state.streams)
         return {f"val_{name}": loss for name, loss in losses.items()}
 

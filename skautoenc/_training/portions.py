@@ -100,12 +100,14 @@ class Portion:
             Filled with standard normal numbers, for models that take some.
         """
         self.rows.gather_into(inputs, targets)
-        augments = self.augmentation is not None and self.augmentation.is_random
-        if not augments and noise is None:
+        augmentation = self.augmentation
+        if augmentation is not None and not augmentation.is_random:
+            augmentation = None
+        if augmentation is None and noise is None:
             return
         rng = self.streams.generator(*self.stream)
-        if augments:
-            self.augmentation.apply(inputs, targets, rng)
+        if augmentation is not None:
+            augmentation.apply(inputs, targets, rng)
         if noise is not None:
             rng.standard_normal(dtype=np.float32, out=noise)
 

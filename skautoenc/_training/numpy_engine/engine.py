@@ -118,7 +118,7 @@ class NumpyEngine:
         Number of training rows.
     """
 
-    keras_optimizer = None
+    keras_optimizer: Any = None
 
     def __init__(self, trainer: DenseTrainer, config: TrainingConfig, n_rows: int):
         self._trainer, self._augmentation = trainer, config.augmentation
@@ -146,6 +146,10 @@ class NumpyEngine:
     def iterations(self) -> int:
         """Number of steps taken."""
         return self._trainer.iterations
+
+    @iterations.setter
+    def iterations(self, iterations: int) -> None:
+        self._trainer.iterations = iterations
 
     def train_epoch(
         self, rows: Rows | StreamedRows, streams: RandomStreams, epoch: int

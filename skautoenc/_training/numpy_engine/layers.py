@@ -71,7 +71,7 @@ def dense_layers(specs: Sequence[DenseSpec | None]) -> list[DenseLayer] | None:
     list of DenseLayer or None
         None if NumPy cannot train a network, for example one of its activations.
     """
-    layers = []
+    layers: list[DenseLayer] = []
     for spec in specs:
         if spec is None or spec.is_transposed:
             return None

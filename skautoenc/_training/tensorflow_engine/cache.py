@@ -26,7 +26,7 @@ class ProgramCache:
 
     def __init__(self, max_size: int):
         self._max_size = max_size
-        self._idle = OrderedDict()
+        self._idle: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:

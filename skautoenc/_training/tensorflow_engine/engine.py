@@ -115,7 +115,7 @@ class TensorFlowEngine:
         Whether the optimizer follows a learning rate schedule.
     """
 
-    keras_optimizer = None
+    keras_optimizer: Any = None
 
     def __init__(
         self,
@@ -278,4 +278,5 @@ def _prefetched(
             ready, following = following, pool.submit(fill, group, chunk)
             if ready is not None:
                 yield ready.result()
-        yield following.result()
+        if following is not None:
+            yield following.result()
