@@ -145,7 +145,7 @@ def test_sample_weight_lowers_the_error_of_heavier_rows(digits):
 
 
 def test_warm_start_continues(small, digits):
-    small.set_params(warm_start=True, early_stopping=False, mixup=False)
+    small.set_params(warm_start=True, early_stopping=False, init="random")
     first = small.fit(digits).history_["loss"]
     second = small.fit(digits).history_["loss"]
     assert second[0] < first[-1]

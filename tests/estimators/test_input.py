@@ -145,7 +145,7 @@ def test_fit_and_transform_refuse_other_shapes(digits, fitted):
         tiny().fit(digits, X_val=digits[:, :10])
     with pytest.raises(ValueError, match="0 sample"):
         tiny().fit(digits[:0])
-    with pytest.raises(ValueError, match="words in column 0"):
+    with pytest.raises(ValueError, match="text in column 0"):
         tiny().fit([["a", "b"], ["c", "d"]])
     with pytest.raises(ValueError, match="sample_weight.shape"):
         tiny().fit(digits, sample_weight=np.ones(3))
@@ -350,7 +350,7 @@ def test_fit_that_diverges_stops_and_leaves_no_attributes(digits):
         ({"tied_weights": True}, "but tied_weights=True. Change"),
         (
             {"n_components": 65},
-            "n_components=65 is above 64, the most for n_samples=300 and n_features=64",
+            "n_components=65 is above 64, the maximum for n_samples=300 and n_features=64",
         ),
         (
             {"network": DenseNetwork((8,), linear_path=False)},
@@ -397,8 +397,8 @@ TABLE = [[1.0, "red", 2.0], [3.0, "blue", "4"]] * 10
     ],
     ids=["list", "object", "str", "bytes", "pandas", "category", "polars"],
 )
-def test_fit_names_a_column_of_words(X, column):
-    message = rf"X has words in column {column}, such as b?'red'.*OneHotEncoder"
+def test_fit_names_a_column_of_text(X, column):
+    message = rf"X has text in column {column}, such as b?'red'.*OneHotEncoder"
     with pytest.raises(ValueError, match=message):
         tiny().fit(X)
     numbers = np.random.default_rng(0).random(np.shape(X))
