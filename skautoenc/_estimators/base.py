@@ -25,6 +25,7 @@ from .._fit.trainable import needs_keras
 from .._fit.values import FitOptions, FitResult, Schema, WarmStart
 from .._fitted.custom_objects import picklable
 from .._fitted.network import FittedNetwork
+from .._fitted.state import check_format
 from .._training import SklearnCallbacks
 from .._utils.blocks import row_blocks
 from .._utils.metrics import METRICS, ExplainedVariance
@@ -57,6 +58,10 @@ from .validation import (
     validate_training_data,
     validate_weights,
 )
+
+# Format of pickled estimators. To be raised when names or meanings of their attributes
+# change; the former format must then still be read.
+FORMAT = 1
 
 # Parts of an objective, kept in attributes of these names with a leading underscore.
 PARTS = ("encoder", "decoder", "log_variance")
@@ -583,7 +588,13 @@ class BaseAutoencoder(
         state = super().__getstate__()
         network = to_picklable(state["network"], is_fitted="_encoder" in state)
         state = {name: picklable(value) for name, value in state.items()}
-        return {**state, "network": network}
+        return {**state, "network": network, "_format": FORMAT}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        number = state.pop("_format", None)
+        check_format(number, FORMAT, f"a {type(self).__name__}")
+        super().__setstate__(state)
 
     def _check_is_fitted(self):
         if not hasattr(self, "_encoder"):  # check_is_fitted is slow

@@ -28,7 +28,8 @@ def check_state(state: Any) -> None:
         If its format is not known, if the config is not that of a Keras model, or
         holds code, or if the weights are not those of its layers.
     """
-    _check_format(state)
+    number = state.get("format") if isinstance(state, dict) else None
+    check_format(number, FORMAT, "a network")
     spec = _read_config(state.get("config"))
     check_no_code(spec)
     weights = state.get("weights")
@@ -50,18 +51,35 @@ def check_state(state: Any) -> None:
         check_weights(weights, shapes)
 
 
-def _check_format(state):
-    number = state.get("format") if isinstance(state, dict) else None
+def check_format(number: Any, newest: int, name: str) -> None:
+    """Check the format number of a pickled object.
+
+    Parameters
+    ----------
+    number : object
+        What the pickle has as format number.
+
+    newest : int
+        Highest number that this version reads.
+
+    name : str
+        Name of the object, for errors.
+
+    Raises
+    ------
+    ValueError
+        If it is not a number from 1 to `newest`.
+    """
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise ValueError(
-            "This is not the state of a network of skautoenc: it has no valid format "
+            f"This is not the state of {name} of skautoenc: it has no valid format "
             f"number (format={number!r}). The pickle is damaged, or was written by a "
             "development version; fit the estimator again."
         )
-    if number > FORMAT:
+    if number > newest:
         raise ValueError(
-            "The network was written by a newer version of skautoenc (format "
-            f"{number}; this version reads up to {FORMAT}). Upgrade skautoenc to load "
+            f"The state of {name} was written by a newer version of skautoenc (format "
+            f"{number}; this version reads up to {newest}). Upgrade skautoenc to load "
             "it."
         )
 

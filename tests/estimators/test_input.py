@@ -350,7 +350,7 @@ def test_fit_that_diverges_stops_and_leaves_no_attributes(digits):
         ({"tied_weights": True}, "but tied_weights=True. Change"),
         (
             {"n_components": 65},
-            "n_components=65 is above 64, the maximum for n_samples=300 and n_features=64",
+            "n_components=65 is above 64, the maximum for n_samples=300 and n_features",
         ),
         (
             {"network": DenseNetwork((8,), linear_path=False)},
