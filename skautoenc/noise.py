@@ -5,7 +5,7 @@ the result does not depend on the number of threads.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -210,14 +210,61 @@ def _set_low_or_high(X, level, rng, out, low, high):
 
 
 class Noise(NamedTuple):
-    """A kind of noise, and its highest level."""
+    """A kind of noise that estimators take by its name.
+
+    Attributes
+    ----------
+    function : callable
+        ``(X, level, rng, out=None, **values)``, applied to centered rows.
+
+    max_level : float
+        Maximum level.
+
+    values : callable
+        ``(zero, low, high) -> dict``, keyword arguments of `function` from zero and
+        the extremes of the data, in the units of the centered rows.
+    """
 
     function: Callable
-    max_level: float
+    max_level: float = np.inf
+    values: Callable[..., dict[str, Any]] = lambda zero, low, high: {}
+
+    def add(
+        self,
+        X: NDArray[np.float32],
+        level: float,
+        rng: np.random.Generator,
+        center: NDArray[np.float64],
+        extremes: tuple[float, float],
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return centered rows with noise.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features), float32
+            Rows from which `center` has been subtracted.
+
+        level : float
+        rng : numpy.random.Generator
+        center : ndarray of shape (n_features,), float64
+        extremes : tuple of (float, float)
+            Minimum and maximum of the data.
+
+        out : ndarray of the shape of X, float32, or None, default=None
+        """
+        originals = {"zero": 0.0, "low": extremes[0], "high": extremes[1]}
+        shifted = {
+            name: (value - center).astype(np.float32)
+            for name, value in originals.items()
+        }
+        return self.function(X, level, rng, out, **self.values(**shifted))
 
 
 NOISES = {
-    "gaussian": Noise(gaussian, np.inf),
-    "masking": Noise(masking, 1.0),
-    "salt_and_pepper": Noise(salt_and_pepper, 1.0),
+    "gaussian": Noise(gaussian),
+    "masking": Noise(masking, 1.0, lambda zero, low, high: {"value": zero}),
+    "salt_and_pepper": Noise(
+        salt_and_pepper, 1.0, lambda zero, low, high: {"low": low, "high": high}
+    ),
 }

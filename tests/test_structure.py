@@ -195,7 +195,7 @@ def test_modules_import_only_from_the_packages_below_them():
     report(problems)
 
 
-def test_modules_import_one_another_without_a_circle():
+def test_modules_import_one_another_without_a_cycle():
     graph = {
         source.name: {imported_module(found) for found in source.imports()} - {None}
         for source in SOURCES.values()
@@ -204,9 +204,9 @@ def test_modules_import_one_another_without_a_circle():
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
         # graphlib lists the imported module before the module that imports it.
-        _, circle = error.args
-        files = [f"{SOURCES[name].path}:1" for name in reversed(circle)]
-        pytest.fail(f"a circle of imports: {' -> '.join(files)}", pytrace=False)
+        _, cycle = error.args
+        files = [f"{SOURCES[name].path}:1" for name in reversed(cycle)]
+        pytest.fail(f"a cycle of imports: {' -> '.join(files)}", pytrace=False)
 
 
 def test_only_the_backend_engines_and_layers_import_keras_or_tensorflow():

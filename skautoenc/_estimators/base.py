@@ -27,7 +27,7 @@ from .._fitted.custom_objects import picklable
 from .._fitted.network import FittedNetwork
 from .._fitted.state import check_format
 from .._training import SklearnCallbacks
-from .._utils.blocks import row_blocks
+from .._utils.blocks import row_blocks, to_dense
 from .._utils.metrics import METRICS, ExplainedVariance
 from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import (
@@ -559,7 +559,7 @@ class BaseAutoencoder(
             mean = (weight @ X) / weight.sum()
         explained = ExplainedVariance(X.shape[1], X.dtype)
         for rows, difference in _differences(*networks, X):
-            block = _dense(X[rows]).astype(np.float64, copy=False)
+            block = to_dense(X[rows]).astype(np.float64, copy=False)
             explained.add(block, difference, mean, weight[rows])
         return explained.result(largest)
 
@@ -609,13 +609,9 @@ class BaseAutoencoder(
 
 
 def _differences(encoder, decoder, X):
-    """What reconstructions of some rows at a time are off by, in float64."""
+    """Yield reconstruction minus X in float64, a block of rows at a time."""
     for rows in row_blocks(X.shape[0], X.shape[1]):
         block = X[rows]
         difference = decoder(encoder(block), np.float64)
-        difference -= _dense(block)
+        difference -= to_dense(block)
         yield rows, difference
-
-
-def _dense(X):
-    return X if isinstance(X, np.ndarray) else X.toarray()

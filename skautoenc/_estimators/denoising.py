@@ -410,10 +410,11 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     def _check_params(self) -> None:
         super()._check_params()
-        if not callable(self.noise) and self.noise_level > NOISES[self.noise].max_level:
+        max_level = np.inf if callable(self.noise) else NOISES[self.noise].max_level
+        if self.noise_level > max_level:
             raise ValueError(
-                f"noise_level={self.noise_level} must be in [0, 1] with "
-                f"noise={self.noise!r}: it is the probability of setting a value."
+                f"noise_level={self.noise_level} must be in [0, {max_level:g}] with "
+                f"noise={self.noise!r}."
             )
         if isinstance(self.clip, tuple | list) and not (
             len(self.clip) == 2

@@ -5,10 +5,10 @@ from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_scalar
 
+from .._utils.blocks import to_dense
 from .._utils.metrics import ExplainedVariance
 from ..noise import NOISES
 
@@ -76,8 +76,8 @@ def denoising_scorer(
         raise ValueError(
             f"noise must be one of {sorted(NOISES)} or a callable; got {noise!r}."
         )
-    highest = None if callable(noise) or np.isinf(NOISES[noise][1]) else 1
-    check_scalar(noise_level, "noise_level", Real, min_val=0, max_val=highest)
+    max_level = np.inf if callable(noise) else NOISES[noise].max_level
+    check_scalar(noise_level, "noise_level", Real, min_val=0, max_val=max_level)
     return DenoisingScorer(noise, noise_level, random_state)
 
 
@@ -99,7 +99,7 @@ class DenoisingScorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         """Add noise to clean rows, and score how well the estimator removes it."""
-        clean = X.toarray() if issparse(X) else np.asarray(X)
+        clean = to_dense(X)
         dtype = clean.dtype if clean.dtype == np.float32 else np.float64
         shape, clean = clean.shape, clean.reshape(len(clean), -1).astype(dtype)
         noisy = self._add_noise(clean).reshape(shape)
@@ -115,19 +115,13 @@ class DenoisingScorer:
         return explained.result()
 
     def _add_noise(self, X):
-        """Return noisy rows. They are centred, as the noise is added in float32."""
+        """Return noisy rows. They are centered, as the noise is added in float32."""
         rng = np.random.default_rng(self.random_state)
         if callable(self.noise):
             return np.asarray(self.noise(X.copy(), rng))
-        function, _ = NOISES[self.noise]
-        mean = X.mean(axis=0, dtype=np.float64)
-        values = {}
-        if self.noise == "masking":
-            values = {"value": -mean}
-        elif self.noise == "salt_and_pepper":
-            values = {"low": X.min() - mean, "high": X.max() - mean}
-        centred = (X - mean).astype(np.float32)
-        noisy = function(centred, self.noise_level, rng, **values)
+        mean, extremes = X.mean(axis=0, dtype=np.float64), (X.min(), X.max())
+        centered = (X - mean).astype(np.float32)
+        noisy = NOISES[self.noise].add(centered, self.noise_level, rng, mean, extremes)
         return (noisy + mean).astype(X.dtype)
 
 

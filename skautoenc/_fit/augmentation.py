@@ -34,7 +34,9 @@ class NoiseOptions:
 
     Attributes
     ----------
-    kind : {"gaussian", "masking", "salt_and_pepper"} or callable
+    kind : str or callable
+        A key of `NOISES`, or a function of the user.
+
     level : float
     clip : bool or tuple of (float, float)
         Bounds of corrupted values. True means the range of the data.
@@ -85,14 +87,12 @@ def bind_noise(
 
 
 def _bind_named_noise(noise, summary, shift):
-    function = NOISES[noise.kind].function
-    values = {}
-    if noise.kind == "masking":
-        values = {"value": (-shift).astype(np.float32)}
-    elif noise.kind == "salt_and_pepper":
-        ends = {"low": summary.minimum, "high": summary.maximum}
-        values = {key: (end - shift).astype(np.float32) for key, end in ends.items()}
-    return lambda X, rng, out: function(X, noise.level, rng, out, **values)
+    kind, extremes = NOISES[noise.kind], (summary.minimum, summary.maximum)
+
+    def corrupt(X, rng, out):
+        kind.add(X, noise.level, rng, shift, extremes, out)
+
+    return corrupt
 
 
 def _bind_function(function, shift):

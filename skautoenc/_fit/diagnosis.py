@@ -102,7 +102,7 @@ def warn_of_collapse(options: FitOptions, sample: Sample, n_steps: int) -> None:
     Parameters
     ----------
     options : FitOptions
-        Tell the remedy.
+        Determine which remedies are suggested.
 
     sample : Sample
         What `check_result` returned.

@@ -149,8 +149,8 @@ def _warm_start(networks, previous):
         if previous.networks[part].config != network.config:
             raise ValueError(
                 "warm_start=True continues from the fitted weights, but the network or "
-                f"the number of features has changed since: the {part} is another. "
-                "Set warm_start=False to start anew."
+                f"the number of features has changed since: the {part} differs. Set "
+                "warm_start=False to train from new weights."
             )
         continued[part] = network.with_weights(previous.networks[part].weights)
     return continued

@@ -47,11 +47,12 @@ class TrainingConfig:
 
 @dataclass
 class TrainingState:
-    """How far training has come: everything that is needed to resume it.
+    """State of a training run: everything that is needed to resume it.
 
     A run that is resumed from its state, with the same configuration and the same rows,
-    gives the bits of a run that was never interrupted. What a random stream gives
-    depends on the epoch alone, so that no generator is stored.
+    is bitwise identical to one that was not interrupted. Random streams depend on the
+    numbers of the epoch and the portion alone, so that no generator is stored. Hooks
+    have their state themselves: to resume with early stopping, pass the same object.
 
     Parameters
     ----------

@@ -126,10 +126,10 @@ def open_engine(
     batch_size = limit_batch_size(config.batch_size, n_rows)
     config = replace(config, loss=loss, batch_size=batch_size)
     if kind is None:
-        is_beyond = tf.distribute.has_strategy() or any(
+        needs_model_fit = tf.distribute.has_strategy() or any(
             listens_to_batches(callback) for callback in callbacks
         )
-        kind = "keras" if is_beyond else "tensorflow"
+        kind = "keras" if needs_model_fit else "tensorflow"
     # Imported here, as keras_engine has an import statement of TensorFlow.
     if kind == "keras":
         from .keras_engine import KerasEngine

@@ -109,8 +109,8 @@ class KerasCallbacks(Hook):
         self._call(run, "on_train_end", dict(self._logs))
 
     def close(self) -> None:
-        # Or the model would be copied with the estimator. Not the callback's own
-        # set_model: TensorBoard's begins another file.
+        # Otherwise the model would be copied with the estimator. The `set_model` of the
+        # base class is called, as that of TensorBoard opens another file.
         set_model = import_keras()[1].callbacks.Callback.set_model
         for callback in self._callbacks:
             set_model(callback, None)

@@ -11,7 +11,7 @@ from .rows import Rows, StreamedRows
 
 @dataclass
 class Run:
-    """What hooks see of a training run, and may change.
+    """A training run, as it is passed to hooks.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Run:
 
 
 class Hook:
-    """What is called between epochs. Does nothing, unless a subclass does."""
+    """Base class of hooks; the methods do nothing by default."""
 
     def on_train_begin(self, run: Run) -> None:
         """Called before the first epoch; may set ``run.state.epoch``."""
@@ -86,7 +86,7 @@ def run_epochs(
 
     config : TrainingConfig
     state : TrainingState
-        Where training starts, or is resumed. Left as it is.
+        Where training starts, or is resumed. Not modified.
 
     hooks : sequence of Hook, default=()
         Called in this order.

@@ -36,8 +36,8 @@ def make_optimizer(
     for weight in model.trainable_variables:
         if weight.dtype not in ("float32", "float64"):
             raise ValueError(
-                f"network: the weights {weight.path!r} are {weight.dtype}, too coarse "
-                "to be trained. Use the dtype policy 'mixed_float16' or "
+                f"network: the weights {weight.path!r} are {weight.dtype}, which is "
+                "too imprecise for training. Use the dtype policy 'mixed_float16' or "
                 "'mixed_bfloat16', which computes in half precision and keeps weights "
                 "in float32."
             )

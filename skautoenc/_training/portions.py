@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._utils.blocks import ceil_div
 from .._utils.random import RandomStreams
 from .augment import Augmentation
 from .rows import Rows, StreamedRows
@@ -38,7 +39,7 @@ def limit_batch_size(batch_size: int, n_rows: int) -> int:
 
 def n_batches(n_rows: int, batch_size: int) -> int:
     """Return the number of batches in an epoch; the last one may be short."""
-    return -(-n_rows // batch_size)
+    return ceil_div(n_rows, batch_size)
 
 
 def portion_batches(n_rows: int, batch_size: int, row_size: int) -> int:

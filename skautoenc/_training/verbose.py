@@ -8,7 +8,7 @@ from .loop import Hook, Run
 class Verbose(Hook):
     """Prints the losses of every few epochs, and of the last.
 
-    To be the last hook, so that it is called when others have stopped the training.
+    Must be the last hook, so that it is called after others may have stopped training.
 
     Parameters
     ----------
@@ -31,6 +31,6 @@ class Verbose(Hook):
         seconds = time.perf_counter() - self._started
         print(
             f"Epoch {epoch:{len(str(epochs))}d}/{epochs}  {losses}  "
-            f"{seconds:.1f} s in all",
+            f"{seconds:.1f} s elapsed",
             flush=True,
         )

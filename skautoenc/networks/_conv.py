@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._backend.keras import import_keras
+from .._utils.blocks import ceil_div
 from ._base import Network
 from ._layer_parameters import is_count, keras_settings
 
@@ -131,7 +132,7 @@ class ConvNetwork(Network):
         image, filters, downsampling = self._checked(input_shape)
         sizes = [image[:-1]]
         for _ in filters:
-            sizes.append(tuple(-(-size // 2) for size in sizes[-1]))
+            sizes.append(tuple(ceil_div(size, 2) for size in sizes[-1]))
         found = keras_settings(self)
         encoder = self._encoder(image, filters, downsampling, n_components, found)
         decoder = self._decoder(
@@ -283,7 +284,7 @@ class ConvNetwork(Network):
                     f"image_shape={self.image_shape!r} has length 1. Use fewer "
                     "layers, and make sure that the channels are the last axis."
                 )
-            smallest = -(-smallest // 2)
+            smallest = ceil_div(smallest, 2)
 
 
 _POOLING = {"max_pool": "MaxPooling{}D", "average_pool": "AveragePooling{}D"}

@@ -12,10 +12,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from .._utils.blocks import to_dense
 from ._axes import LETTER_WIDTH, max_length, resolve_axes, set_tick_labels
 from ._images import MAX_IMAGES_PER_ROW, as_images, is_image_shape, mosaic
 from ._pipelines import inverse_transform_steps, steps_of
-from ._rows import as_floats, dense, flat, to_frame
+from ._rows import as_floats, flat, to_frame
 from ._style import merge_kwargs
 
 if TYPE_CHECKING:
@@ -453,7 +454,7 @@ class ImageGridDisplay:
                 "be decoded."
             )
         _check_counts(n_rows, n_cols)
-        codes = None if X is None else dense(estimator.transform(X))
+        codes = None if X is None else to_dense(estimator.transform(X))
         n_components = _n_components(estimator) if codes is None else codes.shape[1]
         if n_components < 2:
             raise ValueError(

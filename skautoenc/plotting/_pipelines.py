@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._rows import dense
+from .._utils.blocks import to_dense
 
 
 def steps_of(estimator: Any) -> list[Any]:
@@ -87,4 +87,6 @@ def encode_and_decode(
         decoded = inverse_transform_steps(earlier_steps, last.reconstruct(rows))
     else:
         decoded = estimator.inverse_transform(codes)
-    return dense(decoded).astype(np.float64), dense(codes) if return_codes else None
+    return to_dense(decoded).astype(np.float64), to_dense(
+        codes
+    ) if return_codes else None

@@ -7,20 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array
 
-from .._utils.blocks import row_blocks
+from .._utils.blocks import row_blocks, to_dense
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from pandas import DataFrame
-
-
-def dense(rows: Any) -> np.ndarray:
-    """Rows as an array, also if they are sparse."""
-    return rows.toarray() if issparse(rows) else np.asarray(rows)
 
 
 def flat(rows: np.ndarray) -> np.ndarray:
@@ -30,7 +24,7 @@ def flat(rows: np.ndarray) -> np.ndarray:
 
 def as_floats(name: str, X: Any) -> np.ndarray:
     """X as a dense float64 array of finite values; errors name the parameter `name`."""
-    return check_array(dense(X), dtype=np.float64, allow_nd=True, input_name=name)
+    return check_array(to_dense(X), dtype=np.float64, allow_nd=True, input_name=name)
 
 
 def take(X: Any, rows: slice) -> Any:

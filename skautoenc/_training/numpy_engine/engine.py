@@ -29,15 +29,15 @@ from .layers import DenseTrainer, dense_layers
 from .losses import NUMPY_LOSSES
 from .optimizers import get_numpy_optimizer
 
-# Multiplications of a step. On 2 cores a compiled step saves 11 ps for each one beyond
-# the first so many, and costs more below.
+# Number of multiplications of a step below which NumPy is faster. On 2 cores a compiled
+# step saves 11 ps for each multiplication above it.
 _BREAK_EVEN_STEP = 2e7
 
-# Multiplications saved in all, 0.2 s, from which on TensorFlow is used, although it
-# takes seconds to start in a new process.
+# Number of multiplications above the break-even in a whole fit (0.2 s) from which on
+# TensorFlow is used, although it takes seconds to start in a new process.
 _MAX_GAIN = 1.5e10
 
-# Rows evaluated at once: without gradients, larger batches are faster.
+# Minimum number of rows of a validation batch; larger batches are faster.
 _MIN_VALIDATION_BATCH = 256
 
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -171,14 +171,6 @@ class DenseTrainer:
 
     def _arrays(self):
         return [array for layer in self._layers for array in layer.arrays()]
-
-    def unload(self, model: Any) -> None:
-        """Write the weights to the Keras model of these layers."""
-        model.set_weights(self._arrays())
-
-    def take(self, model: Any) -> None:
-        """Read the weights from the Keras model of these layers."""
-        self.load(model.get_weights())
 
     @property
     def learning_rate(self) -> float:

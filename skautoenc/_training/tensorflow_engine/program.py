@@ -128,7 +128,7 @@ class Program:
         _assign(others, values.values())
 
     def snapshot(self) -> list[np.ndarray]:
-        """Return a copy of all variables but the optimizer's, as they lie."""
+        """Return a copy of all variables but the optimizer's, in packed form."""
         return [v.numpy() for v in self._variables()]
 
     def restore(self, snapshot: Sequence[np.ndarray]) -> None:
