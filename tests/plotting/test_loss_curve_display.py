@@ -197,9 +197,10 @@ def test_frame_of_losses_has_one_row_per_epoch(digits, small):
     assert frame["val_loss"].tolist() == small.history_["val_loss"]
 
 
-def test_line_kwargs_and_best_epoch_kwargs_restyle_curves_and_ring(fitted):
+def test_line_kwargs_and_best_epoch_kwargs_restyle_curves_and_ring(digits, small):
+    small.set_params(init="random", early_stopping=True).fit(digits)
     display = LossCurveDisplay.from_estimator(
-        fitted, line_kwargs={"lw": 3, "c": "red"}, best_epoch_kwargs={"ms": 20}
+        small, line_kwargs={"lw": 3, "c": "red"}, best_epoch_kwargs={"ms": 20}
     )
     curve, *_, ring = display.ax_.lines
     assert (curve.get_linewidth(), curve.get_color()) == (3, "red")

@@ -37,7 +37,7 @@ def engine(request):
 
 
 def quick(engine, **params):
-    return make_autoencoder(early_stopping=False, **{**FITS[engine], **params})
+    return make_autoencoder(**{"early_stopping": False, **FITS[engine], **params})
 
 
 def weights_of(estimator):
