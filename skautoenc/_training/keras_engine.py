@@ -3,7 +3,6 @@
 This module imports TensorFlow, and is imported only when an engine is opened.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from .portions import (
     validation_portions,
 )
 from .rows import Rows, StreamedRows
+from .tensorflow_engine.program_choice import should_use_xla
 
 
 class KerasEngine:
@@ -62,13 +62,17 @@ class KerasEngine:
         self._is_scheduled = learning_rate is None
         self._callbacks = [_BatchCallbacks(callbacks)] if callbacks else []
         self._has_trained = False
+        self._portions: dict[Any, Callable[[], Iterator[Portion]]] = {}
+        self._datasets: dict[Any, Any] = {}
         n_features = int(np.prod(model.inputs[0].shape[1:]))
         self._n_per_portion = portion_batches(n_rows, config.batch_size, n_features)
         loss, n_auxiliary = config.loss, len(config.loss_weights)
+        n_steps = config.epochs * n_batches(n_rows, config.batch_size)
         with isolated_random_state(0):
             model.compile(
                 optimizer=optimizer,
                 loss=[loss, *[None] * n_auxiliary] if n_auxiliary else loss,
+                jit_compile=should_use_xla(model, n_steps, config.batch_size),
             )
             self._losses = _MeasuredLoss(model, loss, config.loss_weights)
             model.compute_loss = self._losses.compute_loss
@@ -146,14 +150,53 @@ class KerasEngine:
         return self._n_per_portion * self._config.batch_size
 
     def _batches(self, rows, portions):
-        return _Batches(
-            portions,
-            len(rows),
-            self._config.batch_size,
-            self._n_per_portion,
-            [tuple(tensor.shape[1:]) for tensor in self._model.inputs],
-            has_separate_targets(rows, self._config.augmentation),
+        """Return a dataset of the batches of the portions that a function returns.
+
+        It is built once, as that takes longer than training a small network for an
+        epoch. A strategy may read a dataset more than once.
+        """
+        separate_targets = has_separate_targets(rows, self._config.augmentation)
+        key = len(rows), separate_targets
+        self._portions[key] = portions
+        if key not in self._datasets:
+            n = n_batches(len(rows), self._config.batch_size)
+            self._datasets[key] = self._dataset(
+                lambda: self._read_batches(self._portions[key](), separate_targets), n
+            )
+        return self._datasets[key]
+
+    def _dataset(self, batches, n):
+        """Return a dataset of the `n` batches that a function yields."""
+        *inputs, targets = (
+            tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
+            for tensor in (*self._model.inputs, self._model.inputs[0])
         )
+        inputs = tuple(inputs) if len(inputs) > 1 else inputs[0]
+        signature = inputs, targets, tf.TensorSpec((None,), tf.float32)
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.OFF
+        )
+        dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(n))
+        return dataset.with_options(options)
+
+    def _read_batches(self, portions, separate_targets):
+        """Yield (inputs, targets, weights) of each batch."""
+        row_shape, *noise_shape = (tuple(a.shape[1:]) for a in self._model.inputs)
+        for portion in portions:
+            n = len(portion)
+            inputs = targets = np.empty((n, *row_shape), np.float32)
+            if separate_targets:
+                inputs = np.empty_like(targets)
+            noise = np.empty((n, *noise_shape[0]), np.float32) if noise_shape else None
+            portion.read_into(inputs, targets, noise)
+            for start in range(0, n, self._config.batch_size):
+                batch = slice(start, start + self._config.batch_size)
+                rows = inputs[batch]
+                if noise is not None:
+                    rows = rows, noise[batch]
+                yield rows, targets[batch], portion.weight[batch]
 
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of the model's weights."""
@@ -244,67 +287,6 @@ class FunctionLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return self._function(y_true, y_pred)
-
-
-class _Batches(keras.utils.PyDataset):
-    """The batches of portions, by their number.
-
-    Keras asks for them in order, but for the first ones more than once, and a thread
-    that reads ahead may still be at work then. Portions are read again where needed.
-    """
-
-    def __init__(
-        self,
-        portions: Callable[[], Iterator[Portion]],
-        n_rows: int,
-        batch_size: int,
-        n_per_portion: int,
-        input_shapes: Sequence[tuple[int, ...]],
-        separate_targets: bool,
-    ):
-        super().__init__()
-        self._portions, self._n_rows = portions, n_rows
-        self._batch_size, self._n_per_portion = batch_size, n_per_portion
-        self._row_shape, *noise_shape = input_shapes
-        self._noise_shape = noise_shape[0] if noise_shape else None
-        self._separate_targets = separate_targets
-        self._number, self._left = -1, iter(())
-        self._lock = threading.Lock()
-
-    def __len__(self):
-        return n_batches(self._n_rows, self._batch_size)
-
-    def __getitem__(self, step):
-        number, step_in_portion = divmod(step, self._n_per_portion)
-        with self._lock:
-            arrays = self._arrays_of(number)
-        start = step_in_portion * self._batch_size
-        rows = slice(start, start + self._batch_size)
-        (*inputs, targets, weight) = (array[rows] for array in arrays)
-        return (tuple(inputs) if len(inputs) > 1 else inputs[0]), targets, weight
-
-    def _arrays_of(self, number):
-        """Return the arrays of a portion, which stay until another one is asked for."""
-        if number < self._number or self._number < 0:
-            self._number, self._left = -1, self._portions()
-        while self._number < number:
-            portion = next(self._left)
-            self._number += 1
-            if self._number == number:
-                self._arrays = self._read(portion)
-        return self._arrays
-
-    def _read(self, portion):
-        n = len(portion)
-        inputs = targets = np.empty((n, *self._row_shape), np.float32)
-        if self._separate_targets:
-            inputs = np.empty_like(targets)
-        if self._noise_shape is None:
-            portion.read_into(inputs, targets)
-            return inputs, targets, portion.weight
-        noise = np.empty((n, *self._noise_shape), np.float32)
-        portion.read_into(inputs, targets, noise)
-        return inputs, noise, targets, portion.weight
 
 
 class _BatchCallbacks(keras.callbacks.Callback):
