@@ -16,7 +16,6 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend.fork import forked_after_tensorflow
-from .._backend.keras import isolated_random_state
 from .._backend.worker import fit_in_subprocess
 from .._fit.augmentation import AugmentationOptions
 from .._fit.defaults import resolve_auto_settings
@@ -24,7 +23,6 @@ from .._fit.fit import fit_autoencoder
 from .._fit.trainable import needs_keras
 from .._fit.values import FitOptions, FitResult, Schema, WarmStart
 from .._fitted.custom_objects import picklable
-from .._fitted.network import FittedNetwork
 from .._fitted.state import check_format
 from .._training import SklearnCallbacks
 from .._utils.blocks import row_blocks, to_dense
@@ -36,9 +34,8 @@ from .._utils.sklearn_compat import (
     validate_parameters,
 )
 from ..networks import DenseNetwork
-from ..networks._layer_parameters import hidden_sizes, regularizer
 from ..networks._objectives import chain
-from ..networks._resolve import build_pair, given_shape, to_picklable
+from ..networks._resolve import networks_of_models, to_picklable
 from .parameters import (
     CONSTRAINTS,
     Activation,
@@ -48,6 +45,7 @@ from .parameters import (
     Network,
     Optimizer,
     Regularizer,
+    check_network_parameters,
     init_from_fields,
     validates_parameters,
 )
@@ -154,25 +152,12 @@ class BaseAutoencoder(
         >>> autoencoder.transform(np.ones((5, 8))).shape
         (5, 2)
         """
-        row_shape = given_shape("encoder", encoder)
-        if not isinstance(decoder, str):
-            given_shape("decoder", decoder)
-        elif decoder not in [layer.name for layer in encoder.layers]:
-            raise TypeError(
-                "decoder must be a Keras model, or the name of the code layer of "
-                f"encoder; got the str {decoder!r}, and the layers are "
-                f"{[layer.name for layer in encoder.layers]}."
-            )
-        with isolated_random_state(0):
-            models = build_pair((encoder, decoder), row_shape, None)
-        networks = zip(
-            ("encoder", "decoder"), map(FittedNetwork.from_keras, models), strict=True
-        )
-        n_components = models[0].output_shape[1]
+        networks, row_shape, n_components = networks_of_models(encoder, decoder)
         estimator = cls(n_components, network=(encoder, decoder), **params)
         validate_parameters(estimator)
+        estimator._check_params()
         estimator._set_fitted(
-            FitResult(dict(networks), n_components),
+            FitResult(networks, n_components),
             Schema(
                 n_features=int(np.prod(row_shape)),
                 row_shape=row_shape if len(row_shape) > 1 else None,
@@ -309,27 +294,7 @@ class BaseAutoencoder(
         ValueError
             If a parameter is out of range, or does not fit another one.
         """
-        hidden_sizes(self.hidden_layer_sizes)
-        for name in ("kernel_regularizer", "activity_regularizer"):
-            regularizer(name, getattr(self, name))
-        if isinstance(self.network, type):
-            name = self.network.__name__
-            raise TypeError(
-                f"network={name} is a class. Give an instance, such as {name}(...)."
-            )
-        if self.network == "dense":
-            if self.n_components is None:
-                raise ValueError(
-                    "n_components=None requires a network that determines the width of "
-                    "its code, such as ConvNetwork. A dense network needs a number."
-                )
-            return
-        for name in ("kernel_regularizer", "activity_regularizer", "tied_weights"):
-            if getattr(self, name):
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r} applies only to network='dense'. "
-                    "Set it in the given network instead."
-                )
+        check_network_parameters(self)
 
     def _network(self):
         """Return the network; the flat parameters describe a `DenseNetwork`."""

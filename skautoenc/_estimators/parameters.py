@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
 
 from .._utils.sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
+from ..networks._layer_parameters import hidden_sizes, regularizer
 
 Estimator = TypeVar("Estimator")
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -108,3 +109,37 @@ def init_from_fields(cls: type[Estimator]) -> type[Estimator]:
     template: Any = make_dataclass(cls.__name__, fields)
     cls.__init__ = template.__init__  # type: ignore[method-assign]
     return cls
+
+
+def check_network_parameters(estimator: Any) -> None:
+    """Check the parameters of the network, as far as possible without Keras.
+
+    Raises
+    ------
+    TypeError
+        If the network is a class.
+    ValueError
+        If a parameter is out of range, or does not fit another one.
+    """
+    hidden_sizes(estimator.hidden_layer_sizes)
+    for name in ("kernel_regularizer", "activity_regularizer"):
+        regularizer(name, getattr(estimator, name))
+    network = estimator.network
+    if isinstance(network, type):
+        raise TypeError(
+            f"network={network.__name__} is a class. Give an instance, such as "
+            f"{network.__name__}(...)."
+        )
+    if network == "dense":
+        if estimator.n_components is None:
+            raise ValueError(
+                "n_components=None requires a network that determines the width of "
+                "its code, such as ConvNetwork. A dense network needs a number."
+            )
+        return
+    for name in ("kernel_regularizer", "activity_regularizer", "tied_weights"):
+        if getattr(estimator, name):
+            raise ValueError(
+                f"{name}={getattr(estimator, name)!r} applies only to network='dense'. "
+                "Set it in the given network instead."
+            )

@@ -5,7 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.keras import global_generators_seeded, import_keras
+from .._backend.keras import (
+    global_generators_seeded,
+    import_keras,
+    isolated_random_state,
+)
 from .._backend.keras_internals import apply_graph, node_of, operation_name
 from .._fitted.custom_objects import with_definitions
 from .._fitted.network import FittedNetwork
@@ -239,6 +243,48 @@ def _which_to_keep(part, model):
         f"encoder the mean, here probably {list(names)[mean]!r}. Give {code} as the "
         f"{part}."
     )
+
+
+def networks_of_models(
+    encoder: Any, decoder: Any
+) -> tuple[dict[str, FittedNetwork], tuple[int, ...], int]:
+    """Return trained models as fitted networks.
+
+    Parameters
+    ----------
+    encoder : keras.Model
+    decoder : keras.Model or str
+        Or the name of the code layer of `encoder`.
+
+    Returns
+    -------
+    networks : dict of str to FittedNetwork
+        "encoder" and "decoder".
+
+    row_shape : tuple of int
+        Shape of a row.
+
+    n_components : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `build_pair`.
+    """
+    row_shape = given_shape("encoder", encoder)
+    if not isinstance(decoder, str):
+        given_shape("decoder", decoder)
+    elif decoder not in [layer.name for layer in encoder.layers]:
+        raise TypeError(
+            "decoder must be a Keras model, or the name of the code layer of "
+            f"encoder; got the str {decoder!r}, and the layers are "
+            f"{[layer.name for layer in encoder.layers]}."
+        )
+    with isolated_random_state(0):
+        models = build_pair((encoder, decoder), row_shape, None)
+    fitted = map(FittedNetwork.from_keras, models)
+    networks = dict(zip(("encoder", "decoder"), fitted, strict=True))
+    return networks, row_shape, models[0].output_shape[1]
 
 
 def given_shape(part: str, model: Any) -> tuple[int, ...]:
