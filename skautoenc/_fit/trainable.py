@@ -15,6 +15,8 @@ from .._fitted.network import FittedNetwork, between_shifts, config_of
 from .._training import (
     Engine,
     TrainingConfig,
+    get_loss,
+    get_optimizer,
     listens_to_batches,
     make_numpy_engine,
     open_engine,
@@ -74,6 +76,9 @@ def make_trainable(
         return Trainable(networks, pair[0].dense_spec.widths[-1], None)
     check_can_be_loaded(_custom_parameters(options))
     with isolated_random_state(streams.seed("weights")):
+        # Unknown names are refused before anything is computed.
+        get_loss(options.loss)
+        get_optimizer(options.optimizer, options.learning_rate)
         if pair is None:
             row_shape = data.schema.row_shape or (data.schema.n_features,)
             models = build_pair(options.network, row_shape, options.n_components)

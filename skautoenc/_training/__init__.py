@@ -9,6 +9,7 @@ from .keras_callbacks import KerasCallbacks
 from .loop import Hook, Run, run_epochs
 from .losses import get_loss
 from .numpy_engine.engine import make_numpy_engine, trains_in_numpy
+from .optimizers import get_optimizer
 from .rows import Rows, StreamedRows
 from .schedule import CosineSchedule
 from .sklearn_callbacks import SklearnCallbacks
@@ -29,6 +30,7 @@ __all__ = [
     "TrainingState",
     "Verbose",
     "get_loss",
+    "get_optimizer",
     "listens_to_batches",
     "make_numpy_engine",
     "open_engine",
