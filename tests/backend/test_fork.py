@@ -47,7 +47,7 @@ def in_a_fork(function):
 
     process = context.Process(target=work)
     process.start()
-    answers = receiver.poll(120)
+    answers = receiver.poll(400)
     result = receiver.recv() if answers else None
     process.join(10)
     process.kill()
@@ -75,142 +75,123 @@ def children():
     return [process for process, parent in running().items() if parent == os.getpid()]
 
 
-@pytest.fixture(scope="module", params=ESTIMATORS.values(), ids=ESTIMATORS)
-def each(request, digits):
-    fitted = clone(request.param).fit(digits)
-    assert fitted.encoder_.built  # so TensorFlow runs in this process
+@pytest.fixture(scope="module")
+def each_fitted(digits):
+    fitted = {name: clone(ESTIMATORS[name]).fit(digits) for name in ESTIMATORS}
+    # So TensorFlow runs in this process.
+    assert all(estimator.encoder_.built for estimator in fitted.values())
     return fitted
 
 
 @pytest.fixture(scope="module")
-def fitted(digits):
-    return clone(ESTIMATORS["convolutional"]).fit(digits)
+def fitted(each_fitted):
+    return each_fitted["convolutional"]
 
 
-def test_fit_and_transform_work_in_a_forked_process(digits, each):
-    def work():
-        again = clone(each).fit(digits)
-        return each.transform(digits), each.score(digits), again.transform(digits)
-
-    codes, score, codes_again = in_a_fork(work)
-    np.testing.assert_array_equal(codes, each.transform(digits))
-    np.testing.assert_array_equal(codes_again, codes)
-    assert score == each.score(digits)
+WORK = []
 
 
-def test_subprocess_is_shared_by_the_threads_of_a_forked_process(digits, fitted):
-    def work():
-        results = run_in_threads(
-            lambda _: (fitted.transform(digits), fitted.score(digits)), range(8)
-        )
-        clone(fitted).fit(digits)
-        return results, children()
+def in_one_fork(work):
+    """Register a function that `fork` calls with the fixtures that it has."""
+    WORK.append(work)
+    return work
 
-    results, started = in_a_fork(work)
+
+@pytest.fixture(scope="module")
+def fork(digits, each_fitted, fitted, with_custom_layers, tmp_path_factory):
+    """A function that gives what a registered function returned, or raises its error.
+
+    One forked process calls all of them, in the order of this file, as each subprocess
+    takes seconds to start.
+    """
+    fixtures = {
+        "digits": digits,
+        "each_fitted": each_fitted,
+        "fitted": fitted,
+        "with_custom_layers": with_custom_layers,
+        "folder": tmp_path_factory.mktemp("fork"),
+    }
+
+    def outcome(work):
+        try:
+            return work(**fixtures)
+        except BaseException as error:
+            return error
+
+    outcomes = in_a_fork(lambda: [outcome(work) for work in WORK])
+
+    def result(work):
+        found = outcomes[WORK.index(work)]
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    return result
+
+
+@in_one_fork
+def call_in_threads(digits, fitted, **_):
+    """Called first, so that the threads start the subprocess."""
+    started_before = children()
+    results = run_in_threads(
+        lambda _: (fitted.transform(digits), fitted.score(digits)), range(8)
+    )
+    clone(fitted).fit(digits)
+    return results, started_before, children()
+
+
+def test_subprocess_is_shared_by_the_threads_of_a_forked_process(digits, fitted, fork):
+    results, started_before, started = fork(call_in_threads)
     wanted = fitted.transform(digits), fitted.score(digits)
+    assert not started_before
     assert len(started) == 1
     assert len(results) == 8
     for codes, score in results:
         np.testing.assert_array_equal(codes, wanted[0])
         assert score == wanted[1]
+    (last,) = fork(subprocesses_at_the_end)
     deadline = time.monotonic() + 60
-    while started[0] in running():  # it ends with the process
+    while last in running():  # it ends with the process
         assert time.monotonic() < deadline
 
 
-@pytest.mark.slow
-def test_subprocess_that_was_killed_is_replaced(digits, fitted):
-    def work():
-        fitted.transform(digits)
-        (killed,) = children()
-        os.kill(killed, signal.SIGKILL)
-        codes = fitted.transform(digits)
-        return killed, children(), codes
+@in_one_fork
+def fit_and_transform(digits, each_fitted, **_):
+    def results_of(fitted):
+        again = clone(fitted).fit(digits)
+        return fitted.transform(digits), fitted.score(digits), again.transform(digits)
 
-    killed, started, codes = in_a_fork(work)
-    assert len(started) == 1
-    assert started != [killed]
+    return {name: results_of(fitted) for name, fitted in each_fitted.items()}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_fit_and_transform_work_in_a_forked_process(digits, each_fitted, fork, name):
+    codes, score, codes_again = fork(fit_and_transform)[name]
+    fitted = each_fitted[name]
     np.testing.assert_array_equal(codes, fitted.transform(digits))
+    np.testing.assert_array_equal(codes_again, codes)
+    assert score == fitted.score(digits)
 
 
-@pytest.mark.slow
-def test_subprocess_is_not_shared_with_a_fork_of_a_fork(digits, fitted):
-    def work():
-        fitted.transform(digits)
-        ours = children()
-
-        def in_the_fork():
-            codes = fitted.transform(digits)
-            return codes, children()
-
-        codes, theirs = in_a_fork(in_the_fork)
-        return codes, fitted.transform(digits), ours == children(), ours != theirs
-
-    *both, is_kept, is_another = in_a_fork(work)
-    np.testing.assert_array_equal(both, [fitted.transform(digits)] * 2)
-    assert is_kept
-    assert is_another
-
-
-@pytest.mark.slow
-def test_subprocess_fit_ends_at_an_interrupt_and_later_calls_work(digits, fitted):
-    def work():
-        fitted.transform(digits)
-        (busy,) = children()
-        long = clone(fitted).set_params(epochs=10**6)
-        threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
-            long.fit(digits)
-        return busy in children(), fitted.transform(digits)
-
-    goes_on, codes = in_a_fork(work)
-    assert not goes_on
-    np.testing.assert_array_equal(codes, fitted.transform(digits))
-
-
-@pytest.mark.slow
-def test_subprocess_works_with_closed_standard_streams(digits, fitted):
-    def work():
-        for descriptor in (0, 1, 2):
-            os.close(descriptor)
-        return fitted.transform(digits), clone(fitted).fit(digits).transform(digits)
-
-    wanted = fitted.transform(digits)
-    np.testing.assert_array_equal(in_a_fork(work), [wanted, wanted])
-
-
-def test_subprocess_errors_and_warnings_are_raised_in_the_fork(digits, fitted):
+@in_one_fork
+def warn_and_fail(digits, fitted, **_):
     class Warning_(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             warnings.warn("said in training", stacklevel=1)
 
-    def work():
-        with pytest.warns(UserWarning, match="said in training"):
-            clone(fitted).set_params(callbacks=[Warning_()]).fit(digits)
-        with pytest.raises(ValueError, match="nonsense") as caught:
-            clone(fitted).set_params(loss="nonsense").fit(digits)
-        return str(caught.value)
-
-    assert "loss" in in_a_fork(work)
+    with pytest.warns(UserWarning, match="said in training"):
+        clone(fitted).set_params(callbacks=[Warning_()]).fit(digits)
+    with pytest.raises(ValueError, match="nonsense") as caught:
+        clone(fitted).set_params(loss="nonsense").fit(digits)
+    return str(caught.value)
 
 
-@pytest.mark.slow
-def test_subprocess_that_exits_during_a_fit_is_reported(digits, fitted):
-    class Exit(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            os._exit(7)
-
-    def work():
-        with pytest.raises(RuntimeError, match=r"status 7.*spawn"):
-            clone(fitted).set_params(callbacks=[Exit()]).fit(digits)
-        return fitted.transform(digits)
-
-    np.testing.assert_array_equal(in_a_fork(work), fitted.transform(digits))
+def test_subprocess_errors_and_warnings_are_raised_in_the_fork(fork):
+    assert "loss" in fork(warn_and_fail)
 
 
-def test_callbacks_records_are_copied_back_from_the_subprocess(
-    digits, fitted, tmp_path
-):
+@in_one_fork
+def record(digits, fitted, folder, **_):
     class Recorder(keras.callbacks.Callback):
         losses = []
 
@@ -242,46 +223,50 @@ def test_callbacks_records_are_copied_back_from_the_subprocess(
         ]
         return chosen, lambda: (last, by_epoch.tolist(), listed, n)
 
-    def recorded(folder):
-        folder.mkdir()
-        Recorder.losses.clear()
-        chosen, of_closures = callbacks(folder)
-        estimator = clone(fitted)
-        estimator.callbacks = chosen
-        estimator.fit(digits)
-        history, log, stopping, checkpoint, _, recorder = chosen
-        with open(folder / "log.csv") as file:
-            rows = list(csv.reader(file))
-        return (
-            *(history.history, history.epoch, log.csv_file.closed, rows),
-            *(stopping.best, stopping.wait, checkpoint.best),
-            *((folder / "model.keras").exists(), of_closures()),
-            *(Recorder.losses, recorder.n_epochs),
-        )
+    chosen, of_closures = callbacks(folder)
+    estimator = clone(fitted)
+    estimator.callbacks = chosen
+    estimator.fit(digits)
+    history, log, stopping, checkpoint, _, recorder = chosen
+    with open(folder / "log.csv") as file:
+        rows = list(csv.reader(file))
+    return (
+        *(history.history, history.epoch, log.csv_file.closed, rows),
+        *(stopping.best, stopping.wait, checkpoint.best),
+        *((folder / "model.keras").exists(), of_closures()),
+        *(Recorder.losses, recorder.n_epochs),
+    )
 
-    wanted = recorded(tmp_path / "here")
+
+def test_callbacks_records_are_copied_back_from_the_subprocess(
+    digits, fitted, fork, tmp_path
+):
+    wanted = record(digits, fitted, tmp_path)
     assert len(wanted[0]["loss"]) == 2
-    assert in_a_fork(lambda: recorded(tmp_path / "there")) == wanted
+    assert fork(record) == wanted
 
 
-def test_callbacks_records_are_copied_back_when_the_fit_fails(digits, fitted):
+@in_one_fork
+def record_and_fail(digits, fitted, **_):
     class Failing(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             self.seen = epoch
             raise LookupError("no such epoch")
 
-    def work():
-        callback = Failing()
-        estimator = clone(fitted)
-        estimator.callbacks = [callback]
-        with pytest.raises(LookupError, match="no such epoch"):
-            estimator.fit(digits)
-        return callback.seen
-
-    assert in_a_fork(work) == 0
+    callback = Failing()
+    estimator = clone(fitted)
+    estimator.callbacks = [callback]
+    with pytest.raises(LookupError, match="no such epoch"):
+        estimator.fit(digits)
+    return callback.seen
 
 
-def test_callbacks_that_cannot_be_copied_are_refused_in_a_fork(digits, fitted):
+def test_callbacks_records_are_copied_back_when_the_fit_fails(fork):
+    assert fork(record_and_fail) == 0
+
+
+@in_one_fork
+def record_locks(digits, fitted, **_):
     class Locked(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
@@ -291,34 +276,22 @@ def test_callbacks_that_cannot_be_copied_are_refused_in_a_fork(digits, fitted):
         def on_train_end(self, logs=None):
             self.lock, self.ended = threading.Lock(), True
 
-    def work():
-        estimator = clone(fitted)
-        estimator.callbacks = [Locked()]
-        with pytest.raises(TypeError, match=r"callbacks cannot be copied.*lock"):
-            estimator.fit(digits)
-        estimator.callbacks = [LockedLater()]
-        with pytest.warns(UserWarning, match="attribute 'lock' of LockedLater"):
-            estimator.fit(digits)
-        return estimator.callbacks[0].ended
-
-    assert in_a_fork(work)
+    estimator = clone(fitted)
+    estimator.callbacks = [Locked()]
+    with pytest.raises(TypeError, match=r"callbacks cannot be copied.*lock"):
+        estimator.fit(digits)
+    estimator.callbacks = [LockedLater()]
+    with pytest.warns(UserWarning, match="attribute 'lock' of LockedLater"):
+        estimator.fit(digits)
+    return estimator.callbacks[0].ended
 
 
-def test_set_callbacks_is_refused_where_a_fork_needs_the_subprocess(digits, each):
-    monitor = ScoringMonitor(scoring={"score": lambda fitted, X, y: fitted.score(X)})
-    estimator = clone(each).set_callbacks(monitor)
-    y = np.zeros(len(digits))
-    if each.network == "dense":
-        n_logged = in_a_fork(
-            lambda: len(estimator.fit(digits, y) and monitor.get_logs().data)
-        )
-        assert n_logged > 0
-    else:
-        with pytest.raises(RuntimeError, match=r"set_callbacks: .*spawn"):
-            in_a_fork(lambda: estimator.fit(digits, y))
+def test_callbacks_that_cannot_be_copied_are_refused_in_a_fork(fork):
+    assert fork(record_locks)
 
 
-def test_network_with_custom_layers_works_in_the_subprocess(digits):
+@pytest.fixture(scope="module")
+def with_custom_layers(digits):
     @keras.saving.register_keras_serializable("test_fork")
     class Doubled(keras.layers.Layer):
         def call(self, inputs):
@@ -335,12 +308,126 @@ def test_network_with_custom_layers_works_in_the_subprocess(digits):
         return encoder, keras.Sequential(decoder)
 
     own = AutoencoderTransformer(2, network=network, epochs=1, random_state=0)
-    own.fit(digits)
+    return own.fit(digits)
 
+
+@in_one_fork
+def call_custom_layers(digits, with_custom_layers, **_):
+    again = clone(with_custom_layers).fit(digits)
+    return with_custom_layers.transform(digits), again.transform(digits)
+
+
+def test_network_with_custom_layers_works_in_the_subprocess(
+    digits, with_custom_layers, fork
+):
+    codes = with_custom_layers.transform(digits)
+    np.testing.assert_array_equal(fork(call_custom_layers), [codes] * 2)
+
+
+@in_one_fork
+def fork_again(digits, fitted, **_):
+    fitted.transform(digits)
+    ours = children()
+
+    def in_the_fork():
+        codes = fitted.transform(digits)
+        return codes, children()
+
+    codes, theirs = in_a_fork(in_the_fork)
+    return codes, fitted.transform(digits), ours == children(), ours != theirs
+
+
+@pytest.mark.slow
+def test_subprocess_is_not_shared_with_a_fork_of_a_fork(digits, fitted, fork):
+    *both, is_kept, is_another = fork(fork_again)
+    np.testing.assert_array_equal(both, [fitted.transform(digits)] * 2)
+    assert is_kept
+    assert is_another
+
+
+@in_one_fork
+def kill(digits, fitted, **_):
+    fitted.transform(digits)
+    (killed,) = children()
+    os.kill(killed, signal.SIGKILL)
+    codes = fitted.transform(digits)
+    return killed, children(), codes
+
+
+@pytest.mark.slow
+def test_subprocess_that_was_killed_is_replaced(digits, fitted, fork):
+    killed, started, codes = fork(kill)
+    assert len(started) == 1
+    assert started != [killed]
+    np.testing.assert_array_equal(codes, fitted.transform(digits))
+
+
+@in_one_fork
+def interrupt(digits, fitted, **_):
+    fitted.transform(digits)
+    (busy,) = children()
+    long = clone(fitted).set_params(epochs=10**6)
+    threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        long.fit(digits)
+    return busy in children(), fitted.transform(digits)
+
+
+@pytest.mark.slow
+def test_subprocess_fit_ends_at_an_interrupt_and_later_calls_work(digits, fitted, fork):
+    goes_on, codes = fork(interrupt)
+    assert not goes_on
+    np.testing.assert_array_equal(codes, fitted.transform(digits))
+
+
+@in_one_fork
+def exit_in_a_fit(digits, fitted, **_):
+    class Exit(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            os._exit(7)
+
+    with pytest.raises(RuntimeError, match=r"status 7.*spawn"):
+        clone(fitted).set_params(callbacks=[Exit()]).fit(digits)
+    return fitted.transform(digits)
+
+
+@pytest.mark.slow
+def test_subprocess_that_exits_during_a_fit_is_reported(digits, fitted, fork):
+    np.testing.assert_array_equal(fork(exit_in_a_fit), fitted.transform(digits))
+
+
+@in_one_fork
+def subprocesses_at_the_end(**_):
+    return children()
+
+
+@pytest.mark.slow
+def test_subprocess_works_with_closed_standard_streams(digits, fitted):
     def work():
-        return own.transform(digits), clone(own).fit(digits).transform(digits)
+        for descriptor in (0, 1, 2):
+            os.close(descriptor)
+        # The fit starts the subprocess.
+        return clone(fitted).fit(digits).transform(digits), fitted.transform(digits)
 
-    np.testing.assert_array_equal(in_a_fork(work), [own.transform(digits)] * 2)
+    wanted = fitted.transform(digits)
+    np.testing.assert_array_equal(in_a_fork(work), [wanted, wanted])
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_set_callbacks_is_refused_where_a_fork_needs_the_subprocess(
+    digits, each_fitted, name
+):
+    monitor = ScoringMonitor(scoring={"score": lambda fitted, X, y: fitted.score(X)})
+    estimator = clone(each_fitted[name]).set_callbacks(monitor)
+    y = np.zeros(len(digits))
+    if name == "numpy":
+        n_logged = in_a_fork(
+            lambda: len(estimator.fit(digits, y) and monitor.get_logs().data)
+        )
+        assert n_logged > 0
+    else:
+        with pytest.raises(RuntimeError, match=r"set_callbacks: .*spawn"):
+            in_a_fork(lambda: estimator.fit(digits, y))
 
 
 def test_encoder_attribute_is_refused_in_a_fork(fitted):
