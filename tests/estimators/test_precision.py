@@ -106,7 +106,7 @@ def test_dtype_policy_gives_float32_codes(digits, policy, kind, callbacks):
 @pytest.mark.parametrize("kind", ["conv", "contractive", "variational"])
 def test_dtype_policy_of_half_precision_has_the_losses_of_float32(digits, policy, kind):
     estimator = ESTIMATORS[kind].set_params(
-        epochs=4, batch_size=64, random_state=0, callbacks=None
+        epochs=10, batch_size=64, random_state=0, callbacks=None
     )
     losses = estimator.fit(digits).history_
     keras.config.set_dtype_policy("float32")

@@ -82,7 +82,7 @@ def test_graph_has_the_loss_curve_of_model_fit(digits, optimizer, loss, regulari
         loss=loss,
         optimizer=OPTIMIZERS[optimizer](),
         batch_size=32,
-        epochs=4,
+        epochs=8,
         validation=Rows.all(digits[203:]),
     )
     assert_same(results)
@@ -123,7 +123,7 @@ def test_weights_of_rows_enter_the_loss_as_in_keras(digits):
             loss="mse",
             weight=weight,
             batch_size=64,
-            epochs=3,
+            epochs=5,
         )
     )
 
@@ -149,7 +149,7 @@ def test_any_optimizer_steps_as_in_keras(digits, optimizer):
             loss="mse",
             optimizer=optimizer,
             batch_size=64,
-            epochs=3,
+            epochs=5,
         )
     )
 
@@ -163,7 +163,7 @@ def test_averaged_weights_are_the_final_ones_as_in_keras(digits):
             loss="mse",
             optimizer=optimizer,
             batch_size=64,
-            epochs=3,
+            epochs=5,
         )
     )
 
@@ -185,7 +185,7 @@ def normalised(input_shape, n_components):
 
 
 def test_moving_statistics_and_constraints_as_in_keras(digits):
-    assert_same(curves(digits[:256], normalised, loss="mse", batch_size=64, epochs=3))
+    assert_same(curves(digits[:256], normalised, loss="mse", batch_size=64, epochs=5))
 
 
 def mirrored(X, rng, out):
@@ -203,13 +203,13 @@ def test_targets_of_their_own_are_trained_on_as_in_keras(digits):
             targets=1 - digits[:203] ** 2,
             validation=Rows.all(digits[203:], np.sqrt(digits[203:])),
             batch_size=32,
-            epochs=3,
+            epochs=5,
         )
     )
 
 
 def test_corrupted_rows_are_trained_on_as_in_keras(digits):
-    settings = {"loss": "mse", "batch_size": 32, "epochs": 3}
+    settings = {"loss": "mse", "batch_size": 32, "epochs": 5}
     settings["validation"] = Rows.all(digits[203:])
     results = curves(digits[:203], DenseNetwork((16,)), corrupt=mirrored, **settings)
     assert_same(results)
@@ -260,7 +260,7 @@ def test_penalties_enter_the_loss_as_in_keras(digits, objective):
             loss="mse",
             optimizer=keras.optimizers.Adam(0.003),
             batch_size=64,
-            epochs=3,
+            epochs=6,
         )
     )
 
@@ -272,7 +272,7 @@ def test_a_short_batch_is_contracted_as_in_keras(digits):
         objective=OBJECTIVES["contractive"],
         loss="mse",
         batch_size=32,
-        epochs=3,
+        epochs=5,
         validation=Rows.all(digits[203:]),
     )
     assert_same(results)
@@ -600,7 +600,7 @@ def test_penalties_of_one_config_and_other_classes_do_not_share_a_program(digits
 
 
 def test_the_cache_of_programs_is_bounded(digits):
-    for size in range(3, 20):
+    for size in range(3, 23):
         AutoencoderTransformer(2, hidden_layer_sizes=(size,), epochs=1, **BY_KERAS).fit(
             digits[:20]
         )
@@ -807,7 +807,7 @@ def test_history_has_the_same_penalties_within_a_mirrored_strategy(digits):
 def test_the_rate_falls_within_a_mirrored_strategy_too(digits):
     import tensorflow as tf
 
-    params = {"epochs": 4, "early_stopping": False, "random_state": 0}
+    params = {"epochs": 10, "early_stopping": False, "random_state": 0}
     with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
         losses = AutoencoderTransformer(3, **params).fit(digits).history_["loss"]
     assert losses[-1] < losses[0]

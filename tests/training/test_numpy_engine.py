@@ -46,7 +46,7 @@ def pair_of(network, n_features=64, n_components=4):
 
 def curves(rows, network, *, loss="mean_squared_error", optimizer="adam", **settings):
     """History and final weights of both engines from one start."""
-    settings = {"batch_size": 32, "epochs": 4, **settings}
+    settings = {"batch_size": 32, "epochs": 8, **settings}
     pair = pair_of(network)
     plan = plan_of(pair, loss=loss, optimizer=optimizer)
     plan.load([array for half in pair for array in half.weights])
