@@ -222,7 +222,12 @@ def test_compare_reducers_measures_sparse_rows_as_dense_rows(
 
 
 def test_compare_reducers_never_densifies_all_sparse_rows():
-    X = sparse.random_array((1500, 20_000), density=1e-4, random_state=0, format="csr")
+    X = sparse.random_array(
+        (1500, 20_000),
+        density=1e-4,
+        random_state=np.random.default_rng(0),
+        format="csr",
+    )
     dense_bytes = 8 * X.shape[0] * X.shape[1]
     tracemalloc.start()
     try:

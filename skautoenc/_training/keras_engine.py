@@ -24,7 +24,6 @@ from .portions import (
     validation_portions,
 )
 from .rows import Rows, StreamedRows
-from .tensorflow_engine.program_choice import should_use_xla
 
 
 class KerasEngine:
@@ -67,12 +66,10 @@ class KerasEngine:
         n_features = int(np.prod(model.inputs[0].shape[1:]))
         self._n_per_portion = portion_batches(n_rows, config.batch_size, n_features)
         loss, n_auxiliary = config.loss, len(config.loss_weights)
-        n_steps = config.epochs * n_batches(n_rows, config.batch_size)
         with isolated_random_state(0):
             model.compile(
                 optimizer=optimizer,
                 loss=[loss, *[None] * n_auxiliary] if n_auxiliary else loss,
-                jit_compile=should_use_xla(model, n_steps, config.batch_size),
             )
             self._losses = _MeasuredLoss(model, loss, config.loss_weights)
             model.compute_loss = self._losses.compute_loss

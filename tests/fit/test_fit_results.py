@@ -320,7 +320,12 @@ def test_validation_fraction_loss_is_not_dominated_by_one_row():
 
 
 def test_init_warns_where_wide_streamed_rows_have_no_pca():
-    X = sp.random_array((60_000, 5000), density=0.0005, random_state=0, format="csr")
+    X = sp.random_array(
+        (60_000, 5000),
+        density=0.0005,
+        random_state=np.random.default_rng(0),
+        format="csr",
+    )
     estimator = AutoencoderTransformer(
         2, hidden_layer_sizes=(), batch_size=2048, epochs=1, random_state=0
     )
