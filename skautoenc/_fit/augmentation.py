@@ -8,10 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from .._training.augment import Corruption
 from ..noise import NOISES
 from .summary import DataSummary
-
-Corruption = Callable[[np.ndarray, np.random.Generator, np.ndarray], None]
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from .._utils.blocks import is_streamed, row_blocks
 from .._utils.losses import loss_properties
 from .._utils.warnings import warn_user
 from .summary import DataSummary
-from .values import FitData
+from .values import FitData, Networks
 
-Networks = dict[str, FittedNetwork]
 Shifts = tuple[np.ndarray | None, np.ndarray | None]
 
 # Ratio of mean to standard deviation from which on random initial weights, which suit

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._fitted.network import FittedNetwork
 from .._utils.random import RandomStreams
 from .._utils.warnings import warn_user
 from .pca import MAX_STREAMED_FEATURES, is_too_wide
@@ -17,9 +16,7 @@ from .pca_weights import (
     reasons_against_pca,
 )
 from .split import limit_outlier_weights, split_rows
-from .values import FitOptions, WarmStart
-
-Networks = dict[str, FittedNetwork]
+from .values import FitOptions, Networks, WarmStart
 
 
 class Initialization(NamedTuple):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._fitted.network import FittedNetwork
 from .errors import significantly_better
 from .initialization import Initialization
-
-Networks = dict[str, FittedNetwork]
+from .values import Networks
 
 
 class Selection(NamedTuple):

@@ -64,9 +64,10 @@ def split_rows(
     """
     stops_early, fraction = options.early_stopping, options.validation_fraction
     if stops_early == "auto":
-        fraction = auto_validation_fraction(rows, row_hashes, fraction)
-        has_validation = validation is not None or fraction > 0
-        stops_early = pca_initialized and has_validation
+        stops_early = pca_initialized
+        if stops_early and validation is None:
+            fraction = auto_validation_fraction(rows, row_hashes, fraction)
+            stops_early = fraction > 0
     if validation is not None or not stops_early:
         return Split(rows, validation, bool(stops_early), False)
     training, validation = hold_out(rows, row_hashes, fraction, seed)

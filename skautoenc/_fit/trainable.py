@@ -27,9 +27,7 @@ from ..networks._dense import dense_pair
 from ..networks._objectives import Objective, chain
 from ..networks._resolve import build_pair
 from .initialization import Initialization
-from .values import FitData, FitOptions
-
-Networks = dict[str, FittedNetwork]
+from .values import FitData, FitOptions, Networks
 
 
 @dataclass(frozen=True)

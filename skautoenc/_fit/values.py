@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .augmentation import AugmentationOptions
 
 Table = Any  # ndarray or CSR matrix of shape (n_samples, n_features)
+Networks = dict[str, "FittedNetwork"]  # by part: "encoder", "decoder", ...
 
 
 class Schema(NamedTuple):
@@ -59,7 +60,7 @@ class FitData:
 
     @property
     def targets(self) -> Table:
-        """What rows are to become."""
+        """Target rows."""
         return self.X if self.X_clean is None else self.X_clean
 
     @property
@@ -124,7 +125,7 @@ class WarmStart(NamedTuple):
         Seed of the earlier validation split.
     """
 
-    networks: dict[str, FittedNetwork]
+    networks: Networks
     split_seed: int | None
 
 
@@ -164,7 +165,7 @@ class FitResult:
         Seed of the validation split.
     """
 
-    networks: dict[str, FittedNetwork]
+    networks: Networks
     n_components: int
     dtype: type = np.float32
     mean: np.ndarray | None = None
