@@ -62,6 +62,11 @@ def operation_name(tensor: keras.KerasTensor) -> str:
     return tensor._keras_history.operation.name
 
 
+def variable_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:
+    """Return the position of a variable among those that an optimizer was built for."""
+    return optimizer._get_variable_index(variable)
+
+
 def initial_epoch(model: keras.Model) -> int:
     """Return the epoch at which a callback such as BackupAndRestore resumes."""
     return getattr(model, "_initial_epoch", None) or 0

@@ -95,8 +95,12 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     learning_rate : float, keras LearningRateSchedule or None, default=None
         Learning rate. If None, the optimizer's default is used, which is 0.001 for
-        Adam. When training starts from PCA, a constant learning rate is annealed to
-        zero with a cosine schedule.
+        Adam. When training of a network with hidden layers starts from PCA, None means
+        another Adam: a learning rate of 0.004 for batches of 32 rows that grows with
+        the square root of the batch size, multiplied for each layer by a number that
+        depends on the scale of the data and the error of PCA, and ``beta_2=0.99``. When
+        training starts from PCA, a constant learning rate is increased linearly in the
+        first 5 % of the epochs, and annealed to zero with a cosine schedule.
 
     batch_size : int or "auto", default="auto"
         Number of rows in a training step. ``"auto"`` means ``n_samples // 32``, at
@@ -114,10 +118,11 @@ class AutoencoderTransformer(BaseAutoencoder):
         weight, so that it does not dominate the validation loss.
 
         ``"auto"`` means True if training starts from PCA and there are at least 10
-        distinct rows, or `X_val`. At least 10 distinct rows, or a quarter if there are
-        fewer than 40, are held out. With a squared-error loss, the trained network
-        replaces PCA only if it is significantly better (one-sided paired t-test, 5 %
-        level).
+        distinct rows, or `X_val`. Of fewer than 500 rows a third is held out, and the
+        best number of epochs is then repeated on all rows, unless there are
+        `callbacks`. With a squared-error loss, the trained network replaces PCA only if
+        its error is lower by 5 %, or more on few rows, and the logarithms of the errors
+        are significantly lower (one-sided paired t-test, 1 % level).
 
     validation_fraction : float, default=0.1
         Fraction of the distinct rows to hold out as validation set if `early_stopping`
@@ -156,8 +161,11 @@ class AutoencoderTransformer(BaseAutoencoder):
     mixup : bool or "auto", default="auto"
         Whether to train on random points between pairs of rows, drawn in each epoch,
         which reduces overfitting to individual samples. ``history_["loss"]`` is then
-        the loss of these points. ``"auto"`` means True if training starts from PCA with
-        at most 10000 rows.
+        the loss of these points. ``"auto"`` is used only if training starts from PCA:
+        points are up to a share of the way from one row to the other. The share falls
+        to zero in the course of training. It is 1 at first for data with at most 2000
+        rows, or 5 rows for each feature, and decreases with the square of the number of
+        rows beyond that.
 
     Attributes
     ----------
@@ -182,9 +190,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         Epoch whose weights early stopping kept, 0 for the initial weights. Equal to
         `n_iter_` without early stopping.
 
-    mixup_ : bool
-        Whether training used points between pairs of rows. ``history_["loss"]`` is then
-        the loss of these points, and not comparable with ``history_["val_loss"]``.
+    mixup_ : float
+        The share of the way between pairs of rows that training points were at most
+        moved in the first epoch; 0 without mixup. ``history_["loss"]`` is the loss of
+        these points, and not comparable with ``history_["val_loss"]``.
 
     n_components_ : int
         Number of components of the code.

@@ -340,7 +340,7 @@ class BaseAutoencoder(
             "_split_seed": result.split_seed,
             "best_epoch_": result.best_epoch,
             "history_": result.history,
-            "mixup_": result.uses_mixup,
+            "mixup_": result.mixup,
             "n_components_": result.n_components,
             "n_features_in_": schema.n_features,
             "n_iter_": result.n_iter,

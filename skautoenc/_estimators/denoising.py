@@ -116,8 +116,12 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     learning_rate : float, keras LearningRateSchedule or None, default=None
         Learning rate. If None, the optimizer's default is used, which is 0.001 for
-        Adam. When training starts from PCA, a constant learning rate is annealed to
-        zero with a cosine schedule.
+        Adam. When training of a network with hidden layers starts from PCA, None means
+        another Adam: a learning rate of 0.004 for batches of 32 rows that grows with
+        the square root of the batch size, multiplied for each layer by a number that
+        depends on the scale of the data and the error of PCA, and ``beta_2=0.99``. When
+        training starts from PCA, a constant learning rate is increased linearly in the
+        first 5 % of the epochs, and annealed to zero with a cosine schedule.
 
     batch_size : int or "auto", default="auto"
         Number of rows in a training step. ``"auto"`` means ``n_samples // 32``, at
@@ -135,10 +139,12 @@ class DenoisingAutoencoder(BaseAutoencoder):
         weight, so that it does not dominate the validation loss.
 
         ``"auto"`` means True if training starts from PCA and there are at least 10
-        distinct rows, or `X_val`. At least 10 distinct rows, or a quarter if there are
-        fewer than 40, are held out. With `X_clean` and a squared-error loss, the
-        trained network replaces PCA only if it is significantly better (one-sided
-        paired t-test, 5 % level).
+        distinct rows, or `X_val`. Of fewer than 500 rows a third is held out, and the
+        best number of epochs is then repeated on all rows, unless there are
+        `callbacks`. With `X_clean` and a squared-error loss, the trained network
+        replaces PCA only if its error is lower by 5 %, or more on few rows, and the
+        logarithms of the errors are significantly lower (one-sided paired t-test, 1 %
+        level).
 
     validation_fraction : float, default=0.1
         Fraction of the distinct rows to hold out as validation set if `early_stopping`
@@ -223,8 +229,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
         Epoch whose weights early stopping kept, 0 for the initial weights. Equal to
         `n_iter_` without early stopping.
 
-    mixup_ : bool
-        Whether training used points between pairs of rows: always False.
+    mixup_ : float
+        The share of mixup of `AutoencoderTransformer`: always 0.
 
     n_components_ : int
         Number of components of the code.

@@ -168,8 +168,8 @@ class VariationalAutoencoder(BaseAutoencoder):
         Epoch whose weights early stopping kept, 0 for the initial weights. Equal to
         `n_iter_` without early stopping.
 
-    mixup_ : bool
-        Whether training used points between pairs of rows: always False.
+    mixup_ : float
+        The share of mixup of `AutoencoderTransformer`: always 0.
 
     n_components_ : int
         Number of components of the code.

@@ -22,10 +22,11 @@ from .._utils.random import RandomStreams
 from .augmentation import bind_noise
 from .centering import center_networks, center_rows, warn_of_rounding
 from .checks import check_loss_domain, warn_of_output_range
-from .defaults import use_mixup
+from .defaults import adam_from_pca, resolve_mixup, uses_default_adam
 from .diagnosis import check_result, warn_of_collapse
-from .initialization import initialize, with_pca_weights
+from .initialization import initialize
 from .pca import noise_variance
+from .refit import is_refitted, refit, start_of_all_rows
 from .selection import select_networks
 from .summary import summarize
 from .trainable import (
@@ -84,7 +85,7 @@ def fit_autoencoder(
         dtype=data.targets.dtype.type,
         mean=targets.mean,
         largest=np.maximum(-targets.low, targets.high),
-        uses_mixup=config.augmentation.mixup,
+        mixup=config.augmentation.mixup,
         loss_weights=config.loss_weights,
         split_seed=start.split_seed,
     )
@@ -109,8 +110,11 @@ def fit_autoencoder(
     if not selection.is_pca:
         n_steps = n_iter * len(start.training) // config.batch_size
         warn_of_collapse(options, sample, n_steps)
-    elif inputs.row_hashes is not None:  # data visited in blocks are not read again
-        learned = with_pca_weights(networks, rows, start.pca_seed)
+    if is_refitted(selection, start, rows, options):
+        start = start_of_all_rows(start, networks, rows)
+        learned = refit(trainable, start, config, selection.epoch, streams)
+    elif selection.is_pca and inputs.row_hashes is not None:
+        learned = start_of_all_rows(start, networks, rows).networks
     if options.verbose:
         print(selection.message, flush=True)
     return make_result(
@@ -160,8 +164,12 @@ def _training_config(trainable, options, start, targets, shift):
     noise = options.augmentation.noise
     if start.training.targets is not None:
         noise = None  # the inputs are given
-    mixup = use_mixup(
-        options.augmentation.mixup, start.pca_initialized, len(start.training)
+    mixup, mixup_epochs = resolve_mixup(
+        options.augmentation.mixup,
+        start.pca_initialized,
+        len(start.training),
+        start.training.X.shape[1],
+        options.epochs,
     )
     corruption = None if noise is None else bind_noise(noise, targets, shift)
     thread_safe = noise is not None and not callable(noise.kind)
@@ -172,11 +180,18 @@ def _training_config(trainable, options, start, targets, shift):
         n_components = trainable.n_components
         return 2 * noise_variance(start.training, n_components, start.pca_seed)
 
-    return training_config(
-        options,
-        loss_weights=options.objective.loss_weights(auto_beta),
-        augmentation=Augmentation(mixup, corruption, thread_safe=thread_safe),
-    )
+    settings = {
+        "loss_weights": options.objective.loss_weights(auto_beta),
+        "augmentation": Augmentation(
+            mixup, mixup_epochs, corruption, thread_safe=thread_safe
+        ),
+    }
+    if start.step_scales is not None and uses_default_adam(options):
+        settings |= {
+            "optimizer": adam_from_pca(options.batch_size),
+            "step_scales": start.step_scales,
+        }
+    return training_config(options, **settings)
 
 
 def _train(trainable, start, config, options, state, hooks, shifts):

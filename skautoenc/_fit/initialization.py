@@ -16,6 +16,7 @@ from .pca_weights import (
     reasons_against_pca,
 )
 from .split import limit_outlier_weights, split_rows
+from .step_scales import step_scales
 from .values import FitOptions, Networks, WarmStart
 
 
@@ -32,6 +33,9 @@ class Initialization(NamedTuple):
     stops_early : bool
         Whether the epoch of the lowest validation loss is kept.
 
+    is_held_out : bool
+        Whether the validation rows were split off the training data.
+
     pca_initialized : bool
         Whether the weights of the network are those of PCA, or were at the start of the
         fit that a warm start continues.
@@ -41,16 +45,21 @@ class Initialization(NamedTuple):
 
     split_seed, pca_seed : int
         Seeds of the validation split, and of the randomized solver of PCA.
+
+    step_scales : list of float or None
+        See `TrainingConfig`.
     """
 
     networks: Networks
     training: Any
     validation: Any
     stops_early: bool
+    is_held_out: bool
     pca_initialized: bool
     is_pca: bool
     split_seed: int
     pca_seed: int
+    step_scales: list[float] | None
 
 
 def initialize(
@@ -108,10 +117,12 @@ def initialize(
         split.training,
         validation,
         split.stops_early,
+        split.is_held_out,
         pca_initialized,
         is_pca,
         split_seed,
         pca_seed,
+        step_scales(networks, split.training) if pca_initialized else None,
     )
 
 

@@ -15,6 +15,10 @@ from .values import FitOptions
 # size of that split.
 _MIN_ROWS_TO_SPLIT, _MIN_VALIDATION_ROWS = 10, 10
 
+# Number of rows below which a third of them is held out, and the network is trained
+# again on all rows for as many epochs as were best.
+MAX_REFITTED_ROWS, _SMALL_FRACTION = 500, 1 / 3
+
 # Maximum squared error of a validation row, in medians, that counts in full.
 _MAX_ERROR = 10
 
@@ -89,6 +93,8 @@ def auto_validation_fraction(rows, row_hashes: np.ndarray | None, fraction: floa
     n = len(np.unique(_groups(rows, row_hashes)))
     if n < _MIN_ROWS_TO_SPLIT:
         return 0.0
+    if len(rows) < MAX_REFITTED_ROWS:
+        return max(fraction, _SMALL_FRACTION)
     return max(fraction, min(_MIN_VALIDATION_ROWS, n // 4) / n)
 
 

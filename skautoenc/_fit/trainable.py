@@ -54,14 +54,8 @@ class Trainable:
 
 def training_config(options: FitOptions, **settings) -> TrainingConfig:
     """Return the configuration of the training that `options` ask for."""
-    return TrainingConfig(
-        loss=options.loss,
-        optimizer=options.optimizer,
-        learning_rate=options.learning_rate,
-        batch_size=options.batch_size,
-        epochs=options.epochs,
-        **settings,
-    )
+    names = "loss", "optimizer", "learning_rate", "batch_size", "epochs"
+    return TrainingConfig(**{name: getattr(options, name) for name in names} | settings)
 
 
 def make_trainable(

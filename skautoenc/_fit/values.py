@@ -157,7 +157,9 @@ class FitResult:
     best_epoch : int
         Epoch whose weights were kept. 0 for the initial weights.
 
-    uses_mixup : bool
+    mixup : float
+        Largest share of the way that mixup moves a row in the first epoch.
+
     loss_weights : dict of str to float
         Weight of each auxiliary output of the objective in the loss.
 
@@ -173,6 +175,6 @@ class FitResult:
     history: dict[str, list[float]] = field(default_factory=dict)
     n_iter: int = 0
     best_epoch: int = 0
-    uses_mixup: bool = False
+    mixup: float = 0.0
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     split_seed: int | None = None

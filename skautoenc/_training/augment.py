@@ -14,10 +14,14 @@ class Augmentation:
 
     Parameters
     ----------
-    mixup : bool, default=False
-        Train on points between pairs of rows instead of the rows. Only for rows that
+    mixup : float, default=0.0
+        Train on points between pairs of rows instead of the rows: each row is moved a
+        random share of the way to another row, from 0 to `mixup`. Only for rows that
         are their own targets. H. Zhang et al., "mixup: Beyond Empirical Risk
         Minimization", ICLR (2018).
+
+    mixup_epochs : int or None, default=None
+        Number of epochs in which `mixup` falls linearly to zero. None keeps it.
 
     corruption : callable or None, default=None
         ``(X, rng, out)``, writes the corrupted rows of `X` to `out`. The network is
@@ -27,14 +31,15 @@ class Augmentation:
         Whether several threads may call `corruption` at once.
     """
 
-    mixup: bool = False
+    mixup: float = 0.0
+    mixup_epochs: int | None = None
     corruption: Corruption | None = None
     thread_safe: bool = False
 
     @property
     def is_random(self) -> bool:
         """Whether anything is done at all."""
-        return self.mixup or self.corruption is not None
+        return self.mixup > 0 or self.corruption is not None
 
     @property
     def needs_separate_targets(self) -> bool:
@@ -43,7 +48,14 @@ class Augmentation:
 
     def without_mixup(self) -> "Augmentation":
         """Return the augmentation of validation rows."""
-        return replace(self, mixup=False)
+        return replace(self, mixup=0.0)
+
+    def at_epoch(self, epoch: int) -> "Augmentation":
+        """Return the augmentation with its `mixup` in an epoch, counted from 0."""
+        if not self.mixup or self.mixup_epochs is None:
+            return self
+        left = max(0.0, 1 - epoch / self.mixup_epochs)
+        return replace(self, mixup=self.mixup * left, mixup_epochs=None)
 
     def apply(
         self, inputs: np.ndarray, targets: np.ndarray, rng: np.random.Generator
@@ -61,14 +73,14 @@ class Augmentation:
         rng : numpy.random.Generator
         """
         if self.mixup:
-            _mix(targets, rng)
+            _mix(targets, rng, self.mixup)
         if self.corruption is not None:
             self.corruption(targets, rng, inputs)
 
 
-def _mix(X, rng):
-    """Move each row to a random point between it and another row."""
+def _mix(X, rng, share):
+    """Move each row a random share of the way to another row."""
     others = X[rng.permutation(len(X))]
     others -= X
-    others *= rng.random((len(X), 1), np.float32)
+    others *= np.float32(share) * rng.random((len(X), 1), np.float32)
     X += others

@@ -1,6 +1,6 @@
 """Configuration and state of a training run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,10 @@ class TrainingConfig:
 
     augmentation : Augmentation or None, default=None
         What is done to the rows before they are given to the network.
+
+    step_scales : sequence of float or None, default=None
+        Factor on the learning rate of each trainable weight, in Keras's order. Only for
+        Adam. None for 1.
     """
 
     loss: Any
@@ -43,6 +47,7 @@ class TrainingConfig:
     epochs: int
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     augmentation: Augmentation | None = None
+    step_scales: Sequence[float] | None = None
 
 
 @dataclass

@@ -15,6 +15,7 @@ from .._utils.patching import patched
 from .._utils.random import RandomStreams
 from .config import TrainingConfig
 from .losses import losses_by_name, regularization_losses, row_losses
+from .optimizers import scale_steps
 from .portions import (
     Portion,
     has_separate_targets,
@@ -74,6 +75,8 @@ class KerasEngine:
             self._losses = _MeasuredLoss(model, loss, config.loss_weights)
             model.compute_loss = self._losses.compute_loss
             model.optimizer.build(model.trainable_variables)
+            if config.step_scales is not None:
+                scale_steps(model.optimizer, config.step_scales)
 
     @property
     def keras_optimizer(self) -> Any:

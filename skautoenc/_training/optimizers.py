@@ -1,10 +1,11 @@
 """The Keras optimizer that a model is trained with."""
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
 from .._backend.keras import import_keras, isolated_random_state
-from .._backend.keras_internals import flatten_layers
+from .._backend.keras_internals import flatten_layers, variable_index
 
 
 def make_optimizer(
@@ -47,6 +48,26 @@ def make_optimizer(
         if any(layer.compute_dtype == "float16" for layer in flatten_layers(model)):
             made = made if isinstance(made, scaling) else scaling(made)
     return made, learning_rate
+
+
+def scale_steps(optimizer: Any, scales: Sequence[Any]) -> None:
+    """Multiply the learning rate of each variable of an optimizer.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+        Built, and proportional to its learning rate. Modified.
+
+    scales : sequence of float or tensor
+        Of each variable, in the order in which it was built.
+    """
+    update_step = optimizer.update_step
+
+    def scaled(gradient, variable, learning_rate):
+        scale = scales[variable_index(optimizer, variable)]
+        update_step(gradient, variable, learning_rate * scale)
+
+    optimizer.update_step = scaled
 
 
 def get_optimizer(optimizer: Any, learning_rate: Any) -> tuple[Any, float | None]:

@@ -131,6 +131,8 @@ def training_portions(
 ) -> Iterator[Portion]:
     """Yield the portions of an epoch, `size` rows each, in a new random order."""
     shuffle = streams.generator("shuffle", epoch)
+    if augmentation is not None:
+        augmentation = augmentation.at_epoch(epoch)
     for i, part in enumerate(rows.parts(size, shuffle)):
         yield Portion(part, augmentation, streams, ("augmentation", epoch, i))
 

@@ -161,8 +161,8 @@ def test_warm_start_requires_the_same_network(small, digits):
     small.set_params(hidden_layer_sizes=(8,)).fit(digits)
 
 
-def test_learning_rate_none_is_that_of_the_optimizer(small, digits):
-    small.set_params(early_stopping=False)
+def test_learning_rate_none_is_that_of_the_optimizer_with_random_weights(small, digits):
+    small.set_params(init="random")
     a = small.set_params(learning_rate=None).fit_transform(digits)
     b = small.set_params(learning_rate=0.001).fit_transform(digits)
     c = small.set_params(

@@ -75,7 +75,7 @@ def test_random_state_none_differs_at_every_fit(small, digits):
 @by_two_engines
 def test_random_state_instance_is_advanced(small, digits):
     def codes(random_state):
-        small.set_params(random_state=random_state)
+        small.set_params(random_state=random_state, early_stopping=False)
         return [small.fit(digits).transform(digits) for _ in range(2)]
 
     first = codes(np.random.RandomState(3))

@@ -283,7 +283,7 @@ def test_reconstruct_of_data_frames_has_the_dtype_of_arrays(frame, kind):
 def test_fit_that_ends_far_above_pca_has_diverged(scale):
     X = (IRIS - IRIS.mean(axis=0)) * scale
     estimator = AutoencoderTransformer(
-        2, early_stopping=False, epochs=50, random_state=0
+        2, learning_rate=0.001, early_stopping=False, epochs=50, random_state=0
     )
     with pytest.raises(ValueError, match=r"diverged.*1e\+09 times the variance"):
         estimator.fit(X)

@@ -14,7 +14,10 @@ from skautoenc import (
     DenseNetwork,
     VariationalAutoencoder,
 )
-from skautoenc._fit.defaults import resolve_auto_settings
+from skautoenc._fit.defaults import resolve_auto_settings, resolve_mixup
+from skautoenc._fit.errors import significantly_better
+from skautoenc._fit.step_scales import step_scales
+from skautoenc._training import Rows
 
 # A rate with which no weight moves, on all rows.
 FROZEN = {"epochs": 1, "learning_rate": 1e-30, "early_stopping": False}
@@ -216,3 +219,91 @@ def test_batch_size_and_epochs_auto_follow_from_the_number_of_rows(
     settings = resolve_auto_settings(n_samples, "auto", "auto", "auto")
     assert settings == (batch_size, epochs, max(10, epochs // 5))
     assert resolve_auto_settings(n_samples, 7, 9, 11) == (7, 9, 11)
+
+
+@pytest.mark.parametrize(
+    ("mixup", "from_pca", "n_samples", "n_features", "expected"),
+    [
+        ("auto", True, 150, 4, (1.0, 9)),
+        ("auto", True, 2000, 4, (1.0, 9)),
+        ("auto", True, 4000, 4, (0.25, 9)),
+        ("auto", True, 4000, 800, (1.0, 9)),
+        ("auto", True, 60_000, 9, (0.0, 9)),
+        ("auto", False, 150, 4, (0.0, None)),
+        (True, False, 60_000, 9, (1.0, None)),
+        (False, True, 150, 4, (0.0, None)),
+    ],
+)
+def test_mixup_auto_follows_from_the_shape_of_the_data(
+    mixup, from_pca, n_samples, n_features, expected
+):
+    found = resolve_mixup(mixup, from_pca, n_samples, n_features, epochs=9)
+    assert found == expected
+
+
+@pytest.mark.parametrize("scale", [10, 1e3])
+def test_learning_rate_none_follows_a_large_scale_of_the_data(digits, scale):
+    X = StandardScaler(with_std=False).fit_transform(digits)
+
+    def score(X):
+        estimator = AutoencoderTransformer(8, epochs=40, random_state=0)
+        return estimator.fit(X).score(X)
+
+    assert score(scale * X) == pytest.approx(score(X), abs=0.01)
+
+
+def test_step_scales_of_layers(digits):
+    pair = AutoencoderTransformer(8, **FROZEN).fit(digits)
+    networks = {"encoder": pair._encoder, "decoder": pair._decoder}
+    scales = step_scales(networks, Rows.all(digits))
+    error = np.sqrt(np.mean((by_pca(digits, 8) - digits) ** 2))
+    spread = np.sqrt(np.var(digits, axis=0).mean())
+    rest = [1.0, 1.0, 1.0, error, error, np.sqrt(error / spread)]
+    of_codes = np.sqrt(np.var(pair.transform(digits), axis=0).mean())
+    expected = [1 / spread, *rest, 1 / of_codes, *rest]
+    np.testing.assert_allclose(scales, expected, rtol=1e-4)
+    wide = np.tile(digits, 4)
+    pair = AutoencoderTransformer(8, **FROZEN).fit(wide)
+    networks = {"encoder": pair._encoder, "decoder": pair._decoder}
+    scales = step_scales(networks, Rows.all(wide))
+    assert scales[0] == pytest.approx(0.5 / spread)
+    assert scales[6] == pytest.approx(0.5 * scales[13])
+    chain = AutoencoderTransformer(8, hidden_layer_sizes=(), **FROZEN).fit(digits)
+    networks = {"encoder": chain._encoder, "decoder": chain._decoder}
+    assert step_scales(networks, Rows.all(digits)) is None
+
+
+@pytest.mark.parametrize(
+    ("factors", "expected"),
+    [
+        ([0.9, 0.8], True),  # nearly every row gains
+        ([0.99, 0.98], False),  # less than 5 %
+        ([0.1, 1.9], False),  # as many rows lose
+    ],
+)
+def test_pca_is_kept_unless_the_errors_of_rows_are_lower(digits, factors, expected):
+    pca = AutoencoderTransformer(8, hidden_layer_sizes=(), **FROZEN).fit(digits)
+    before = pca._encoder, pca._decoder
+    rows = Rows.all(digits)
+    residuals = digits - pca.reconstruct(digits)
+    factors = np.resize(np.sqrt(factors), len(digits))[:, None]
+
+    def learned(codes, dtype=None):
+        return (digits - factors * residuals).astype(np.float32)
+
+    after = before[0], learned
+    assert significantly_better(after, before, rows) == expected
+
+
+def test_pca_is_kept_if_only_an_outlier_gains(digits):
+    pca = AutoencoderTransformer(2, hidden_layer_sizes=(), **FROZEN).fit(digits)
+    before = pca._encoder, pca._decoder
+    rows = digits.copy()
+    rows[0, ::2] += 100
+
+    def learned(codes, dtype=None):
+        found = pca.reconstruct(rows).astype(np.float32)
+        found[0] = rows[0]
+        return found
+
+    assert not significantly_better((before[0], learned), before, Rows.all(rows))

@@ -78,7 +78,7 @@ def test_best_epoch_outside_history_is_refused(best_epoch):
 @pytest.mark.parametrize(("mixup", "mark"), [("auto", " (mixup)"), (False, "")])
 def test_mixup_is_in_the_label_of_the_training_loss(digits, small, mixup, mark):
     small.set_params(mixup=mixup, early_stopping=True).fit(digits)
-    assert small.mixup_ is (mixup == "auto")
+    assert small.mixup_ == (mixup == "auto")
     assert legend_of(LossCurveDisplay.from_estimator(small).ax_)[:2] == [
         f"training loss{mark}",
         "validation loss",
@@ -89,7 +89,7 @@ def test_mixup_is_not_in_the_label_if_it_is_off_by_default(digits, small):
     random = small.set_params(init="random").fit(digits)
     denoiser = DenoisingAutoencoder(2, **QUICK).fit(digits)
     for fitted in random, denoiser:
-        assert fitted.mixup_ is False
+        assert fitted.mixup_ == 0
         display = LossCurveDisplay.from_estimator(fitted)
         assert legend_of(display.ax_)[0] == "training loss"
 

@@ -767,7 +767,7 @@ def test_a_callback_stops_the_training(small, digits):
 
 def test_a_callback_sets_the_learning_rate(small, digits):
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 / (epoch + 1))
-    plain = small.fit(digits).history_["loss"]
+    plain = small.set_params(learning_rate=1e-3).fit(digits).history_["loss"]
     slowed = small.set_params(callbacks=[schedule]).fit(digits).history_["loss"]
     assert slowed[0] == pytest.approx(plain[0], rel=1e-5)
     assert slowed[-1] > plain[-1]
@@ -808,6 +808,7 @@ def test_the_rate_falls_within_a_mirrored_strategy_too(digits):
     import tensorflow as tf
 
     params = {"epochs": 10, "early_stopping": False, "random_state": 0}
+    params["mixup"] = False  # losses of rows that are mixed less and less increase
     with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
         losses = AutoencoderTransformer(3, **params).fit(digits).history_["loss"]
     assert losses[-1] < losses[0]

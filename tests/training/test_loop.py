@@ -3,6 +3,7 @@
 import contextlib
 import pickle
 from dataclasses import replace
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from skautoenc import DenseNetwork
 from skautoenc._backend.keras import isolated_random_state
+from skautoenc._fit.defaults import adam_from_pca
 from skautoenc._training import (
     Augmentation,
     CosineSchedule,
@@ -35,7 +37,7 @@ def add_noise(X, rng, out):
 
 
 CONFIG = TrainingConfig("mean_squared_error", "adam", 0.003, 32, 4)
-AUGMENTED = replace(CONFIG, augmentation=Augmentation(True, add_noise))
+AUGMENTED = replace(CONFIG, augmentation=Augmentation(1.0, 8, add_noise))
 
 
 def dropout(model):
@@ -175,6 +177,81 @@ class Records:
         self.portions[out.tobytes()] = X.copy(), out.copy()
 
 
+def outcome(engine, rows, config):
+    """Weights and losses of a run, and the learning rate of each epoch."""
+
+    class Rates(Hook):
+        rates: ClassVar = []
+
+        def on_epoch_end(self, run, logs):
+            self.rates.append(run.engine.learning_rate)
+
+    Rates.rates = []
+    with opened(engine, config, len(rows)) as opened_engine:
+        hooks = [CosineSchedule(), Rates()]
+        state = TrainingState(STREAMS)
+        state = run_epochs(opened_engine, rows, None, config, state, hooks)
+        return opened_engine.get_weights(), state.history.get("loss", []), Rates.rates
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_step_scales_multiply_the_learning_rate_of_each_weight(digits, engine):
+    rows = Rows.all(digits)
+    n = 10  # kernel and bias of two layers, and a linear path, of each network
+    config = replace(CONFIG, epochs=2, optimizer=adam_from_pca(32), learning_rate=None)
+    start, *_ = outcome(engine, rows, replace(config, epochs=0))
+    assert len(start) == n
+    by_scale = replace(config, step_scales=[0.0] * 3 + [0.5] * 3 + [0.0] * 4)
+    weights, losses, _ = outcome(engine, rows, by_scale)
+    moved = [not np.array_equal(a, b) for a, b in zip(start, weights, strict=True)]
+    assert moved == [False] * 3 + [True] * 3 + [False] * 4
+    same, all_losses, _ = outcome(engine, rows, replace(config, step_scales=[1.0] * n))
+    plain, plain_losses, _ = outcome(engine, rows, config)
+    np.testing.assert_allclose(all_losses, plain_losses, rtol=1e-6)
+    assert losses[-1] > all_losses[-1]
+    for a, b in zip(same, plain, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["tensorflow", "keras"])
+def test_step_scales_give_the_losses_of_the_numpy_engine(digits, engine):
+    rows = Rows.all(digits)
+    scales = np.linspace(0.1, 2, 10).tolist()
+    config = replace(CONFIG, epochs=8, optimizer=adam_from_pca(32), learning_rate=None)
+    config = replace(config, step_scales=scales, augmentation=Augmentation(0.5, 6))
+    for ours, numpy in zip(
+        outcome(engine, rows, config), outcome("numpy", rows, config), strict=True
+    ):
+        for a, b in zip(ours, numpy, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_cosine_schedule_begins_with_a_warmup_and_ends_near_zero(digits):
+    config = replace(CONFIG, epochs=100)
+    *_, rates = outcome("numpy", Rows.all(digits[:32]), config)
+    warmup = np.minimum(1, np.arange(1, 101) / 5)
+    cosine = 0.5 * (1 + np.cos(np.pi * np.arange(100) / 100))
+    np.testing.assert_allclose(rates, 0.003 * warmup * cosine, rtol=1e-6)
+
+
+def test_augmentation_mixup_falls_to_zero():
+    rows = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
+
+    def moved(augmentation, epoch):
+        """The mean distance of the mixed rows from the rows."""
+        mixed = rows.copy()
+        rng = np.random.default_rng(1)
+        augmentation.at_epoch(epoch).apply(mixed, mixed, rng)
+        return np.abs(mixed - rows).mean()
+
+    falling, constant = Augmentation(0.8, 10), Augmentation(0.8)
+    full = moved(Augmentation(1.0), 0)
+    shares = [moved(falling, epoch) / full for epoch in (0, 5, 9, 10, 11)]
+    np.testing.assert_allclose(shares, [0.8, 0.4, 0.08, 0, 0], rtol=1e-5, atol=1e-7)
+    assert moved(constant, 9) == moved(constant, 0)
+    assert moved(falling.without_mixup(), 0) == 0
+
+
 @pytest.mark.parametrize("n_rows", [20, 203])
 def test_every_engine_corrupts_the_same_rows_alike(n_rows):
     """Also where the validation set is larger than the training set."""
@@ -183,7 +260,7 @@ def test_every_engine_corrupts_the_same_rows_alike(n_rows):
     results = []
     for engine in ENGINES:
         records = Records()
-        config = replace(CONFIG, augmentation=Augmentation(True, records))
+        config = replace(CONFIG, augmentation=Augmentation(1.0, corruption=records))
         with opened(engine, config, len(rows)) as at_work:
             losses = [at_work.evaluate(validation, STREAMS)["loss"] for _ in range(2)]
             assert losses[1] == pytest.approx(losses[0], rel=1e-6)

@@ -84,6 +84,8 @@ def make_numpy_engine(
         raise ValueError("NumPy cannot train these networks with this configuration.")
     trainer = DenseTrainer(*parts)
     trainer.load([array for network in networks for array in network.weights])
+    if config.step_scales is not None:
+        trainer.scale_steps(config.step_scales)
     return NumpyEngine(trainer, config, n_rows)
 
 

@@ -165,6 +165,14 @@ class DenseTrainer:
         for own, array in zip(self._arrays(), arrays, strict=True):
             own[:] = array
 
+    def scale_steps(self, scales: Sequence[float]) -> None:
+        """Multiply the learning rates of the weights, given in Keras's order."""
+        weights = self.weights.copy()
+        for own, scale in zip(self._arrays(), scales, strict=True):
+            own[:] = scale
+        self.optimizer.step_scales = self.weights.copy()
+        self.weights[:] = weights
+
     def arrays(self) -> list[np.ndarray]:
         """Return copies of the weights, in Keras's order."""
         return [array.copy() for array in self._arrays()]

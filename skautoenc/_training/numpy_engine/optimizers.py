@@ -37,8 +37,11 @@ class Optimizer:
         Number of updates so far.
 
     moments : ndarray of shape (n_moments, n), float32
+    step_scales : ndarray of shape (n,), float32, or None
+        Factor on the learning rate of each weight, which Adam applies.
     """
 
+    step_scales: np.ndarray | None = None
     defaults: ClassVar[dict[str, Any]]
     n_moments: ClassVar[int]
 
@@ -118,6 +121,8 @@ class Adam(Optimizer):
             scratch += epsilon
             np.divide(first, scratch, out=scratch)
             scratch *= rate
+            if self.step_scales is not None:
+                scratch *= self.step_scales[block]
             weights[block] -= scratch
 
 
@@ -207,6 +212,8 @@ def get_numpy_optimizer(
     """
     if isinstance(optimizer, str):
         name, given = optimizer, {}
+    elif isinstance(optimizer, dict):
+        name, given = optimizer["class_name"], optimizer["config"]
     elif type(optimizer).__module__.startswith("keras."):
         name, given = type(optimizer).__name__, optimizer.get_config()
     else:

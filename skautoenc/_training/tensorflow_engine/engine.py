@@ -70,7 +70,7 @@ def open_tensorflow_engine(
     key = (
         model_fingerprint(model),
         fingerprint(loss),
-        (type(optimizer), repr(optimizer_config)),
+        (type(optimizer), repr(optimizer_config), config.step_scales is not None),
         (steps, batch_size, xla),
     )
 
@@ -84,10 +84,11 @@ def open_tensorflow_engine(
                 batch_size=batch_size,
                 xla=xla,
                 padded=xla or row_wise,
+                scales_steps=config.step_scales is not None,
             )
 
     with programs.borrow(key, build) as program:
-        program.initialize(model, learning_rate)
+        program.initialize(model, learning_rate, config.step_scales)
         yield TensorFlowEngine(
             program, model, config, steps, n_rows, learning_rate is None
         )

@@ -54,6 +54,16 @@ class WeightPacking:
         others = [weight for weight, is_packed in pairs if not is_packed]
         return [np.concatenate(vector), *others] if vector else others
 
+    def pack_numbers(self, numbers: Sequence[float]) -> list[Any]:
+        """Return what `pack` gives, of one number for each weight.
+
+        The vector has the number of a weight for each of its elements.
+        """
+        pairs = list(zip(numbers, self._packed, strict=True))
+        small = [number for number, is_packed in pairs if is_packed]
+        others = [number for number, is_packed in pairs if not is_packed]
+        return [np.repeat(small, self._sizes), *others] if small else others
+
     def unpack(self, packed: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return all weights, from what `pack` gives."""
         if not self._sizes:

@@ -11,6 +11,7 @@ from ..._backend.keras import import_keras, isolated_random_state
 from ..._backend.keras_internals import flatten_layers
 from ..._utils.patching import patched
 from ..losses import regularization_losses
+from ..optimizers import scale_steps
 from .chunk import Chunk
 from .hyperparameters import bind_hyperparameters, get_hyperparameters
 from .packing import WeightPacking, are_packable
@@ -44,6 +45,9 @@ class Program:
     padded : bool
         Keep the padding of a short batch, which has weight 0: shapes are then fixed,
         as XLA requires, and small steps are faster. Else it is cut to its length.
+
+    scales_steps : bool, default=False
+        Whether weights have different learning rates, see `TrainingConfig`.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Program:
         batch_size: int,
         xla: bool,
         padded: bool,
+        scales_steps: bool = False,
     ):
         tf, keras = import_keras()
         self._model, self._loss = model, loss
@@ -85,11 +90,23 @@ class Program:
             vector = np.zeros(self._packing.vector_size, np.float32)
             self._trained.insert(0, keras.Variable(vector))
         optimizer.build(self._trained)
+        self._step_scales = []
+        if scales_steps:
+            packed_shapes = [() for _ in self._trained]
+            if any(packed):
+                packed_shapes[0] = self._trained[0].shape
+            self._step_scales = [keras.Variable(np.ones(s)) for s in packed_shapes]
+            scale_steps(optimizer, self._step_scales)
         self._initial_optimizer = [v.numpy() for v in optimizer.variables]
         self._train = self._compile(self._train_step)
         self._validate = None
 
-    def initialize(self, model: Any, learning_rate: float | None) -> None:
+    def initialize(
+        self,
+        model: Any,
+        learning_rate: float | None,
+        step_scales: Sequence[float] | None = None,
+    ) -> None:
         """Start from the weights of a model of this structure.
 
         Parameters
@@ -97,6 +114,9 @@ class Program:
         model : keras.Model
         learning_rate : float or None
             None keeps the schedule.
+
+        step_scales : sequence of float or None, default=None
+            See `TrainingConfig`.
         """
         weights = [v.numpy() for v in model.trainable_variables]
         _assign(self._trained, self._packing.pack(weights))
@@ -107,6 +127,8 @@ class Program:
         _assign(self.optimizer.variables, self._initial_optimizer)
         if learning_rate is not None:
             self.optimizer.learning_rate = learning_rate
+        if step_scales is not None:
+            _assign(self._step_scales, self._packing.pack_numbers(step_scales))
 
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of the weights, in the order of Keras's ``get_weights``."""
