@@ -3,6 +3,7 @@
 from ._codes import CodeDisplay
 from ._comparison import ComparisonDisplay
 from ._image_grid import ImageGridDisplay
+from ._loadings import LoadingsDisplay
 from ._loss_curve import LossCurveDisplay
 from ._reconstruction import ReconstructionDisplay
 
@@ -10,6 +11,7 @@ __all__ = [
     "CodeDisplay",
     "ComparisonDisplay",
     "ImageGridDisplay",
+    "LoadingsDisplay",
     "LossCurveDisplay",
     "ReconstructionDisplay",
 ]
