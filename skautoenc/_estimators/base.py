@@ -36,6 +36,7 @@ from .._utils.sklearn_compat import (
 from ..networks import DenseNetwork
 from ..networks._objectives import chain
 from ..networks._resolve import networks_of_models, to_picklable
+from .attributes import OF_CODES, OF_PCA, OptionalAttribute
 from .parameters import (
     CONSTRAINTS,
     Activation,
@@ -105,6 +106,12 @@ class BaseAutoencoder(
     random_state: int | np.random.RandomState | None = None
 
     _parameter_constraints: ClassVar[dict] = CONSTRAINTS
+
+    components_ = OptionalAttribute(OF_CODES)
+    explained_variance_ = OptionalAttribute(OF_CODES)
+    explained_variance_ratio_ = OptionalAttribute(OF_CODES)
+    singular_values_ = OptionalAttribute(OF_PCA)
+    noise_variance_ = OptionalAttribute(OF_PCA)
 
     @classmethod
     def from_keras(cls, encoder: Any, decoder: Any, **params: Any) -> Self:
@@ -347,6 +354,8 @@ class BaseAutoencoder(
         }
         if result.mean is not None:
             attributes["mean_"] = result.mean
+        if result.codes is not None:
+            attributes |= _code_attributes(result)
         if schema.feature_names is not None:
             attributes["feature_names_in_"] = schema.feature_names
         return attributes
@@ -571,6 +580,13 @@ class BaseAutoencoder(
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _code_attributes(result):
+    """Return the attributes that the estimators have in common with PCA."""
+    statistics = result.codes._asdict()
+    statistics["components"] = result.codes.components.astype(result.dtype)
+    return {f"{name}_": x for name, x in statistics.items() if x is not None}
 
 
 def _differences(encoder, decoder, X):

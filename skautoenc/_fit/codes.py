@@ -140,11 +140,13 @@ def arrange_codes(
         score = 1 - moments.error / total_variance if total_variance > 0 else 0.0
         if kernel is not None:
             components = basis.axes.T @ kernel
-            ratio = _linear_gains(moments, basis, components, total_variance, score)
+            gains = _linear_gains(moments, basis, components)
+            gains /= total_variance or 1.0
         else:
             sample = _take_sample(rows, n_components, encoder)
             components = _mean_slopes(sample, moments, basis, decoder)
-            ratio = _measured_gains(sample, moments, basis, decoder, score)
+            gains = _measured_gains(sample, moments, basis, decoder)
+        ratio = _with_sum(gains, score)
         if layers is not None:
             signs = _signs(components)
             basis = CodeBasis(basis.origin, basis.axes * signs)
@@ -224,21 +226,14 @@ def _covariance_in(basis, moments):
     return basis.axes.T @ moments.covariance @ basis.axes
 
 
-def _linear_gains(moments, basis, components, total_variance, score):
-    """Return the gain in score by each component of a linear decoder.
+def _linear_gains(moments, basis, components):
+    """Return by how much each component of a linear decoder reduces the squared error.
 
-    The squared error is a quadratic function of the codes, so that their moments
-    determine it.
+    The error is a quadratic function of the codes, so that their moments determine it.
     """
-    if total_variance == 0:
-        return np.zeros(len(components))
     shared = components @ components.T * _covariance_in(basis, moments)
     gains = np.diag(shared) + 2 * np.triu(shared, 1).sum(axis=1)
-    gains -= 2 * np.vecdot(components, basis.axes.T @ moments.cross)
-    ratio = gains / total_variance
-    # The mean of the reconstruction may differ from that of the data.
-    ratio[0] += score - ratio.sum()
-    return ratio
+    return gains - 2 * np.vecdot(components, basis.axes.T @ moments.cross)
 
 
 def _take_sample(rows, n_components, encoder):
@@ -274,30 +269,30 @@ def _mean_slopes(sample, moments, basis, decoder):
     return slopes
 
 
-def _measured_gains(sample, moments, basis, decoder, score):
-    """Return the gain in score by each component, measured on some rows.
-
-    Gains of these rows sum to their score. In proportion to its absolute value, each is
-    corrected so that they sum to the score of all rows.
-    """
-    targets = sample.targets.astype(np.float64)
-    weight = sample.weight
+def _measured_gains(sample, moments, basis, decoder):
+    """Return by how much each component increases the score of some rows."""
+    targets, weight = sample.targets.astype(np.float64), sample.weight
     deviations = targets - weight @ targets
     total = weight @ np.vecdot(deviations, deviations)
-    n_components = len(moments.mean)
-    if total == 0:
-        return np.full(n_components, score / n_components)
     codes, mean = basis.to(sample.codes), basis.to(moments.mean)
-    scores = np.zeros(n_components + 1)
-    for j in range(1, n_components + 1):
-        partial = np.where(np.arange(n_components) < j, codes, mean)
-        errors = decoder(basis.back(partial)).astype(np.float64)
-        errors -= targets
-        scores[j] = 1 - weight @ np.vecdot(errors, errors) / total
-    gains = np.diff(scores)
+    errors = []
+    for n in range(len(mean) + 1):
+        used = np.where(np.arange(len(mean)) < n, codes, mean)
+        differences = decoder(basis.back(used)).astype(np.float64)
+        differences -= targets
+        errors.append(weight @ np.vecdot(differences, differences))
+    return -np.diff(errors) / (total or 1.0)
+
+
+def _with_sum(gains, score):
+    """Return gains that sum to the score, with changes in proportion to their sizes.
+
+    Their sum differs from the score if the decoder does not map the mean of the codes
+    to the mean of the data, or if they are measured on some rows only.
+    """
     sizes = np.abs(gains)
     sizes = sizes / sizes.sum() if sizes.any() else np.full_like(sizes, 1 / len(sizes))
-    return gains + (score - scores[-1]) * sizes
+    return gains + (score - gains.sum()) * sizes
 
 
 def _noise_variance(statistics, variance, n_samples):

@@ -243,9 +243,7 @@ def _is_rotatable(before, after, passing):
 
 def _is_l2(regularizer: Any) -> bool:
     """Whether a serialised regularizer is None or a penalty on squares alone."""
-    if not regularizer:
-        return True
-    if regularizer["class_name"] not in STRENGTHS:
+    if regularizer and regularizer["class_name"] not in STRENGTHS:
         return False
-    l1, _ = l1_l2(regularizer)
-    return l1 == 0
+    strengths = l1_l2(regularizer)
+    return strengths is None or strengths[0] == 0

@@ -303,8 +303,13 @@ def weight_names(layer: dict) -> tuple[str, ...] | None:
 def n_weights(layer: dict) -> int | None:
     """Return the number of weight arrays of a serialised layer; None if unknown."""
     if layer["class_name"] in ("Functional", "Sequential"):
-        numbers = [n_weights(part) for part in layer["config"]["layers"]]
-        return None if None in numbers else sum(numbers)
+        total = 0
+        for part in layer["config"]["layers"]:
+            n = n_weights(part)
+            if n is None:
+                return None
+            total += n
+        return total
     names = weight_names(layer)
     return None if names is None else len(names)
 
