@@ -22,9 +22,13 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     Parameters
     ----------
-    n_components : int or None, default=2
-        Number of components of the code. If None, it is the width of the network's
-        code, such as the size of the feature map of a :class:`ConvNetwork`.
+    n_components : int, float or None, default=2
+        Number of components of the code. A float between 0 and 1 is a share of the
+        variance of X: the code has as many components as
+        :class:`~sklearn.decomposition.PCA` needs to explain more than that. The
+        autoencoder usually needs fewer for the same share. If None, it is the width of
+        the network's code, such as the size of the feature map of a
+        :class:`ConvNetwork`.
 
     network : {"dense"}, DenseNetwork, ConvNetwork, callable or tuple, default="dense"
         Network to train:

@@ -18,15 +18,15 @@ from .._utils.threads import one_blas_thread
 from .diagnosis import diverged
 from .values import CodeStatistics, Networks
 
-# Number of rows that are read at once.
-_BLOCK_ROWS = 2**12
+# Maximum number of rows and of values that are read at once.
+_BLOCK_ROWS, _BLOCK_VALUES = 2**12, 2**22
 
 # Components of larger codes are not described, unless the decoder is linear.
 MAX_COMPONENTS = 2**9
 
 # Numbers of rows that a decoder which is not linear is evaluated on for each component,
 # and the number of rows and of values in total that they are to stay below.
-_MIN_ROWS, _MAX_ROWS, _MAX_DECODED, _MAX_VALUES = 16, 2**10, 2**13, 2**24
+_MIN_ROWS, _MAX_ROWS, _MAX_DECODED, _MAX_VALUES = 16, 2**10, 2**12, 2**24
 
 # Share of these rows on which the directions of components are measured.
 _DIRECTIONS_EVERY = 4
@@ -81,6 +81,7 @@ class _Sample(NamedTuple):
 def arrange_codes(
     networks: Networks,
     rows,
+    n_components: int,
     total_variance: float,
     *,
     keep_basis: bool,
@@ -104,6 +105,9 @@ def arrange_codes(
     rows : Rows or StreamedRows
         All rows of the fit.
 
+    n_components : int
+        Width of the code.
+
     total_variance : float
         Sum of the variances of all features of the targets.
 
@@ -126,16 +130,18 @@ def arrange_codes(
         If codes or reconstructions are not finite.
     """
     encoder, decoder = networks["encoder"], networks["decoder"]
+    layers = None
+    if not keep_basis:
+        layers = find_code_layers(encoder, decoder, n_components)
     kernel = _linear_kernel(decoder)
+    is_described = kernel is not None or n_components <= MAX_COMPONENTS
+    if layers is None and not is_described:
+        return networks, None
     # Results must not depend on the number of threads.
     with one_blas_thread, np.errstate(over="ignore", invalid="ignore"):
         moments = _moments(rows, encoder, decoder, with_cross=kernel is not None)
-        n_components = len(moments.mean)
-        layers = None
-        if not keep_basis:
-            layers = find_code_layers(encoder, decoder, n_components)
         basis = _choose_basis(moments, layers, "log_variance" in networks)
-        if kernel is None and n_components > MAX_COMPONENTS:
+        if not is_described:
             return _with_basis(networks, layers, basis), None
         score = 1 - moments.error / total_variance if total_variance > 0 else 0.0
         if kernel is not None:
@@ -183,7 +189,8 @@ def _moments(rows, encoder, decoder, *, with_cross):
     """Return the moments of codes and errors, in one pass over the rows."""
     origin, total_weight, error = None, 0.0, 0.0
     sums = products = cross = error_sums = 0.0
-    for block in rows.parts(_BLOCK_ROWS):
+    n_rows = max(1, min(_BLOCK_ROWS, _BLOCK_VALUES // rows.X.shape[1]))
+    for block in rows.parts(n_rows):
         inputs, targets = block.arrays()
         codes = encoder(inputs)
         errors = decoder(codes).astype(np.float64)

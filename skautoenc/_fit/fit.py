@@ -110,7 +110,7 @@ def fit_autoencoder(
         n_steps = n_iter * len(start.training) // config.batch_size
         warn_of_collapse(options, sample, n_steps)
     learned, codes = _arrange_codes(
-        selection, networks, rows, inputs, targets, start, options
+        selection, networks, rows, trainable.n_components, targets, start, options
     )
     if options.verbose:
         print(selection.message, flush=True)
@@ -222,16 +222,17 @@ def _select(start, learned, best_epoch, n_iter, config, options):
     )
 
 
-def _arrange_codes(selection, networks, rows, inputs, targets, start, options):
+def _arrange_codes(selection, networks, rows, n_components, targets, start, options):
     """Return the networks that are kept with ordered codes, and their statistics."""
     kept = selection.networks
     # Data that are visited in blocks are not read again for PCA.
-    is_pca_of_all_rows = selection.is_pca and inputs.row_hashes is not None
+    is_pca_of_all_rows = selection.is_pca and targets.row_hashes is not None
     if is_pca_of_all_rows:
         kept = with_pca_weights(networks, rows, start.pca_seed)
     return arrange_codes(
         kept,
         rows,
+        n_components,
         targets.variance.sum(),
         keep_basis=is_pca_of_all_rows or options.has_given_weights,
         is_pca=selection.is_pca,
