@@ -22,6 +22,7 @@ from .._utils.random import RandomStreams
 from .augmentation import bind_noise
 from .centering import center_networks, center_rows, warn_of_rounding
 from .checks import check_loss_domain, warn_of_output_range
+from .codes import arrange_codes
 from .defaults import use_mixup
 from .diagnosis import check_result, warn_of_collapse
 from .initialization import initialize, with_pca_weights
@@ -105,12 +106,12 @@ def fit_autoencoder(
     sample = check_result(learned, rows, start.networks if start.is_pca else None)
     n_iter = len(history["loss"])
     selection = _select(start, learned, best_epoch, n_iter, config, options)
-    learned = selection.networks
     if not selection.is_pca:
         n_steps = n_iter * len(start.training) // config.batch_size
         warn_of_collapse(options, sample, n_steps)
-    elif inputs.row_hashes is not None:  # data visited in blocks are not read again
-        learned = with_pca_weights(networks, rows, start.pca_seed)
+    learned, codes = _arrange_codes(
+        selection, networks, rows, trainable.n_components, targets, start, options
+    )
     if options.verbose:
         print(selection.message, flush=True)
     return make_result(
@@ -118,6 +119,7 @@ def fit_autoencoder(
         history=history,
         n_iter=n_iter,
         best_epoch=selection.epoch,
+        codes=codes,
     )
 
 
@@ -217,4 +219,21 @@ def _select(start, learned, best_epoch, n_iter, config, options):
         require_significance=options.early_stopping == "auto"
         and config.augmentation.corruption is None
         and is_squared_error(options.loss),
+    )
+
+
+def _arrange_codes(selection, networks, rows, n_components, targets, start, options):
+    """Return the networks that are kept with ordered codes, and their statistics."""
+    kept = selection.networks
+    # Data that are visited in blocks are not read again for PCA.
+    is_pca_of_all_rows = selection.is_pca and targets.row_hashes is not None
+    if is_pca_of_all_rows:
+        kept = with_pca_weights(networks, rows, start.pca_seed)
+    return arrange_codes(
+        kept,
+        rows,
+        n_components,
+        targets.variance.sum(),
+        keep_basis=is_pca_of_all_rows or options.has_given_weights,
+        is_pca=selection.is_pca,
     )
