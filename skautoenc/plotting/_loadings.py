@@ -30,9 +30,9 @@ _KINDS = ("auto", "bar", "image", "signal", "table")
 # table; with more features, signals instead of bars.
 _MAX_PANELS, _MIN_PANEL_AREA, _MAX_BARS = 8, 1, 50
 
-# Steps of finite differences, as a share of the standard deviation of a component, and
-# at least of its largest absolute value, which float32 resolves much finer.
-_STEP, _MIN_STEP = 1e-2, 1e-3
+# Minimum step over a component that hardly varies, as a share of its largest absolute
+# value. float32 resolves it.
+_MIN_STEP = 1e-3
 
 
 class LoadingsDisplay:
@@ -40,7 +40,7 @@ class LoadingsDisplay:
 
     It is recommended to use :meth:`from_estimator`. The loadings of a component are its
     row of ``components_``, as for :class:`~sklearn.decomposition.PCA`, or the mean
-    derivatives of the reconstruction with respect to it.
+    slopes of the reconstruction over it.
 
     Parameters
     ----------
@@ -211,9 +211,9 @@ class LoadingsDisplay:
         """Draw the loadings of a fitted reducer.
 
         Without X, the loadings of a component are its row of ``components_``. With X,
-        they are the mean over the rows of the derivatives of the reconstruction with
-        respect to that component, which any reducer with `inverse_transform` has. For
-        PCA both are the same.
+        they are the mean slopes of the reconstruction over that component, averaged
+        over the rows, which any reducer with `inverse_transform` has. For PCA both are
+        the same.
 
         Parameters
         ----------
@@ -223,8 +223,8 @@ class LoadingsDisplay:
             are those that its last step gets, in its units.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            Rows at whose codes the derivatives are computed, or whatever else
-            `transform` accepts. None draws ``components_``.
+            Rows at whose codes the slopes are measured, or whatever else `transform`
+            accepts. None draws ``components_``.
 
         components : sequence of int, default=None
             Numbers of the components to draw, counted from 0. None draws all.
@@ -279,10 +279,12 @@ class LoadingsDisplay:
 
         Notes
         -----
-        Derivatives are central finite differences of `inverse_transform`, with a step
-        of 1 % of the standard deviation of the component. They have the units of the
-        feature divided by those of the component. Derivatives of opposite sign cancel
-        in the mean.
+        A slope is the change of the output of `inverse_transform` while one component
+        of the code of a row grows from one standard deviation below to one above its
+        value, divided by the length of that step. This is also what ``components_`` of
+        the autoencoders of this package contains if their decoder is not linear,
+        measured on a sample of the training rows. Slopes of opposite sign cancel in the
+        mean.
 
         Examples
         --------
@@ -307,7 +309,7 @@ class LoadingsDisplay:
             components = _check_components(components, len(loadings))
             loadings = loadings[components]
         else:
-            loadings, components = _mean_derivatives(
+            loadings, components = _mean_slopes(
                 reducer, transform_steps(earlier_steps, X), components
             )
         if feature_names is None:
@@ -372,12 +374,14 @@ def _max_panels(ax):
 
 def _components_of(reducer):
     """The attribute `components_` as an array."""
-    if not hasattr(reducer, "components_"):
+    try:
+        components = reducer.components_
+    except AttributeError as error:
         raise TypeError(
             f"{type(reducer).__name__} has no components_. Give X, to draw the mean "
-            "derivatives of its reconstruction."
-        )
-    return as_floats("components_", reducer.components_)
+            "slopes of its reconstruction."
+        ) from error
+    return as_floats("components_", components)
 
 
 def _check_components(components, n_components):
@@ -396,8 +400,8 @@ def _check_components(components, n_components):
     return list(components)
 
 
-def _mean_derivatives(reducer, X, components):
-    """Derivatives of the reconstruction with respect to components, averaged over X.
+def _mean_slopes(reducer, X, components):
+    """Slopes of the reconstruction over each component, averaged over the rows of X.
 
     Parameters
     ----------
@@ -409,18 +413,18 @@ def _mean_derivatives(reducer, X, components):
 
     Returns
     -------
-    derivatives : ndarray of shape (n_components, n_features)
+    slopes : ndarray of shape (n_components, n_features)
     components : list of int
     """
     if not (hasattr(reducer, "transform") and hasattr(reducer, "inverse_transform")):
         raise TypeError(
             f"{type(reducer).__name__} lacks transform or inverse_transform, so the "
-            "derivatives of its reconstruction cannot be computed. Give no X, to draw "
+            "slopes of its reconstruction cannot be measured. Give no X, to draw "
             "components_."
         )
     codes = as_floats("codes", reducer.transform(X))
     components = _check_components(components, codes.shape[1])
-    steps = np.maximum(_STEP * codes.std(axis=0), _MIN_STEP * np.abs(codes).max(axis=0))
+    steps = np.maximum(codes.std(axis=0), _MIN_STEP * np.abs(codes).max(axis=0))
     steps[steps == 0] = 1
     blocks = row_blocks(len(codes), math.prod(np.shape(X)[1:]))
 
@@ -435,9 +439,9 @@ def _mean_derivatives(reducer, X, components):
             for rows in blocks
         )
 
-    derivatives = [
+    slopes = [
         (decoded_sum(i, steps[i]) - decoded_sum(i, -steps[i]))
         / (2 * steps[i] * len(codes))
         for i in components
     ]
-    return np.array(derivatives), components
+    return np.array(slopes), components

@@ -44,6 +44,9 @@ COLUMNS = {
         "reducer split n_components fit_time transform_time test_mse "
         "test_explained_variance"
     ).split(),
+    "ExplainedVarianceDisplay": (
+        "name component explained_variance_ratio cumulative_ratio"
+    ).split(),
     "ImageGridDisplay": ["row", "column", *PIXELS],
     "LoadingsDisplay": ["component", "feature", "loading"],
     "LossCurveDisplay": (

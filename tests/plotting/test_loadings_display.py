@@ -45,9 +45,7 @@ def test_loadings_are_components_of_the_last_step(wine):
 @pytest.mark.parametrize(
     "reducer", [PCA(4), PCA(4, whiten=True), TruncatedSVD(4), NMF(4, max_iter=2000)]
 )
-def test_derivatives_over_x_of_a_linear_reducer_are_its_decoding_matrix(
-    digits, reducer
-):
+def test_slopes_over_x_of_a_linear_reducer_are_its_decoding_matrix(digits, reducer):
     reducer.fit(digits)
     loadings = LoadingsDisplay.from_estimator(reducer, digits).loadings
     zero = reducer.inverse_transform(np.zeros((1, 4)))
@@ -74,7 +72,7 @@ class Quadratic(FunctionTransformer):
 
 
 @pytest.mark.parametrize("codes", [[1, 2, 6], [0, 0, 0], [7, 7, 7], [1e-9, 3e-9, 0]])
-def test_derivatives_over_x_are_means_over_its_rows(codes):
+def test_slopes_over_x_are_means_over_its_rows(codes):
     X = np.outer(codes, [1.0, 0, 0])
     display = LoadingsDisplay.from_estimator(Quadratic().fit(X), X)
     np.testing.assert_allclose(
@@ -82,23 +80,33 @@ def test_derivatives_over_x_are_means_over_its_rows(codes):
     )
 
 
+def test_slopes_over_x_are_those_of_components_if_the_decoder_is_not_linear(digits):
+    autoencoder = AutoencoderTransformer(3, **{**QUICK, "epochs": 30}).fit(digits)
+    assert autoencoder.best_epoch_ > 0
+    loadings = LoadingsDisplay.from_estimator(autoencoder, digits).loadings
+    for found, expected in zip(loadings, autoencoder.components_, strict=True):
+        assert np.corrcoef(found, expected)[0, 1] > 0.95
+
+
 def test_x_gives_loadings_of_reducers_without_components(digits):
     kernel_pca = KernelPCA(2, kernel="rbf", fit_inverse_transform=True).fit(digits)
-    autoencoder = AutoencoderTransformer(2, **QUICK).fit(digits)
-    for reducer in kernel_pca, autoencoder:
+    fitted = AutoencoderTransformer(2, **QUICK).fit(digits)
+    converted = AutoencoderTransformer.from_keras(fitted.encoder_, fitted.decoder_)
+    for reducer in kernel_pca, converted:
+        assert not hasattr(reducer, "components_")
         display = LoadingsDisplay.from_estimator(reducer, digits)
         assert display.loadings.shape == (2, 64)
         assert np.abs(display.loadings).max(axis=1).all()
 
 
-def test_x_gives_the_loadings_of_pca_if_the_initial_weights_were_kept():
+def test_loadings_are_those_of_pca_if_the_initial_weights_were_kept():
     X = np.random.default_rng(0).normal(size=(80, 10)) * np.arange(10, 0, -1)
     autoencoder = AutoencoderTransformer(3, epochs=5, random_state=0).fit(X)
     assert autoencoder.best_epoch_ == 0
-    loadings = LoadingsDisplay.from_estimator(autoencoder, X).loadings
     expected = PCA(3).fit(X).components_
-    signs = np.sign(np.sum(loadings * expected, axis=1, keepdims=True))
-    np.testing.assert_allclose(signs * loadings, expected, atol=1e-4)
+    for rows in None, X:
+        loadings = LoadingsDisplay.from_estimator(autoencoder, rows).loadings
+        np.testing.assert_allclose(loadings, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("given", [False, True])
