@@ -10,6 +10,7 @@ import numpy as np
 
 from ._axes import (
     INCHES_PER_LETTER,
+    LETTER_WIDTH,
     MAX_LETTERS,
     max_length,
     replace_with_grid,
@@ -31,11 +32,31 @@ _MAX_BAR_PANELS_PER_ROW, _MIN_WIDTH_OF_BARS = 8, 0.4
 # and tick labels of bars are vertical.
 _MIN_WIDTH_OF_TEXT = 0.85
 
-# Maximum share of the axes that feature names may take.
-_MAX_SHARE_OF_NAMES = 0.45
+# Maximum share of the width of bars, and of the height of signals, that feature names
+# may take.
+_MAX_SHARE_OF_NAMES, _MAX_SHARE_OF_NAMES_BELOW = 0.45, 0.3
 
 # Width of axes in inches below which there is one column of signals.
-_MIN_WIDTH_OF_TWO_COLUMNS = 7
+_MIN_WIDTH_OF_TWO_COLUMNS = 4
+
+# Minimum area of a panel of bars in square inches, and height of a row of signals.
+_MIN_AREA_OF_BARS, _MIN_HEIGHT_OF_SIGNALS = 1, 0.5
+
+
+def has_space_for_panels(ax: Axes, kind: str, n: int) -> bool:
+    """Whether n panels of bars or signals can be read in `ax`.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    kind : {"bar", "signal"}
+    n : int
+    """
+    width, height = size_in_inches(ax)
+    if kind == "bar":
+        return width * height >= n * _MIN_AREA_OF_BARS
+    n_rows = math.ceil(n / _n_signal_columns(n, width))
+    return height >= n_rows * _MIN_HEIGHT_OF_SIGNALS
 
 
 def draw_bars(
@@ -69,8 +90,9 @@ def draw_bars(
     ax = resolve_axes(ax, figsize=(width, min(height, 16)))
     width, height = size_in_inches(ax)
     max_inches = _MAX_SHARE_OF_NAMES * width
-    n_rows, n_cols = _bar_grid(n, width - max_inches)
-    panel_width = (width - max_inches) / n_cols
+    names_width = min(LETTER_WIDTH * (max_length(feature_names) + 1), max_inches)
+    n_rows, n_cols = _bar_grid(n, width - names_width)
+    panel_width = (width - names_width) / n_cols
     is_narrow = panel_width < _MIN_WIDTH_OF_TEXT
     fontsize = small_fontsize(ax)
     grid = replace_with_grid(ax, n_rows, n_cols)
@@ -93,6 +115,7 @@ def draw_bars(
     first = panels[0]
     first.set_ylim(n_features - 0.5, -0.5)
     first.locator_params("x", nbins=3)
+    first.xaxis.set_major_formatter("{x:g}")  # without a factor beside the axis
     set_tick_labels(first.yaxis, feature_names, height / n_rows, max_inches)
     return ax, panels
 
@@ -176,14 +199,13 @@ def draw_signals(
     panels : ndarray of Axes of shape (n_components,)
     """
     n = len(loadings)
-    is_narrow = ax is not None and size_in_inches(ax)[0] < _MIN_WIDTH_OF_TWO_COLUMNS
-    n_cols = 1 if n < 4 or is_narrow else 2
+    n_cols = _n_signal_columns(n, math.inf if ax is None else size_in_inches(ax)[0])
     n_rows = math.ceil(n / n_cols)
     n_letters = min(max_length(feature_names or []), MAX_LETTERS)
     height = 0.8 + 1.2 * n_rows + INCHES_PER_LETTER * n_letters
     ax = resolve_axes(ax, figsize=(4.5 * n_cols, height))
     fontsize = small_fontsize(ax)
-    max_inches = _MAX_SHARE_OF_NAMES * size_in_inches(ax)[1]
+    max_inches = _MAX_SHARE_OF_NAMES_BELOW * size_in_inches(ax)[1]
     grid = replace_with_grid(ax, n_rows, n_cols)
     panels = np.full(n, None)
     for i, component in enumerate(components):
@@ -271,6 +293,10 @@ def _columns_of_largest_images(n, aspect, ax):
         return min(width / n_cols, (height / n_rows - title_height) / aspect)
 
     return max(range(1, n + 1), key=image_width)
+
+
+def _n_signal_columns(n, width):
+    return 1 if n < 4 or width < _MIN_WIDTH_OF_TWO_COLUMNS else 2
 
 
 def _titles(components, panel_width):

@@ -12,9 +12,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._utils.blocks import row_blocks, to_dense
-from ._axes import check_axes, size_in_inches
+from ._axes import check_axes
 from ._images import as_images, is_drawable_image, is_image_shape
-from ._loading_panels import draw_bars, draw_images, draw_signals, draw_table
+from ._loading_panels import (
+    draw_bars,
+    draw_images,
+    draw_signals,
+    draw_table,
+    has_space_for_panels,
+)
 from ._pipelines import input_names_of_last_step, steps_of, transform_steps
 from ._rows import as_floats, check_feature_names, flat, to_frame
 
@@ -26,9 +32,8 @@ if TYPE_CHECKING:
 
 _KINDS = ("auto", "bar", "image", "signal", "table")
 
-# With more components, or in axes of fewer square inches for each, "auto" chooses the
-# table; with more features, signals instead of bars.
-_MAX_PANELS, _MIN_PANEL_AREA, _MAX_BARS = 8, 1, 50
+# With more components "auto" chooses the table, with more features signals, not bars.
+_MAX_PANELS, _MAX_BARS = 8, 50
 
 # Minimum step over a component that hardly varies, as a share of its largest absolute
 # value. float32 resolves it.
@@ -120,7 +125,7 @@ class LoadingsDisplay:
             "bar" draws a panel of bars for each component, "image" an image, and
             "signal" a line over the features. "table" draws a heat map of all
             components. "auto" means "image" for images; for other features, "table"
-            for more than 8 components, or if `ax` has less than a square inch for each,
+            for more than 8 components, or if `ax` is too small for a panel for each,
             else "bar" for up to 50 features and "signal" for more.
 
         cmap : str or matplotlib Colormap, default="RdBu_r"
@@ -233,7 +238,7 @@ class LoadingsDisplay:
             "bar" draws a panel of bars for each component, "image" an image, and
             "signal" a line over the features. "table" draws a heat map of all
             components. "auto" means "image" for images; for other features, "table"
-            for more than 8 components, or if `ax` has less than a square inch for each,
+            for more than 8 components, or if `ax` is too small for a panel for each,
             else "bar" for up to 50 features and "signal" for more.
 
         image_shape : tuple of int, default=None
@@ -347,10 +352,12 @@ class LoadingsDisplay:
             raise ValueError(f"kind must be one of {_KINDS}; got {kind!r}.")
         if kind == "auto" and is_image_shape(shape):
             return "image"
-        if kind == "auto" and n_components > _max_panels(ax):
-            return "table"
         if kind == "auto":
-            return "bar" if math.prod(shape) <= _MAX_BARS else "signal"
+            kind = "bar" if math.prod(shape) <= _MAX_BARS else "signal"
+            has_space = n_components <= _MAX_PANELS and (
+                ax is None or has_space_for_panels(ax, kind, n_components)
+            )
+            return kind if has_space else "table"
         if kind == "image" and len(shape) == 1:
             raise ValueError(
                 f"kind='image' needs image_shape, because the loadings of {shape[0]} "
@@ -363,13 +370,6 @@ class LoadingsDisplay:
                 "kind='signal'."
             )
         return kind
-
-
-def _max_panels(ax):
-    """Maximum number of panels of bars or signals in `ax`, or in a new figure."""
-    if ax is None:
-        return _MAX_PANELS
-    return min(_MAX_PANELS, math.prod(size_in_inches(ax)) / _MIN_PANEL_AREA)
 
 
 def _components_of(reducer):
