@@ -21,6 +21,9 @@ from .values import CodeStatistics, Networks
 # Maximum number of rows and of values that are read at once.
 _BLOCK_ROWS, _BLOCK_VALUES = 2**12, 2**22
 
+# Correlations, and means in units of the spread, that count as zero.
+_ROUNDING = 1e-5
+
 # Components of larger codes are not described, unless the decoder is linear.
 MAX_COMPONENTS = 2**9
 
@@ -28,7 +31,7 @@ MAX_COMPONENTS = 2**9
 # and the number of rows and of values in total that they are to stay below.
 _MIN_ROWS, _MAX_ROWS, _MAX_DECODED, _MAX_VALUES = 16, 2**10, 2**12, 2**24
 
-# Share of these rows on which the directions of components are measured.
+# The directions of components are measured on each of so many of these rows.
 _DIRECTIONS_EVERY = 4
 
 
@@ -219,14 +222,26 @@ def _moments(rows, encoder, decoder, *, with_cross):
 
 def _choose_basis(moments, layers, is_variational):
     """Return the basis to which the codes change."""
-    n_components = len(moments.mean)
-    if layers is None:
-        return CodeBasis(np.zeros(n_components), np.eye(n_components))
+    unchanged = CodeBasis(np.zeros_like(moments.mean), np.eye(len(moments.mean)))
+    if layers is None or _are_arranged(moments):
+        return unchanged
     if layers.is_rotatable and not is_variational:
         _, axes = eigh(moments.covariance)
         return CodeBasis(moments.mean, axes[:, ::-1])
     order = np.argsort(-np.diag(moments.covariance), kind="stable")
-    return CodeBasis(np.zeros(n_components), np.eye(n_components)[:, order])
+    return unchanged._replace(axes=unchanged.axes[:, order])
+
+
+def _are_arranged(moments):
+    """Whether the codes are centered, uncorrelated and ordered already."""
+    variances = np.diag(moments.covariance)
+    spread = np.sqrt(variances.clip(0))
+    limits = _ROUNDING * np.outer(spread, spread)
+    return (
+        (np.abs(moments.mean) <= _ROUNDING * spread).all()
+        and (np.abs(np.triu(moments.covariance, 1)) <= limits).all()
+        and (np.diff(variances) <= 0).all()
+    )
 
 
 def _covariance_in(basis, moments):
@@ -264,15 +279,15 @@ def _mean_slopes(sample, moments, basis, decoder):
         some = slice(None)
     codes, weight = basis.to(sample.codes[some]), sample.weight[some]
     weight = weight / (weight.sum() or 1.0)
+    n_components, n_features = len(moments.mean), sample.targets.shape[1]
     steps = np.sqrt(np.diag(_covariance_in(basis, moments)).clip(0))
     resolved = steps > np.finfo(np.float32).eps * steps.max()
-    slopes = np.zeros((len(steps), sample.targets.shape[1]))
+    slopes = np.zeros((n_components, n_features))
     for j in np.flatnonzero(resolved):
-        step = np.zeros(len(steps))
-        step[j] = steps[j]
-        change = decoder(basis.back(codes + step)).astype(np.float64)
-        change -= decoder(basis.back(codes - step))
-        slopes[j] = weight @ change / (2 * steps[j])
+        step = np.where(np.arange(n_components) == j, steps, 0)
+        outputs = decoder(basis.back(np.concatenate([codes - step, codes + step])))
+        before, after = weight @ outputs.reshape(2, len(codes), -1)
+        slopes[j] = (after - before) / (2 * steps[j])
     return slopes
 
 
