@@ -20,6 +20,7 @@ from .._backend.worker import fit_in_subprocess
 from .._fit.augmentation import AugmentationOptions
 from .._fit.defaults import resolve_auto_settings
 from .._fit.fit import fit_autoencoder
+from .._fit.n_components import resolve_n_components
 from .._fit.trainable import needs_keras
 from .._fit.values import FitOptions, FitResult, Schema, WarmStart
 from .._fitted.custom_objects import picklable
@@ -36,6 +37,7 @@ from .._utils.sklearn_compat import (
 from ..networks import DenseNetwork
 from ..networks._objectives import chain
 from ..networks._resolve import networks_of_models, to_picklable
+from .attributes import OF_CODES, OF_PCA, OptionalAttribute
 from .parameters import (
     CONSTRAINTS,
     Activation,
@@ -80,7 +82,7 @@ class BaseAutoencoder(
     overrides defaults, and defines the objective.
     """
 
-    n_components: int | None = 2
+    n_components: float | None = 2
     _: KW_ONLY
     network: Network = "dense"
     hidden_layer_sizes: int | Sequence[int] = (128, 64)
@@ -105,6 +107,12 @@ class BaseAutoencoder(
     random_state: int | np.random.RandomState | None = None
 
     _parameter_constraints: ClassVar[dict] = CONSTRAINTS
+
+    components_ = OptionalAttribute(OF_CODES)
+    explained_variance_ = OptionalAttribute(OF_CODES)
+    explained_variance_ratio_ = OptionalAttribute(OF_CODES)
+    singular_values_ = OptionalAttribute(OF_PCA)
+    noise_variance_ = OptionalAttribute(OF_PCA)
 
     @classmethod
     def from_keras(cls, encoder: Any, decoder: Any, **params: Any) -> Self:
@@ -221,8 +229,8 @@ class BaseAutoencoder(
         """Fit the estimator, and set its fitted attributes if the fit succeeds."""
         self._check_params()
         data = validate_training_data(self, X, sample_weight, X_val, X_clean)
-        options = self._fit_options(data.X.shape[0])
         streams = RandomStreams.from_random_state(self.random_state)
+        options = self._fit_options(data, streams)
         previous = self._warm_start() if self.warm_start else None
         if forked_after_tensorflow() and needs_keras(data, options, streams):
             result = fit_in_subprocess(self, data, streams, previous)
@@ -233,7 +241,7 @@ class BaseAutoencoder(
 
     def _fit_data(self, data, streams, previous):
         """Fit without scikit-learn's callbacks, for another process."""
-        options = self._fit_options(data.X.shape[0])
+        options = self._fit_options(data, streams)
         return fit_autoencoder(data, options, streams, previous)
 
     def _fit_with_callbacks(self, data, options, streams, previous, X, y):
@@ -258,14 +266,17 @@ class BaseAutoencoder(
         )
         return result
 
-    def _fit_options(self, n_samples):
+    def _fit_options(self, data, streams):
         """Return the parameters as the fit takes them."""
         schedule = resolve_auto_settings(
-            n_samples, self.batch_size, self.epochs, self.n_iter_no_change
+            data.X.shape[0], self.batch_size, self.epochs, self.n_iter_no_change
+        )
+        n_components = resolve_n_components(
+            self.n_components, data, streams.seed("pca")
         )
         return FitOptions(
             network=self._network(),
-            n_components=self.n_components and int(self.n_components),
+            n_components=n_components,
             objective=self._objective(),
             augmentation=self._augmentation(),
             init=self.init,
@@ -347,6 +358,8 @@ class BaseAutoencoder(
         }
         if result.mean is not None:
             attributes["mean_"] = result.mean
+        if result.codes is not None:
+            attributes |= _code_attributes(result)
         if schema.feature_names is not None:
             attributes["feature_names_in_"] = schema.feature_names
         return attributes
@@ -571,6 +584,13 @@ class BaseAutoencoder(
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _code_attributes(result):
+    """Return the attributes that the estimators have in common with PCA."""
+    statistics = result.codes._asdict()
+    statistics["components"] = result.codes.components.astype(result.dtype)
+    return {f"{name}_": x for name, x in statistics.items() if x is not None}
 
 
 def _differences(encoder, decoder, X):

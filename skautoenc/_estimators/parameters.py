@@ -9,7 +9,13 @@ from typing import Any, Literal, Protocol, TypeVar, dataclass_transform
 from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
 
-from .._utils.sklearn_compat import HasMethods, Interval, StrOptions, _fit_context
+from .._utils.sklearn_compat import (
+    HasMethods,
+    Hidden,
+    Interval,
+    StrOptions,
+    _fit_context,
+)
 from ..networks._layer_parameters import hidden_sizes, regularizer
 
 Estimator = TypeVar("Estimator")
@@ -49,7 +55,12 @@ _ACTIVATION = [str, callable, None]
 _REGULARIZER = [Number(Real, 0, None, closed="left"), str, callable, dict, None]
 
 CONSTRAINTS = {
-    "n_components": [_POSITIVE_INT, None],
+    "n_components": [
+        _POSITIVE_INT,
+        Number(Real, 0, 1, closed="neither"),
+        None,
+        Hidden(StrOptions({"mle"})),  # refused with the reason
+    ],
     "network": [StrOptions({"dense"}), callable, tuple, list],
     "hidden_layer_sizes": [_POSITIVE_INT, "array-like"],
     "activation": _ACTIVATION,
@@ -121,6 +132,13 @@ def check_network_parameters(estimator: Any) -> None:
     ValueError
         If a parameter is out of range, or does not fit another one.
     """
+    if estimator.n_components == "mle":
+        raise ValueError(
+            "n_components='mle' is not supported. It estimates the number of "
+            "components of a linear model with normal noise, as PCA is one; an "
+            "autoencoder usually needs fewer. Give a number, or a share of the "
+            "variance such as 0.95."
+        )
     hidden_sizes(estimator.hidden_layer_sizes)
     for name in ("kernel_regularizer", "activity_regularizer"):
         regularizer(name, getattr(estimator, name))

@@ -13,6 +13,7 @@ from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import StrOptions
 from ..networks._objectives import Variational
+from .attributes import OptionalAttribute
 from .base import BaseAutoencoder
 from .parameters import Auto, Number, init_from_fields
 
@@ -28,9 +29,13 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     Parameters
     ----------
-    n_components : int or None, default=2
-        Number of components of the code. If None, it is the width of the network's
-        code, such as the size of the feature map of a :class:`ConvNetwork`.
+    n_components : int, float or None, default=2
+        Number of components of the code. A float between 0 and 1 is a share of the
+        variance of X: the code has as many components as
+        :class:`~sklearn.decomposition.PCA` needs to explain more than that. The
+        autoencoder usually needs fewer for the same share. If None, it is the width of
+        the network's code, such as the size of the feature map of a
+        :class:`ConvNetwork`.
 
     network : {"dense"}, DenseNetwork, ConvNetwork, callable or tuple, default="dense"
         Network to train:
@@ -174,6 +179,25 @@ class VariationalAutoencoder(BaseAutoencoder):
     n_components_ : int
         Number of components of the code.
 
+    components_ : ndarray of shape (n_components, n_features)
+        Direction of each component in the space of the features. If the decoder is
+        linear, as after a fit that ended as PCA, these are the rows of its kernel.
+        Otherwise they are the mean slopes of the decoder: the change of the
+        reconstruction while a component grows from one standard deviation below to one
+        above its value, divided by the length of that step, and averaged over a sample
+        of the training rows. Slopes are not orthonormal.
+
+    explained_variance_ratio_ : ndarray of shape (n_components,)
+        Share of the variance of the training data by which each component increases
+        `score`, given the components before it, with those after it at their mean. The
+        shares are changed in proportion so that they sum to the score of the training
+        data. For a fit that ended as PCA they are PCA's. If the decoder is not linear,
+        they are measured on a sample of the training rows, and need not decrease.
+
+    explained_variance_ : ndarray of shape (n_components,)
+        `explained_variance_ratio_` times the total variance of the training data, with
+        ``n_samples - 1`` degrees of freedom as in PCA.
+
     mean_ : ndarray of shape (n_features,)
         Mean of the training data, which `score` uses as a baseline.
 
@@ -251,6 +275,10 @@ class VariationalAutoencoder(BaseAutoencoder):
         "init": [StrOptions({"auto", "random"})],
         "beta": [StrOptions({"auto"}), Number(Real, 0, None, closed="left")],
     }
+
+    noise_variance_ = OptionalAttribute(
+        "it is defined only after a fit with the mean squared error"
+    )
 
     def sample(
         self,

@@ -74,21 +74,22 @@ def check_result(
     }
     for name, values in arrays.items():
         if not np.isfinite(values).all():
-            raise _diverged(f"{name} of the last epoch is not finite")
+            raise diverged(f"{name} of the last epoch is not finite")
     if pca is not None:
         initial = pca["decoder"](pca["encoder"](inputs)).astype(np.float64)
         before = np.square(initial - targets).mean()
         after = errors.mean(dtype=np.float64) / targets.shape[1]
         limit = _MAX_GROWTH * max(before, targets.var(axis=0, dtype=np.float64).mean())
         if after > limit > 0:
-            raise _diverged(
+            raise diverged(
                 "the squared error of the reconstruction ends at more than "
                 f"{_MAX_GROWTH:.0e} times the variance of X"
             )
     return Sample(targets, codes, outputs)
 
 
-def _diverged(what):
+def diverged(what: str) -> ValueError:
+    """Return the error for a training that diverged."""
     return ValueError(
         f"Training diverged: {what}. Scale the features (MinMaxScaler or "
         "StandardScaler), or use a smaller learning_rate; a loss that takes outputs of "

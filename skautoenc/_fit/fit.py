@@ -22,11 +22,12 @@ from .._utils.random import RandomStreams
 from .augmentation import bind_noise
 from .centering import center_networks, center_rows, warn_of_rounding
 from .checks import check_loss_domain, warn_of_output_range
+from .codes import arrange_codes
 from .defaults import adam_from_pca, resolve_mixup, uses_default_adam
 from .diagnosis import check_result, warn_of_collapse
 from .initialization import initialize
 from .pca import noise_variance
-from .refit import is_refitted, refit, start_of_all_rows
+from .refit import kept_pca, use_all_rows
 from .selection import select_networks
 from .summary import summarize
 from .trainable import (
@@ -94,27 +95,24 @@ def fit_autoencoder(
         networks = networks_with_weights(trainable, weights)
         return make_result(_with_shifts(networks, shifts))
 
+    hooks = [make_hook(result_of) for make_hook in make_hooks]
     learned, history, best_epoch = _train(
-        trainable,
-        start,
-        config,
-        options,
-        TrainingState(streams),
-        [make_hook(result_of) for make_hook in make_hooks],
-        shifts,
+        trainable, start, config, options, streams, hooks, shifts
     )
     sample = check_result(learned, rows, start.networks if start.is_pca else None)
     n_iter = len(history["loss"])
     selection = _select(start, learned, best_epoch, n_iter, config, options)
-    learned = selection.networks
     if not selection.is_pca:
         n_steps = n_iter * len(start.training) // config.batch_size
         warn_of_collapse(options, sample, n_steps)
-    if is_refitted(selection, start, rows, options):
-        start = start_of_all_rows(start, networks, rows)
-        learned = refit(trainable, start, config, selection.epoch, streams)
-    elif selection.is_pca and inputs.row_hashes is not None:
-        learned = start_of_all_rows(start, networks, rows).networks
+    kept = use_all_rows(
+        selection, trainable, start, networks, rows, config, options, streams
+    )
+    fixed = options.has_given_weights or kept_pca(selection, rows)
+    total, is_pca = targets.variance.sum(), selection.is_pca
+    learned, codes = arrange_codes(
+        kept, rows, trainable.n_components, total, keep_basis=fixed, is_pca=is_pca
+    )
     if options.verbose:
         print(selection.message, flush=True)
     return make_result(
@@ -122,6 +120,7 @@ def fit_autoencoder(
         history=history,
         n_iter=n_iter,
         best_epoch=selection.epoch,
+        codes=codes,
     )
 
 
@@ -194,7 +193,7 @@ def _training_config(trainable, options, start, targets, shift):
     return training_config(options, **settings)
 
 
-def _train(trainable, start, config, options, state, hooks, shifts):
+def _train(trainable, start, config, options, streams, hooks, shifts):
     """Run the epochs; return the networks, the history and the best epoch if any."""
     early_stopping = EarlyStopping(options.patience) if start.stops_early else None
     hooks = [
@@ -206,6 +205,7 @@ def _train(trainable, start, config, options, state, hooks, shifts):
     ]
     hooks = [hook for hook in hooks if hook is not None]
     with engine_of(trainable, start, config, options.callbacks) as engine:
+        state = TrainingState(streams)
         state = run_epochs(
             engine, start.training, start.validation, config, state, hooks
         )

@@ -68,6 +68,42 @@ def is_too_wide(rows) -> bool:
     return isinstance(rows, StreamedRows) and rows.X.shape[1] > MAX_STREAMED_FEATURES
 
 
+def n_components_for_share(rows, share: float, seed: int) -> int:
+    """Return the minimum number of components that explain a share of the variance.
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+    share : float
+        In (0, 1). As in scikit-learn's `PCA`, it must be exceeded.
+
+    seed : int
+        Of the randomized solver.
+
+    Raises
+    ------
+    ValueError
+        If the rows are streamed or sparse, and have too many features for their
+        covariance matrix.
+    """
+    if is_too_wide(rows) or (issparse(rows.X) and not _uses_covariance(rows)):
+        kind, limit = "sparse", _MAX_COVARIANCE
+        if is_too_wide(rows):
+            kind, limit = "visited in blocks", MAX_STREAMED_FEATURES
+        raise ValueError(
+            f"n_components={share} is a share of the variance, which needs all "
+            f"principal components of X. X is {kind} and has {rows.X.shape[1]} "
+            f"features, and they are computed for at most {limit}. Give the number of "
+            "components."
+        )
+    n_max = max_components(rows)
+    _, _, variances, total = principal_components(rows, n_max, seed)
+    if total == 0:
+        return 1
+    shares = np.cumsum(variances / total)
+    return min(n_max, int(np.searchsorted(shares, share, side="right")) + 1)
+
+
 def noise_variance(rows, n_components: int, seed: int) -> float:
     """Return the noise variance of probabilistic PCA, at least 5 % of the variance.
 

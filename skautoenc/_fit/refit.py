@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._training import CosineSchedule, TrainingConfig, TrainingState, run_epochs
+from .._training import (
+    CosineSchedule,
+    StreamedRows,
+    TrainingConfig,
+    TrainingState,
+    run_epochs,
+)
 from .._utils.random import RandomStreams
 from .initialization import Initialization, with_pca_weights
 from .selection import Selection
@@ -14,12 +20,59 @@ from .trainable import Trainable, engine_of, networks_with_weights
 from .values import FitOptions, Networks
 
 
-def is_refitted(
-    selection: Selection, start: Initialization, rows, options: FitOptions
-) -> bool:
-    """Whether the selected networks are trained again, on all rows.
+def use_all_rows(
+    selection: Selection,
+    trainable: Trainable,
+    start: Initialization,
+    networks: Networks,
+    rows,
+    config: TrainingConfig,
+    options: FitOptions,
+    streams: RandomStreams,
+) -> Networks:
+    """Return the selected networks, fitted to all rows where that is done.
 
-    Callbacks are called in one training only, so with them nothing is trained again.
+    PCA is computed again. Networks of few rows are trained again, for as many epochs as
+    were best.
+
+    Parameters
+    ----------
+    selection : Selection
+    trainable : Trainable
+    start : Initialization
+        Of the training on a part of the rows.
+
+    networks : dict of str to FittedNetwork
+        With random weights.
+
+    rows : Rows or StreamedRows
+        All rows.
+
+    config : TrainingConfig
+        Of the training on a part of the rows.
+
+    options : FitOptions
+    streams : RandomStreams
+    """
+    is_repeated = _is_repeated(selection, start, rows, options)
+    if not (is_repeated or kept_pca(selection, rows)):
+        return selection.networks
+    pca = with_pca_weights(networks, rows, start.pca_seed)
+    if not is_repeated:
+        return pca
+    start = start._replace(networks=pca, training=rows, validation=None)
+    return _repeat(trainable, start, config, selection.epoch, streams)
+
+
+def kept_pca(selection: Selection, rows) -> bool:
+    """Whether the result is PCA of all rows; streamed rows are not read again."""
+    return selection.is_pca and not isinstance(rows, StreamedRows)
+
+
+def _is_repeated(selection, start, rows, options):
+    """Whether the training is repeated with all rows.
+
+    Callbacks are called in one training only, so with them it is not.
     """
     return (
         start.is_held_out
@@ -31,46 +84,8 @@ def is_refitted(
     )
 
 
-def start_of_all_rows(start: Initialization, networks: Networks, rows):
-    """Return the initialization of a training on all rows, from their PCA.
-
-    Parameters
-    ----------
-    start : Initialization
-        Of the training on a part of the rows.
-
-    networks : dict of str to FittedNetwork
-        With random weights.
-
-    rows : Rows
-    """
-    networks = with_pca_weights(networks, rows, start.pca_seed)
-    return start._replace(networks=networks, training=rows, validation=None)
-
-
-def refit(
-    trainable: Trainable,
-    start: Initialization,
-    config: TrainingConfig,
-    epochs: int,
-    streams: RandomStreams,
-) -> Networks:
-    """Repeat the first epochs of a training.
-
-    Parameters
-    ----------
-    trainable : Trainable
-    start : Initialization
-        Of all rows.
-
-    config : TrainingConfig
-        Of the training on a part of the rows.
-
-    epochs : int
-        Number of epochs to repeat, at the learning rates that they had.
-
-    streams : RandomStreams
-    """
+def _repeat(trainable, start, config, epochs, streams):
+    """Train for the first epochs of a configuration, with their learning rates."""
     schedule = CosineSchedule(config.epochs)
     config = replace(config, epochs=epochs)
     if config.step_scales is not None:

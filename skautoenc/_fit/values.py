@@ -129,6 +129,33 @@ class WarmStart(NamedTuple):
     split_seed: int | None
 
 
+class CodeStatistics(NamedTuple):
+    """What the components of the code contribute, as the attributes of PCA.
+
+    Attributes
+    ----------
+    components : ndarray of shape (n_components, n_features)
+        Kernel of a linear decoder, or mean slope of the decoder along each component.
+
+    explained_variance_ratio : ndarray of shape (n_components,)
+        Increase of the score by each component, given those before. They sum to the
+        score.
+
+    explained_variance : ndarray of shape (n_components,)
+        The same in units of variance, with ``n_samples - 1`` degrees of freedom.
+
+    singular_values : ndarray of shape (n_components,) or None
+    noise_variance : float or None
+        As PCA has them. None for networks that are not PCA.
+    """
+
+    components: np.ndarray
+    explained_variance_ratio: np.ndarray
+    explained_variance: np.ndarray
+    singular_values: np.ndarray | None = None
+    noise_variance: float | None = None
+
+
 @dataclass(frozen=True)
 class FitResult:
     """What a fit learned.
@@ -165,6 +192,10 @@ class FitResult:
 
     split_seed : int or None
         Seed of the validation split.
+
+    codes : CodeStatistics or None
+        None before the end of the fit, for codes with very many components, and where
+        the training data are not known.
     """
 
     networks: Networks
@@ -178,3 +209,4 @@ class FitResult:
     mixup: float = 0.0
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     split_seed: int | None = None
+    codes: CodeStatistics | None = None

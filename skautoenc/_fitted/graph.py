@@ -51,6 +51,27 @@ class Node(NamedTuple):
     output: Tensor
 
 
+class Calls(NamedTuple):
+    """The calls of the layers of a model with one input and one output.
+
+    Attributes
+    ----------
+    layers : dict of str to dict
+        The serialised layers by name, in the order of their weights, without the input
+        layer.
+
+    inputs_of : dict of (str, int) to tuple of (str, int)
+        The tensors that each call takes, by its output.
+
+    input, output : tuple of (str, int)
+    """
+
+    layers: dict[str, dict]
+    inputs_of: dict[Tensor, tuple[Tensor, ...]]
+    input: Tensor
+    output: Tensor
+
+
 class Graph(NamedTuple):
     """A Functional or Sequential model with one input and one output.
 
@@ -95,21 +116,43 @@ def read_graph(spec: dict) -> Graph:
         If a layer's weights are not known, or if the model has several inputs or
         outputs, or layers that are called with several arguments.
     """
+    specs, calls, first, last = read_calls(spec)
+    layers, start = {}, 0
+    for name, layer_spec in specs.items():
+        layers[name] = _read_layer(layer_spec, start)
+        start = layers[name].weights.stop
+    nodes = tuple(
+        Node(layers[call[0]], calls[call], call) for call in _sorted(first, last, calls)
+    )
+    kind = spec["class_name"]
+    return Graph(kind, tuple(layers.values()), nodes, first, last, start)
+
+
+def read_calls(spec: dict) -> Calls:
+    """Read the calls of a serialised model, whatever the kinds of its layers.
+
+    Parameters
+    ----------
+    spec : dict
+        ``json.loads(model.to_json())``.
+
+    Returns
+    -------
+    Calls
+
+    Raises
+    ------
+    UnsupportedGraph
+        If it has several inputs or outputs, or layers that are called with several
+        arguments.
+    """
     readers = {"Sequential": _sequential_calls, "Functional": _functional_calls}
     kind, config = spec["class_name"], spec["config"]
     if kind not in readers:
         raise UnsupportedGraph(kind)
     specs = [layer for layer in config["layers"] if layer["class_name"] != "InputLayer"]
     first, last, calls = readers[kind](config, specs)
-    layers, start = {}, 0
-    for spec in specs:
-        layer = _read_layer(spec, start)
-        layers[layer.name] = layer
-        start = layer.weights.stop
-    nodes = tuple(
-        Node(layers[call[0]], calls[call], call) for call in _sorted(first, last, calls)
-    )
-    return Graph(kind, tuple(layers.values()), nodes, first, last, start)
+    return Calls({_name(layer): layer for layer in specs}, calls, first, last)
 
 
 def _read_layer(spec, start):
@@ -255,6 +298,20 @@ def weight_names(layer: dict) -> tuple[str, ...] | None:
     if layer.get("registered_name") not in (None, kind, f"skautoenc>{kind}"):
         return None  # a custom class with the name of a Keras layer
     return _WEIGHT_NAMES[kind](layer["config"]) if kind in _WEIGHT_NAMES else None
+
+
+def n_weights(layer: dict) -> int | None:
+    """Return the number of weight arrays of a serialised layer; None if unknown."""
+    if layer["class_name"] in ("Functional", "Sequential"):
+        total = 0
+        for part in layer["config"]["layers"]:
+            n = n_weights(part)
+            if n is None:
+                return None
+            total += n
+        return total
+    names = weight_names(layer)
+    return None if names is None else len(names)
 
 
 def weight_shapes(spec: dict) -> list[tuple[tuple[int, ...], str]] | None:

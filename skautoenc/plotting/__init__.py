@@ -2,14 +2,18 @@
 
 from ._codes import CodeDisplay
 from ._comparison import ComparisonDisplay
+from ._explained_variance import ExplainedVarianceDisplay
 from ._image_grid import ImageGridDisplay
+from ._loadings import LoadingsDisplay
 from ._loss_curve import LossCurveDisplay
 from ._reconstruction import ReconstructionDisplay
 
 __all__ = [
     "CodeDisplay",
     "ComparisonDisplay",
+    "ExplainedVarianceDisplay",
     "ImageGridDisplay",
+    "LoadingsDisplay",
     "LossCurveDisplay",
     "ReconstructionDisplay",
 ]

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 # Width of a letter and height of a line of tick labels in inches, with some margin.
 LETTER_WIDTH, _LINE_HEIGHT = 0.1, 0.2
 
+# Maximum number of letters of a name for which a new figure has space, and inches for
+# each.
+MAX_LETTERS, INCHES_PER_LETTER = 30, 0.08
+
 # Inches of width below which axes have small text.
 _MIN_WIDTH_OF_NORMAL_TEXT = 3.3
 
@@ -22,16 +26,21 @@ _MIN_WIDTH_OF_NORMAL_TEXT = 3.3
 _MAX_SHARE_OF_LABELS = 0.6
 
 
-def resolve_axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
-    """Return `ax`, or the only axes of a new figure of `figsize` inches."""
+def check_axes(ax: Axes | None) -> None:
+    """Raise if `ax` is neither one Axes nor None."""
     from matplotlib.axes import Axes
 
+    if not isinstance(ax, Axes | None):
+        raise TypeError(f"ax must be one matplotlib Axes or None; got {type(ax)}.")
+
+
+def resolve_axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
+    """Return `ax`, or the only axes of a new figure of `figsize` inches."""
+    check_axes(ax)
     if ax is None:
         import matplotlib.pyplot as plt
 
         return plt.subplots(figsize=figsize, layout="constrained")[1]
-    if not isinstance(ax, Axes):
-        raise TypeError(f"ax must be one matplotlib Axes or None; got {type(ax)}.")
     return ax
 
 

@@ -28,11 +28,31 @@ def last_step(estimator: Any) -> Any:
     return estimator
 
 
+def transform_steps(steps: Sequence[Any], rows: Any) -> Any:
+    """Apply `transform` of the steps, the first one first."""
+    for step in steps:
+        rows = step.transform(rows)
+    return rows
+
+
 def inverse_transform_steps(steps: Sequence[Any], rows: Any) -> Any:
     """Apply `inverse_transform` of the steps, the last one first."""
     for step in reversed(steps):
         rows = step.inverse_transform(rows)
     return rows
+
+
+def input_names_of_last_step(estimator: Any) -> Sequence[str] | None:
+    """Names of the features that the last step gets; None if they have no names."""
+    *earlier_steps, last = steps_of(estimator)
+    if hasattr(last, "feature_names_in_"):
+        return last.feature_names_in_
+    names = None
+    for step in earlier_steps:
+        if not hasattr(step, "get_feature_names_out"):
+            return None
+        names = step.get_feature_names_out(names)
+    return names
 
 
 def encode_and_decode(
@@ -81,9 +101,7 @@ def encode_and_decode(
         )
     codes = estimator.transform(X) if return_codes or not reconstructs else None
     if reconstructs:
-        rows = X
-        for step in earlier_steps:
-            rows = step.transform(rows)
+        rows = transform_steps(earlier_steps, X)
         decoded = inverse_transform_steps(earlier_steps, last.reconstruct(rows))
     else:
         decoded = estimator.inverse_transform(codes)

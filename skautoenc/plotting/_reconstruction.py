@@ -24,6 +24,7 @@ from ._pipelines import encode_and_decode
 from ._reconstruction_panels import draw_images, draw_signals, draw_table
 from ._rows import (
     as_floats,
+    check_feature_names,
     check_same_rows,
     feature_variances,
     flat,
@@ -506,10 +507,5 @@ def _check_names(feature_names, originals, estimator):
     """Names of the features: given, seen in fit, or None."""
     if feature_names is None:
         return getattr(estimator, "feature_names_in_", None)
-    n_features = flat(originals).shape[1]
-    if len(feature_names) != n_features:
-        raise ValueError(
-            f"feature_names has {len(feature_names)} names, but X has {n_features} "
-            "features."
-        )
+    check_feature_names(feature_names, flat(originals).shape[1])
     return feature_names

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._axes import (
+    INCHES_PER_LETTER,
+    MAX_LETTERS,
     max_length,
     replace_with_grid,
     resolve_axes,
@@ -27,9 +29,6 @@ _MIN_WIDTH_OF_MSE = 0.75
 
 # Letters per inch in the font size "small".
 _LETTERS_PER_INCH = 14
-
-# Maximum number of letters for which a new figure has space, and inches for each.
-_MAX_LETTERS, _INCHES_PER_LETTER = 30, 0.08
 
 # Maximum share of the height of all signals that feature names may take.
 _MAX_SHARE_OF_NAMES = 0.45
@@ -154,14 +153,14 @@ def draw_signals(
     is_narrow = ax is not None and size_in_inches(ax)[0] < _MIN_WIDTH_OF_TWO_COLUMNS
     n_cols = 1 if n < 4 or is_narrow else 2
     n_lines = math.ceil(n / n_cols)
-    n_letters = min(max_length(feature_names or []), _MAX_LETTERS)
-    height = 0.8 + 1.2 * n_lines + _INCHES_PER_LETTER * n_letters
+    n_letters = min(max_length(feature_names or []), MAX_LETTERS)
+    height = 0.8 + 1.2 * n_lines + INCHES_PER_LETTER * n_letters
     ax = resolve_axes(ax, figsize=(4.5 * n_cols, height))
     max_inches = _MAX_SHARE_OF_NAMES * size_in_inches(ax)[1]
     grid = replace_with_grid(ax, n_lines, n_cols)
     titles = [
         f"row {name}: MSE {error:.3g}"
-        for name, error in zip(shorten(row_names, _MAX_LETTERS), errors, strict=True)
+        for name, error in zip(shorten(row_names, MAX_LETTERS), errors, strict=True)
     ]
     panels = np.full(n, None)
     for i in range(n):
@@ -179,7 +178,7 @@ def draw_signals(
         elif is_lowest:
             panel.set_xlabel("feature")
     panels[0].margins(x=0.01)
-    is_crowded = is_narrow or max_length(titles) > _MAX_LETTERS
+    is_crowded = is_narrow or max_length(titles) > MAX_LETTERS
     _add_line_legend(panels[n_cols - 1], len(signals), above_title=is_crowded)
     return ax, panels
 
@@ -229,8 +228,8 @@ def draw_table(
 
     n, n_features = errors.shape
     width = min(3.5 + 0.3 * n_features, 12)
-    n_letters = min(max_length(feature_names), _MAX_LETTERS)
-    height = min(1.2 + 0.3 * n, 8) + _INCHES_PER_LETTER * n_letters
+    n_letters = min(max_length(feature_names), MAX_LETTERS)
+    height = min(1.2 + 0.3 * n, 8) + INCHES_PER_LETTER * n_letters
     ax = resolve_axes(ax, figsize=(width, height))
     defaults = {"cmap": cmap, "vmin": 0, "vmax": errors.max() or 1, "aspect": "auto"}
     imshow_kwargs = merge_kwargs("image_kwargs", defaults, image_kwargs)
@@ -241,7 +240,7 @@ def draw_table(
     image = ax.imshow(errors, **imshow_kwargs)
     means = ax.secondary_yaxis("right")
     # Row names, row means and the colour bar will narrow the axes in the layout.
-    n_letters = min(max_length(row_names), _MAX_LETTERS)
+    n_letters = min(max_length(row_names), MAX_LETTERS)
     length = max(size_in_inches(ax)[0] - 0.8 - 0.09 * n_letters, 0.5)
     set_tick_labels(ax.xaxis, feature_names, length)
     set_tick_labels(ax.yaxis, row_names)

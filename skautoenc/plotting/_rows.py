@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,15 @@ def format_row_names(names: Iterable[Any]) -> list[str]:
     if all(text.endswith(" 00:00:00") for text in texts):
         texts = [text.removesuffix(" 00:00:00") for text in texts]
     return texts
+
+
+def check_feature_names(feature_names: Sequence[str], n_features: int) -> None:
+    """Raise if there is not one name for each feature."""
+    if len(feature_names) != n_features:
+        raise ValueError(
+            f"feature_names has {len(feature_names)} names, but there are "
+            f"{n_features} features."
+        )
 
 
 def to_frame(columns: Mapping[str, ArrayLike], index: Any = None) -> DataFrame:

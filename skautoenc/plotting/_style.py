@@ -84,6 +84,7 @@ def _artist_class(name):
     from matplotlib.patches import Patch
 
     return {
+        "bar_kwargs": Patch,
         "best_epoch_kwargs": Line2D,
         "code_kwargs": AxesImage,
         "errorbar_kwargs": Line2D,

@@ -159,17 +159,19 @@ def test_subprocess_is_shared_by_the_threads_of_a_forked_process(digits, fitted,
 def fit_and_transform(digits, each_fitted, **_):
     def results_of(fitted):
         again = clone(fitted).fit(digits)
-        return fitted.transform(digits), fitted.score(digits), again.transform(digits)
+        again_codes, ratio = again.transform(digits), again.explained_variance_ratio_
+        return fitted.transform(digits), fitted.score(digits), again_codes, ratio
 
     return {name: results_of(fitted) for name, fitted in each_fitted.items()}
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_fit_and_transform_work_in_a_forked_process(digits, each_fitted, fork, name):
-    codes, score, codes_again = fork(fit_and_transform)[name]
+    codes, score, codes_again, ratio_again = fork(fit_and_transform)[name]
     fitted = each_fitted[name]
     np.testing.assert_array_equal(codes, fitted.transform(digits))
     np.testing.assert_array_equal(codes_again, codes)
+    np.testing.assert_array_equal(ratio_again, fitted.explained_variance_ratio_)
     assert score == fitted.score(digits)
 
 

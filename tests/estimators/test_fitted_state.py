@@ -18,9 +18,10 @@ def run(code, **environment):
     return run_python(code, "-W", "error", env=environment)
 
 
-def test_pickle_is_little_larger_than_the_weights(fitted):
-    weights = sum(w.nbytes for w in fitted.autoencoder_.get_weights())
-    assert len(pickle.dumps(fitted)) < weights + 8000
+def test_pickle_is_little_larger_than_the_weights_and_components(fitted):
+    arrays = [*fitted.autoencoder_.get_weights(), fitted.components_]
+    n_bytes = sum(array.nbytes for array in arrays)
+    assert len(pickle.dumps(fitted)) < n_bytes + 8000
 
 
 def test_pickled_pipeline_predicts_without_tensorflow(small, tmp_path):

@@ -65,7 +65,7 @@ def test_pickles_keep_parameters():
 COUNTS = [0, -1, 2.5, True, "many"]
 REGULARIZERS = [-0.1, {"l2": -1}, {"l1": np.inf}, {"rate": 1}, {}, float("inf")]
 SHARED = {
-    "n_components": [0, 1.5, True, "two", None],
+    "n_components": [0, 0.0, 1.0, 1.5, True, "two", "mle", None],
     "network": ["conv", 3, ConvNetwork],
     "hidden_layer_sizes": [0, (8, 0), (2.5,), "wide", None],
     "activation": [3, ["relu"]],

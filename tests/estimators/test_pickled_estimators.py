@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers import make_autoencoder
 
+from skautoenc import AutoencoderTransformer
 from skautoenc._estimators.base import FORMAT
 
 FOLDER = Path(__file__).parents[1] / "data"
@@ -31,6 +32,17 @@ def test_a_stored_pickle_loads_and_reconstructs_as_before(path):
             estimator.reconstruct(X), expected[name], rtol=1e-4, atol=1e-5
         )
     assert estimator.best_epoch_ <= estimator.n_iter_ == len(estimator.history_["loss"])
+
+
+def test_a_pickle_of_an_estimator_without_components_says_so():
+    estimator = make_autoencoder(epochs=1).fit(np.eye(12, 3))
+    state = estimator.__getstate__()
+    del state["components_"]
+    other = AutoencoderTransformer()
+    other.__setstate__(state)
+    assert other.transform(np.eye(12, 3)).shape == (12, 3)
+    with pytest.raises(AttributeError, match="has no components_"):
+        other.components_  # noqa: B018
 
 
 def test_a_pickle_of_a_newer_version_is_refused():

@@ -30,6 +30,8 @@ ARGUMENTS = {
 
 # Arguments without which a display does not use the keywords.
 USED_WITH = {
+    ("LoadingsDisplay", "bar_kwargs"): {"kind": "bar", "image_shape": None},
+    ("LoadingsDisplay", "line_kwargs"): {"kind": "signal", "image_shape": None},
     ("ReconstructionDisplay", "code_kwargs"): {"show_codes": True},
     ("ReconstructionDisplay", "line_kwargs"): {"kind": "signal", "image_shape": None},
 }
@@ -42,7 +44,11 @@ COLUMNS = {
         "reducer split n_components fit_time transform_time test_mse "
         "test_explained_variance"
     ).split(),
+    "ExplainedVarianceDisplay": (
+        "name component explained_variance_ratio cumulative_ratio"
+    ).split(),
     "ImageGridDisplay": ["row", "column", *PIXELS],
+    "LoadingsDisplay": ["component", "feature", "loading"],
     "LossCurveDisplay": (
         "epoch loss reconstruction_loss kl_loss val_loss val_reconstruction_loss "
         "val_kl_loss"

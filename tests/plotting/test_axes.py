@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from skautoenc.plotting import CodeDisplay, ReconstructionDisplay
+from skautoenc.plotting import CodeDisplay, LoadingsDisplay, ReconstructionDisplay
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,16 @@ from skautoenc.plotting import CodeDisplay, ReconstructionDisplay
                 pca, X, kind="table", ax=ax
             ),
             False,
+        ),
+        (
+            lambda X, pca, ax: LoadingsDisplay.from_estimator(pca, kind="bar", ax=ax),
+            True,
+        ),
+        (
+            lambda X, pca, ax: LoadingsDisplay.from_estimator(
+                pca, image_shape=(8, 8), ax=ax
+            ),
+            True,
         ),
         (lambda X, pca, ax: CodeDisplay.from_codes(X[:, 2:4], ax=ax), False),
         (lambda X, pca, ax: CodeDisplay.from_codes(X[:, 2:5], ax=ax), True),

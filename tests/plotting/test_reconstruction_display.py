@@ -212,7 +212,7 @@ def test_code_shape_is_as_square_as_possible_by_default(digits, n, expected):
             r"code_shape=\(2, 2\) does not fit rows of 6",
         ),
         ({"show_codes": True}, "Codes are only drawn with kind='image'"),
-        ({"feature_names": ["a", "b"]}, "feature_names has 2 names, but X has 64"),
+        ({"feature_names": ["a", "b"]}, "feature_names has 2 names, but there are 64"),
         ({"n_rows": 0}, "n_rows == 0"),
     ],
 )

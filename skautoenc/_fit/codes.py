@@ -1,0 +1,373 @@
+"""PCA's manners on the codes: their basis, and what each component contributes.
+
+As after PCA, codes are centered, uncorrelated and ordered by decreasing variance, and
+the signs of components are determined. The basis is changed in the dense layers on both
+sides of the code, which leaves the reconstruction as it is. Distances between codes do
+not change, and with them no L2 or contractive penalty and no tied weights.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import eigh
+
+from .._fitted.code_layers import find_code_layers
+from .._utils.threads import one_blas_thread
+from .diagnosis import diverged
+from .values import CodeStatistics, Networks
+
+# Maximum number of rows and of values that are read at once.
+_BLOCK_ROWS, _BLOCK_VALUES = 2**12, 2**22
+
+# Correlations, and means in units of the spread, that count as zero.
+_ROUNDING = 1e-5
+
+# Components of larger codes are not described, unless the decoder is linear.
+MAX_COMPONENTS = 2**9
+
+# Numbers of rows that a decoder which is not linear is evaluated on for each component,
+# and the number of rows and of values in total that they are to stay below.
+_MIN_ROWS, _MAX_ROWS, _MAX_DECODED, _MAX_VALUES = 16, 2**10, 2**12, 2**24
+
+# The directions of components are measured on each of so many of these rows.
+_DIRECTIONS_EVERY = 4
+
+
+class CodeBasis(NamedTuple):
+    """An orthonormal basis of the space of codes, and its origin.
+
+    Attributes
+    ----------
+    origin : ndarray of shape (n_components,)
+    axes : ndarray of shape (n_components, n_components)
+        Orthogonal; each column is an axis.
+    """
+
+    origin: np.ndarray
+    axes: np.ndarray
+
+    def to(self, codes: np.ndarray) -> np.ndarray:
+        """Return codes in this basis, in float64."""
+        return (codes - self.origin) @ self.axes
+
+    def back(self, codes: np.ndarray) -> np.ndarray:
+        """Return codes of this basis in the basis of the network, in float32."""
+        return (codes @ self.axes.T + self.origin).astype(np.float32)
+
+
+class _Moments(NamedTuple):
+    """Weighted moments of the codes of all rows, and of their errors.
+
+    `cross` is the covariance of codes and errors, None if it was not asked for, and
+    `error` the squared error by row, summed over features.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    error: float
+    cross: np.ndarray | None
+
+
+class _Sample(NamedTuple):
+    """Some rows: their codes in the basis of the network, targets and weights.
+
+    The weights sum to 1.
+    """
+
+    codes: np.ndarray
+    targets: np.ndarray
+    weight: np.ndarray
+
+
+def arrange_codes(
+    networks: Networks,
+    rows,
+    n_components: int,
+    total_variance: float,
+    *,
+    keep_basis: bool,
+    is_pca: bool,
+) -> tuple[Networks, CodeStatistics | None]:
+    """Return the networks with codes in PCA's manner, and statistics of the codes.
+
+    The reconstruction does not change. The codes do not either if they are not linear,
+    see `find_code_layers`. Components are only reordered, and their signs determined,
+    if a penalty depends on the axes (L1), or the posterior of a variational
+    autoencoder.
+
+    The state of an optimizer is not part of the networks. To continue with it, its
+    moments would have to be changed as the weights are.
+
+    Parameters
+    ----------
+    networks : dict of str to FittedNetwork
+        The result of the training, by part.
+
+    rows : Rows or StreamedRows
+        All rows of the fit.
+
+    n_components : int
+        Width of the code.
+
+    total_variance : float
+        Sum of the variances of all features of the targets.
+
+    keep_basis : bool
+        Whether the codes stay as they are, as those of networks with given weights.
+
+    is_pca : bool
+        Whether the networks are PCA.
+
+    Returns
+    -------
+    networks : dict of str to FittedNetwork
+    statistics : CodeStatistics or None
+        None for a decoder that is not linear, with more than `MAX_COMPONENTS`
+        components.
+
+    Raises
+    ------
+    ValueError
+        If codes or reconstructions are not finite.
+    """
+    encoder, decoder = networks["encoder"], networks["decoder"]
+    layers = None
+    if not keep_basis:
+        layers = find_code_layers(encoder, decoder, n_components)
+    kernel = _linear_kernel(decoder)
+    is_described = kernel is not None or n_components <= MAX_COMPONENTS
+    if layers is None and not is_described:
+        return networks, None
+    # Results must not depend on the number of threads.
+    with one_blas_thread, np.errstate(over="ignore", invalid="ignore"):
+        moments = _moments(rows, encoder, decoder, with_cross=kernel is not None)
+        basis = _choose_basis(moments, layers, "log_variance" in networks)
+        if not is_described:
+            return _with_basis(networks, layers, basis), None
+        score = 1 - moments.error / total_variance if total_variance > 0 else 0.0
+        if kernel is not None:
+            components = basis.axes.T @ kernel
+            gains = _linear_gains(moments, basis, components)
+            gains /= total_variance or 1.0
+        else:
+            sample = _take_sample(rows, n_components, encoder)
+            components = _mean_slopes(sample, moments, basis, decoder)
+            gains = _measured_gains(sample, moments, basis, decoder)
+        ratio = _with_sum(gains, score)
+        if layers is not None:
+            signs = _signs(components)
+            basis = CodeBasis(basis.origin, basis.axes * signs)
+            components = components * signs[:, None]
+        networks = _with_basis(networks, layers, basis)
+        n_samples = len(rows)
+        # As PCA's, explained_variance_ has n_samples - 1 degrees of freedom.
+        variance = total_variance * n_samples / max(n_samples - 1, 1)
+        statistics = CodeStatistics(components, ratio, ratio * variance)
+        if is_pca:
+            variances = np.diag(_covariance_in(basis, moments)).clip(0)
+            statistics = statistics._replace(
+                singular_values=np.sqrt(variances * n_samples),
+                noise_variance=_noise_variance(statistics, variance, n_samples),
+            )
+        return networks, statistics
+
+
+def _linear_kernel(decoder):
+    """Return the kernel of a decoder that is linear, in float64; None if it is not."""
+    spec = decoder.dense_spec
+    if spec is None or not spec.ends_linear:
+        return None
+    weights = spec.by_role(decoder.weights)
+    if not spec.has_hidden_layers:
+        kernel = weights.kernels[0].T if spec.is_transposed else weights.kernels[0]
+        return kernel.astype(np.float64)
+    if spec.has_linear_path and not weights.kernels[-1].any():
+        return weights.linear_path.astype(np.float64)
+    return None
+
+
+def _moments(rows, encoder, decoder, *, with_cross):
+    """Return the moments of codes and errors, in one pass over the rows."""
+    origin, total_weight, error = None, 0.0, 0.0
+    sums = products = cross = error_sums = 0.0
+    n_rows = max(1, min(_BLOCK_ROWS, _BLOCK_VALUES // rows.X.shape[1]))
+    for block in rows.parts(n_rows):
+        inputs, targets = block.arrays()
+        codes = encoder(inputs)
+        errors = decoder(codes).astype(np.float64)
+        errors -= targets
+        if origin is None:  # near the mean, or products would lose digits to it
+            origin = codes.mean(axis=0, dtype=np.float64)
+        codes = codes - origin
+        weight = block.weight.astype(np.float64)
+        weighted = codes * weight[:, None]
+        total_weight += weight.sum()
+        sums += weighted.sum(axis=0)
+        products += weighted.T @ codes
+        error += weight @ np.vecdot(errors, errors)
+        if with_cross:
+            cross += weighted.T @ errors
+            error_sums += weight @ errors
+    mean = sums / total_weight
+    covariance = products / total_weight - np.outer(mean, mean)
+    error /= total_weight
+    if not np.isfinite(covariance).all() or not np.isfinite(error):
+        raise diverged("codes or reconstructions of the last epoch are not finite")
+    if with_cross:
+        cross = (cross - np.outer(mean, error_sums)) / total_weight
+    return _Moments(origin + mean, covariance, error, cross if with_cross else None)
+
+
+def _choose_basis(moments, layers, is_variational):
+    """Return the basis to which the codes change."""
+    unchanged = CodeBasis(np.zeros_like(moments.mean), np.eye(len(moments.mean)))
+    if layers is None or _are_arranged(moments):
+        return unchanged
+    if layers.is_rotatable and not is_variational:
+        _, axes = eigh(moments.covariance)
+        return CodeBasis(moments.mean, axes[:, ::-1])
+    order = np.argsort(-np.diag(moments.covariance), kind="stable")
+    return unchanged._replace(axes=unchanged.axes[:, order])
+
+
+def _are_arranged(moments):
+    """Whether the codes are centered, uncorrelated and ordered already."""
+    variances = np.diag(moments.covariance)
+    spread = np.sqrt(variances.clip(0))
+    limits = _ROUNDING * np.outer(spread, spread)
+    return (
+        (np.abs(moments.mean) <= _ROUNDING * spread).all()
+        and (np.abs(np.triu(moments.covariance, 1)) <= limits).all()
+        and (np.diff(variances) <= 0).all()
+    )
+
+
+def _covariance_in(basis, moments):
+    return basis.axes.T @ moments.covariance @ basis.axes
+
+
+def _linear_gains(moments, basis, components):
+    """Return by how much each component of a linear decoder reduces the squared error.
+
+    The error is a quadratic function of the codes, so that their moments determine it.
+    """
+    shared = components @ components.T * _covariance_in(basis, moments)
+    gains = np.diag(shared) + 2 * np.triu(shared, 1).sum(axis=1)
+    return gains - 2 * np.vecdot(components, basis.axes.T @ moments.cross)
+
+
+def _take_sample(rows, n_components, encoder):
+    """Return evenly spaced rows, few enough to be decoded for each component."""
+    n_values = n_components * rows.X.shape[1]
+    n_rows = min(_MAX_DECODED // n_components, _MAX_VALUES // n_values)
+    n_rows = min(len(rows), max(_MIN_ROWS, min(n_rows, _MAX_ROWS)))
+    sample = rows.take(np.linspace(0, len(rows) - 1, n_rows).astype(np.intp))
+    inputs, targets = sample.arrays()
+    weight = sample.weight.astype(np.float64)
+    return _Sample(encoder(inputs), targets, weight / weight.sum())
+
+
+def _mean_slopes(sample, moments, basis, decoder):
+    """Return the mean slope of the decoder along each component.
+
+    A difference quotient, with a step of one standard deviation to both sides.
+    """
+    some = slice(None, None, _DIRECTIONS_EVERY)
+    if len(sample.weight) < _DIRECTIONS_EVERY * _MIN_ROWS:
+        some = slice(None)
+    codes, weight = basis.to(sample.codes[some]), sample.weight[some]
+    weight = weight / (weight.sum() or 1.0)
+    n_components, n_features = len(moments.mean), sample.targets.shape[1]
+    steps = np.sqrt(np.diag(_covariance_in(basis, moments)).clip(0))
+    resolved = steps > np.finfo(np.float32).eps * steps.max()
+    slopes = np.zeros((n_components, n_features))
+    for j in np.flatnonzero(resolved):
+        step = np.where(np.arange(n_components) == j, steps, 0)
+        outputs = decoder(basis.back(np.concatenate([codes - step, codes + step])))
+        before, after = weight @ outputs.reshape(2, len(codes), -1)
+        slopes[j] = (after - before) / (2 * steps[j])
+    return slopes
+
+
+def _measured_gains(sample, moments, basis, decoder):
+    """Return by how much each component increases the score of some rows."""
+    targets, weight = sample.targets.astype(np.float64), sample.weight
+    deviations = targets - weight @ targets
+    total = weight @ np.vecdot(deviations, deviations)
+    codes, mean = basis.to(sample.codes), basis.to(moments.mean)
+    errors = []
+    for n in range(len(mean) + 1):
+        used = np.where(np.arange(len(mean)) < n, codes, mean)
+        differences = decoder(basis.back(used)).astype(np.float64)
+        differences -= targets
+        errors.append(weight @ np.vecdot(differences, differences))
+    return -np.diff(errors) / (total or 1.0)
+
+
+def _with_sum(gains, score):
+    """Return gains that sum to the score, with changes in proportion to their sizes.
+
+    Their sum differs from the score if the decoder does not map the mean of the codes
+    to the mean of the data, or if they are measured on some rows only.
+    """
+    sizes = np.abs(gains)
+    sizes = sizes / sizes.sum() if sizes.any() else np.full_like(sizes, 1 / len(sizes))
+    return gains + (score - gains.sum()) * sizes
+
+
+def _noise_variance(statistics, variance, n_samples):
+    """Return the mean variance of the components that PCA leaves out."""
+    n_components, n_features = statistics.components.shape
+    n_left = min(n_features, n_samples) - n_components
+    if n_left <= 0:
+        return 0.0
+    residual = variance - statistics.explained_variance.sum()
+    return max(float(residual), 0.0) / n_left
+
+
+def _signs(components):
+    """Return signs with which the largest entry of each component is positive."""
+    largest = np.abs(components).argmax(axis=1)[:, None]
+    values = np.take_along_axis(components, largest, axis=1)[:, 0]
+    return np.where(values < 0, -1.0, 1.0)
+
+
+def _with_basis(networks, layers, basis):
+    """Return the networks with codes in another basis."""
+    if layers is None:
+        return networks
+    encoder, decoder = networks["encoder"], networks["decoder"]
+    shift = basis.origin
+    weights = list(encoder.weights)
+    for layer in layers.encoder:
+        weights[layer.kernel] = _rotate(weights[layer.kernel], layer.code_axis, basis)
+        if layer.bias is not None:
+            moved = (weights[layer.bias] - shift) @ basis.axes
+            weights[layer.bias] = moved.astype(weights[layer.bias].dtype)
+            shift = np.zeros_like(shift)  # subtracted from one term of the sum
+    arranged = {**networks, "encoder": encoder.with_weights(weights)}
+    weights = list(decoder.weights)
+    for layer in layers.decoder:
+        kernel = weights[layer.kernel]
+        oriented = kernel if layer.code_axis == 0 else kernel.T
+        weights[layer.bias] = weights[layer.bias] + basis.origin @ oriented
+        weights[layer.kernel] = _rotate(kernel, layer.code_axis, basis)
+    for layer in layers.decoder:
+        dtype = decoder.weights[layer.bias].dtype
+        weights[layer.bias] = weights[layer.bias].astype(dtype)
+    arranged["decoder"] = decoder.with_weights(weights)
+    if "log_variance" in networks:  # components are reordered, without rotation
+        order = np.abs(basis.axes).argmax(axis=0)
+        head = networks["log_variance"]
+        arranged["log_variance"] = head.with_weights(
+            [w[..., order] for w in head.weights]
+        )
+    return arranged
+
+
+def _rotate(kernel, code_axis, basis):
+    """Return a kernel for codes in another basis, computed in float64."""
+    rotated = kernel @ basis.axes if code_axis == 1 else basis.axes.T @ kernel
+    return rotated.astype(kernel.dtype)
