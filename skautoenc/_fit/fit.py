@@ -21,11 +21,12 @@ from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
 from .augmentation import bind_noise
 from .centering import center_networks, center_rows, warn_of_rounding
-from .checks import check_loss_domain, warn_of_output_range
+from .checks import check_loss_domain, warn_of_output_range, warn_of_scale
 from .defaults import use_mixup
 from .diagnosis import check_result, warn_of_collapse
-from .initialization import initialize, with_pca_weights
-from .pca import noise_variance
+from .initialization import initialize
+from .pca import noise_variance, principal_components
+from .pca_weights import with_pca_weights
 from .selection import select_networks
 from .summary import summarize
 from .trainable import (
@@ -110,7 +111,8 @@ def fit_autoencoder(
         n_steps = n_iter * len(start.training) // config.batch_size
         warn_of_collapse(options, sample, n_steps)
     elif inputs.row_hashes is not None:  # data visited in blocks are not read again
-        learned = with_pca_weights(networks, rows, start.pca_seed)
+        pca = principal_components(rows, trainable.n_components, start.pca_seed)
+        learned = with_pca_weights(networks, pca)
     if options.verbose:
         print(selection.message, flush=True)
     return make_result(
@@ -142,6 +144,8 @@ def _center_networks(networks, data, inputs, targets, options, previous):
         )
     name = data.name_of_targets
     warn_of_output_range(networks["decoder"], options.loss, targets, name)
+    if options.objective.stochastic_encoder and is_squared_error(options.loss):
+        warn_of_scale(targets, name)
     warn_of_rounding(inputs, shifts[0], data.X.dtype, data.schema.feature_names)
     return networks, shifts
 
@@ -169,6 +173,8 @@ def _training_config(trainable, options, start, targets, shift):
     def auto_beta():
         if not is_squared_error(options.loss):
             return 1.0
+        if start.pca is not None:
+            return 2 * start.pca.noise_variance
         n_components = trainable.n_components
         return 2 * noise_variance(start.training, n_components, start.pca_seed)
 
@@ -215,6 +221,7 @@ def _select(start, learned, best_epoch, n_iter, config, options):
         best_epoch,
         n_iter,
         require_significance=options.early_stopping == "auto"
+        and not options.objective.stochastic_encoder
         and config.augmentation.corruption is None
         and is_squared_error(options.loss),
     )
