@@ -77,7 +77,7 @@ def split(name, data):
 def explained(train, test, reconstruction):
     """Return the share of the variance around the training mean."""
     deviation = np.square(test - train.mean(axis=0)).sum()
-    return 1 - np.square(test - reconstruction).sum() / deviation
+    return float(1 - np.square(test - reconstruction).sum() / deviation)
 
 
 def divergences(vae, X):
