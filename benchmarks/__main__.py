@@ -158,9 +158,15 @@ def main():
 
 
 def write(out, record, about):
-    """Update one case in the files; called after each case, as a later one may fail."""
+    """Update one case in the files; called after each case, as a later one may fail.
+
+    Sections after the table, which other commands print, are kept.
+    """
     records = merged(out.with_suffix(".json"), [record])
-    out.with_suffix(".md").write_text(HEADING + markdown(records, about))
+    path = out.with_suffix(".md")
+    _, *sections = path.read_text().split("\n## ", 1) if path.exists() else [""]
+    sections = "".join(f"\n## {section}" for section in sections)
+    path.write_text(HEADING + markdown(records, about) + sections)
     out.with_suffix(".json").write_text(
         json.dumps({"machine": about, "cases": records}, indent=1) + "\n"
     )

@@ -82,5 +82,20 @@ plt.show()
 # %%
 # Most of the samples can be recognized. Some are between two digits, as are points of
 # the grid at the boundaries between digits, because the code space is continuous and
-# has only two components. More components improve the reconstruction, but cannot be
-# plotted in a plane.
+# has only two components.
+
+# %%
+# More components
+# ---------------
+# More components improve the reconstruction, but cannot be plotted in a plane. With
+# default parameters (a linear output and the mean squared error) training starts from
+# probabilistic PCA, and no component collapses: the codes of each one vary.
+
+wide = VariationalAutoencoder(8, random_state=0).fit(X)
+print(f"variance explained: {wide.score(X):.2f}")
+print("standard deviation of the codes:", wide.transform(X).std(axis=0).round(2))
+display = ImageGridDisplay.from_estimator(
+    wide, random_state=0, **digits, image_kwargs={"vmin": 0, "vmax": 1}
+)
+display.ax_.set_title("Digits sampled with 8 components")
+plt.show()

@@ -123,10 +123,11 @@ class AutoencoderTransformer(BaseAutoencoder):
 
         ``"auto"`` means True if training starts from PCA and there are at least 10
         distinct rows, or `X_val`. Of fewer than 500 rows a third is held out, and the
-        best number of epochs is then repeated on all rows, unless there are
-        `callbacks`. With a squared-error loss, the trained network replaces PCA only if
-        its error is lower by 5 %, or more on few rows, and the logarithms of the errors
-        are significantly lower (one-sided paired t-test, 1 % level).
+        training up to the best epoch is then repeated on all rows, at the same learning
+        rates and without `callbacks`. With a squared-error loss, the trained network
+        replaces PCA only if its error is lower by 5 %, or more on few rows, and the
+        logarithms of the errors are significantly lower (one-sided paired t-test, 1 %
+        level).
 
     validation_fraction : float, default=0.1
         Fraction of the distinct rows to hold out as validation set if `early_stopping`

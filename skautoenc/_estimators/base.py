@@ -311,7 +311,6 @@ class BaseAutoencoder(
         """Return the network; the flat parameters describe a `DenseNetwork`."""
         if self.network != "dense":
             return self.network
-        is_deterministic = not self._objective().stochastic_encoder
         return DenseNetwork(
             self.hidden_layer_sizes,
             activation=self.activation,
@@ -320,7 +319,7 @@ class BaseAutoencoder(
             kernel_regularizer=self.kernel_regularizer,
             activity_regularizer=self.activity_regularizer,
             tied_weights=self.tied_weights,
-            linear_path="auto" if is_deterministic and self.init != "random" else False,
+            linear_path=False if self.init == "random" else "auto",
         )
 
     def _objective(self):

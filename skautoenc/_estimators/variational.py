@@ -2,7 +2,7 @@
 
 from dataclasses import KW_ONLY
 from numbers import Integral, Real
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,10 +84,19 @@ class VariationalAutoencoder(BaseAutoencoder):
         Whether the decoder uses the transposed kernels of the encoder. In the Keras
         models of a fitted estimator, the decoder has copies of them.
 
-    init : {"auto", "random"}, default="auto"
-        Initial weights. Both values mean random weights. ``"pca"`` is not available,
-        as the decoder is trained on random codes. If models are given as `network`,
-        their weights are kept.
+    init : {"auto", "pca", "random"}, default="auto"
+        Initial weights:
+
+        - ``"pca"``: the network is initialized to reproduce probabilistic PCA, the
+          variational autoencoder without hidden layers. It gets a linear path beside
+          the hidden layers, which contribute zero at first. Requires a linear code and
+          output, ``tied_weights=False``, and no more components than samples or
+          features.
+        - ``"random"``: the weights are random, and there is no linear path.
+        - ``"auto"``: ``"pca"`` if its requirements are met, otherwise random weights.
+
+        If models are given as `network`, ``"auto"`` and ``"random"`` keep their
+        weights.
 
     loss : str, keras.losses.Loss or callable, default="mean_squared_error"
         Reconstruction loss: any Keras loss, or a callable ``(targets, outputs)`` that
@@ -98,7 +107,9 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     learning_rate : float, keras LearningRateSchedule or None, default=None
         Learning rate. If None, the optimizer's default is used, which is 0.001 for
-        Adam.
+        Adam. When training starts from PCA, a constant learning rate is increased
+        linearly in the first 5 % of the epochs, and annealed to zero with a cosine
+        schedule.
 
     batch_size : int or "auto", default="auto"
         Number of rows in a training step. ``"auto"`` means ``n_samples // 32``, at
@@ -108,12 +119,18 @@ class VariationalAutoencoder(BaseAutoencoder):
         Maximum number of passes over the data. ``"auto"`` means about 6000 training
         steps, in at least 30 and at most 1000 epochs.
 
-    early_stopping : bool or "auto", default=False
-        Whether to hold out a validation set and stop training when the validation loss
-        stops improving. The weights of the best epoch are restored, including the
-        initial ones (epoch 0). A held-out row whose squared distance to the mean
-        exceeds ten times the median gets a lower weight, so that it does not dominate
-        the validation loss. ``"auto"`` means False, as training never starts from PCA.
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out a validation set and stop training when the validation loss,
+        which includes the divergence, stops improving. The weights of the best epoch
+        are restored, including the initial ones (epoch 0). If these are probabilistic
+        PCA, it is fitted again on all rows. A held-out row whose initial error exceeds
+        ten times the median gets a lower weight, so that it does not dominate the
+        validation loss.
+
+        ``"auto"`` means True if training starts from PCA and there are at least 10
+        distinct rows, or `X_val`. Of fewer than 500 rows a third is held out, and the
+        training up to the best epoch is then repeated on all rows, at the same learning
+        rates and without `callbacks`.
 
     validation_fraction : float, default=0.1
         Fraction of the distinct rows to hold out as validation set if `early_stopping`
@@ -147,8 +164,8 @@ class VariationalAutoencoder(BaseAutoencoder):
         Weight of the divergence in the loss. 0 gives an autoencoder with noise in its
         code; large values favour posterior collapse of uninformative components. With
         the mean squared error, ``"auto"`` means twice the noise variance of
-        probabilistic PCA with `n_components`, and at least 5 % of twice a feature's
-        mean variance. With other losses it means 1.
+        probabilistic PCA of the training rows with `n_components`, and at least 5 % of
+        twice a feature's mean variance. With other losses it means 1.
 
     Attributes
     ----------
@@ -230,7 +247,14 @@ class VariationalAutoencoder(BaseAutoencoder):
     ``beta_ / 2``. On data in [0, 1], beta=1 assumes a noise variance larger than the
     variance of the data, and all components collapse.
 
-    The number of collapsed components is reported in a warning after the fit.
+    Probabilistic PCA maximizes the evidence lower bound among linear models. Training
+    that starts from it with ``beta="auto"`` therefore starts without collapsed
+    components, except for those whose variance is smaller than the noise variance. The
+    number of components that are collapsed at the end is reported in a warning.
+
+    The noise variance and the initial weights are in the units of X, the steps of the
+    optimizer are not. If the standard deviations of the features are very large or very
+    small, training ends close to PCA, and a warning recommends to scale X.
 
     `transform` returns the means of the distributions, without random noise. The log
     variances are computed by one linear layer, on the same input as the last layer of
@@ -243,7 +267,7 @@ class VariationalAutoencoder(BaseAutoencoder):
     M. E. Tipping, C. M. Bishop, "Probabilistic Principal Component Analysis", Journal
     of the Royal Statistical Society B 61 (1999), and J. Lucas et al., "Don't Blame the
     ELBO! A Linear VAE Perspective on Posterior Collapse", NeurIPS (2019), for
-    ``beta="auto"``.
+    ``beta="auto"`` and ``init="pca"``.
 
     I. Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a Constrained
     Variational Framework", ICLR (2017), for `beta`.
@@ -266,13 +290,10 @@ class VariationalAutoencoder(BaseAutoencoder):
     """
 
     _: KW_ONLY
-    init: Literal["auto", "random"] = "auto"
-    early_stopping: bool | Auto = False
     beta: float | Auto = "auto"
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
-        "init": [StrOptions({"auto", "random"})],
         "beta": [StrOptions({"auto"}), Number(Real, 0, None, closed="left")],
     }
 

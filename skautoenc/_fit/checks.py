@@ -12,6 +12,10 @@ from .._utils.warnings import warn_user
 from .summary import DataSummary, summarize
 from .values import FitData
 
+# Standard deviations of a feature at which the steps of optimizers suit the weights of
+# an output layer.
+_MIN_DEVIATION, _MAX_DEVIATION = 1 / 300, 30
+
 # Rounding to float32 after scaling may exceed a range by this much.
 _TOLERANCE = 1e-6
 
@@ -80,4 +84,22 @@ def warn_of_output_range(
             f"{targets.maximum:.4g}: values outside cannot be reconstructed. Scale "
             f"{name_of_targets}, or use output_activation='linear' (in the network, if "
             "one is given).",
+        )
+
+
+def warn_of_scale(targets: DataSummary, name_of_targets: str) -> None:
+    """Warn if the targets are so large or so small that they are hard to learn.
+
+    Parameters
+    ----------
+    targets : DataSummary
+    name_of_targets : str
+    """
+    deviation = np.sqrt(targets.variance.mean())
+    if deviation > 0 and not _MIN_DEVIATION <= deviation <= _MAX_DEVIATION:
+        warn_user(
+            f"The features of {name_of_targets} have standard deviations of about "
+            f"{deviation:.3g}, to which the learning rate does not adapt: training may "
+            "end close to its initial weights. Scale them with StandardScaler or "
+            "MinMaxScaler."
         )

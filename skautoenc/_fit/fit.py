@@ -13,6 +13,7 @@ from .._training import (
     EarlyStopping,
     Hook,
     KerasCallbacks,
+    RecordLearningRates,
     TrainingState,
     Verbose,
     run_epochs,
@@ -21,7 +22,7 @@ from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
 from .augmentation import bind_noise
 from .centering import center_networks, center_rows, warn_of_rounding
-from .checks import check_loss_domain, warn_of_output_range
+from .checks import check_loss_domain, warn_of_output_range, warn_of_scale
 from .codes import arrange_codes
 from .defaults import adam_from_pca, resolve_mixup, uses_default_adam
 from .diagnosis import check_result, warn_of_collapse
@@ -96,7 +97,7 @@ def fit_autoencoder(
         return make_result(_with_shifts(networks, shifts))
 
     hooks = [make_hook(result_of) for make_hook in make_hooks]
-    learned, history, best_epoch = _train(
+    learned, history, best_epoch, rates = _train(
         trainable, start, config, options, streams, hooks, shifts
     )
     sample = check_result(learned, rows, start.networks if start.is_pca else None)
@@ -106,10 +107,11 @@ def fit_autoencoder(
         n_steps = n_iter * len(start.training) // config.batch_size
         warn_of_collapse(options, sample, n_steps)
     kept = use_all_rows(
-        selection, trainable, start, networks, rows, config, options, streams
+        selection, trainable, start, networks, rows, config, streams, rates
     )
     fixed = options.has_given_weights or kept_pca(selection, rows)
-    total, is_pca = targets.variance.sum(), selection.is_pca
+    is_pca = selection.is_pca and not options.objective.stochastic_encoder
+    total = targets.variance.sum()
     learned, codes = arrange_codes(
         kept, rows, trainable.n_components, total, keep_basis=fixed, is_pca=is_pca
     )
@@ -145,6 +147,8 @@ def _center_networks(networks, data, inputs, targets, options, previous):
         )
     name = data.name_of_targets
     warn_of_output_range(networks["decoder"], options.loss, targets, name)
+    if options.objective.stochastic_encoder and is_squared_error(options.loss):
+        warn_of_scale(targets, name)
     warn_of_rounding(inputs, shifts[0], data.X.dtype, data.schema.feature_names)
     return networks, shifts
 
@@ -176,6 +180,8 @@ def _training_config(trainable, options, start, targets, shift):
     def auto_beta():
         if not is_squared_error(options.loss):
             return 1.0
+        if start.pca is not None:
+            return 2 * start.pca.noise_variance
         n_components = trainable.n_components
         return 2 * noise_variance(start.training, n_components, start.pca_seed)
 
@@ -194,7 +200,11 @@ def _training_config(trainable, options, start, targets, shift):
 
 
 def _train(trainable, start, config, options, streams, hooks, shifts):
-    """Run the epochs; return the networks, the history and the best epoch if any."""
+    """Run the epochs.
+
+    Returns the networks, the history, the best epoch if any and the learning rates.
+    """
+    rates = RecordLearningRates()
     early_stopping = EarlyStopping(options.patience) if start.stops_early else None
     hooks = [
         CosineSchedule() if start.pca_initialized else None,
@@ -202,6 +212,7 @@ def _train(trainable, start, config, options, streams, hooks, shifts):
         *hooks,
         _keras_callbacks(trainable, start, shifts, options),
         Verbose(options.verbose) if options.verbose else None,
+        rates,
     ]
     hooks = [hook for hook in hooks if hook is not None]
     with engine_of(trainable, start, config, options.callbacks) as engine:
@@ -211,7 +222,7 @@ def _train(trainable, start, config, options, streams, hooks, shifts):
         )
         learned = networks_with_weights(trainable, engine.get_weights())
     best_epoch = None if early_stopping is None else early_stopping.best_epoch
-    return learned, state.history, best_epoch
+    return learned, state.history, best_epoch, rates.rates
 
 
 def _keras_callbacks(trainable, start, shifts, options):
@@ -230,6 +241,7 @@ def _select(start, learned, best_epoch, n_iter, config, options):
         best_epoch,
         n_iter,
         require_significance=options.early_stopping == "auto"
+        and not options.objective.stochastic_encoder
         and config.augmentation.corruption is None
         and is_squared_error(options.loss),
     )

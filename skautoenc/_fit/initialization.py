@@ -8,12 +8,17 @@ import numpy as np
 
 from .._utils.random import RandomStreams
 from .._utils.warnings import warn_user
-from .pca import MAX_STREAMED_FEATURES, is_too_wide
+from .pca import (
+    MAX_STREAMED_FEATURES,
+    Components,
+    is_too_wide,
+    principal_components,
+)
 from .pca_weights import (
     can_be_linear,
     pca_init_error,
-    pca_networks,
     reasons_against_pca,
+    with_pca_weights,
 )
 from .split import limit_outlier_weights, split_rows
 from .step_scales import step_scales
@@ -33,15 +38,15 @@ class Initialization(NamedTuple):
     stops_early : bool
         Whether the epoch of the lowest validation loss is kept.
 
-    is_held_out : bool
-        Whether the validation rows were split off the training data.
+    is_repeated : bool
+        Whether the training, if its result is kept, is repeated with all rows.
 
     pca_initialized : bool
         Whether the weights of the network are those of PCA, or were at the start of the
         fit that a warm start continues.
 
-    is_pca : bool
-        Whether the networks are PCA of the training rows.
+    pca : Components or None
+        PCA of the training rows, if the networks are PCA.
 
     split_seed, pca_seed : int
         Seeds of the validation split, and of the randomized solver of PCA.
@@ -54,12 +59,17 @@ class Initialization(NamedTuple):
     training: Any
     validation: Any
     stops_early: bool
-    is_held_out: bool
+    is_repeated: bool
     pca_initialized: bool
-    is_pca: bool
+    pca: Components | None
     split_seed: int
     pca_seed: int
     step_scales: list[float] | None
+
+    @property
+    def is_pca(self) -> bool:
+        """Whether the networks are PCA of the training rows."""
+        return self.pca is not None
 
 
 def initialize(
@@ -97,29 +107,31 @@ def initialize(
         training, or if the networks are not those of `previous`.
     """
     pca_initialized = _starts_from_pca(networks, rows, options)
-    is_pca = pca_initialized and previous is None
     split_seed, pca_seed = streams.seed("split"), streams.seed("pca")
     if previous is not None and previous.split_seed is not None:
         split_seed = previous.split_seed
     split = split_rows(
         rows, validation, row_hashes, options, pca_initialized, split_seed
     )
+    pca = None
     if previous is not None:
         networks = _warm_start(networks, previous)
-    elif is_pca:
-        networks = with_pca_weights(networks, split.training, pca_seed)
+    elif pca_initialized:
+        n_components = networks["encoder"].dense_spec.widths[-1]
+        pca = principal_components(split.training, n_components, pca_seed)
+        networks = with_pca_weights(networks, pca)
     validation = split.validation
     if split.is_held_out and row_hashes is not None:
         pair = networks["encoder"], networks["decoder"]
-        validation = limit_outlier_weights(validation, pair if is_pca else None)
+        validation = limit_outlier_weights(validation, None if pca is None else pair)
     return Initialization(
         networks,
         split.training,
         validation,
         split.stops_early,
-        split.is_held_out,
+        split.is_repeated and pca is not None,
         pca_initialized,
-        is_pca,
+        pca,
         split_seed,
         pca_seed,
         step_scales(networks, split.training) if pca_initialized else None,
@@ -128,8 +140,6 @@ def initialize(
 
 def _starts_from_pca(networks, rows, options):
     """Whether training starts from PCA, as `init` demands or allows."""
-    if options.objective.stochastic_encoder:
-        return False
     pair = networks["encoder"], networks["decoder"]
     reasons = reasons_against_pca(*pair, rows)
     if options.init == "pca" and reasons:
@@ -162,11 +172,3 @@ def _warm_start(networks, previous):
             )
         continued[part] = network.with_weights(previous.networks[part].weights)
     return continued
-
-
-def with_pca_weights(networks: Networks, rows, seed: int) -> Networks:
-    """Return the networks with the weights with which they are PCA of `rows`."""
-    encoder, decoder = pca_networks(
-        networks["encoder"], networks["decoder"], rows, seed
-    )
-    return {**networks, "encoder": encoder, "decoder": decoder}

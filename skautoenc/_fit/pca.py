@@ -50,6 +50,19 @@ class Components(NamedTuple):
     variances: np.ndarray
     total: float
 
+    @property
+    def noise_variance(self) -> float:
+        """Noise variance of probabilistic PCA, at least 5 % of the mean variance.
+
+        M. E. Tipping, C. M. Bishop, "Probabilistic Principal Component Analysis",
+        Journal of the Royal Statistical Society B 61 (1999).
+        """
+        n_components, n_features = self.components.shape
+        residual = self.variances[-1]
+        if n_components < n_features:
+            residual = (self.total - self.variances.sum()) / (n_features - n_components)
+        return float(max(residual, _MIN_NOISE * self.total / n_features))
+
 
 def max_components(rows) -> int:
     """Return the maximum number of components that PCA of these rows can have."""
@@ -105,10 +118,7 @@ def n_components_for_share(rows, share: float, seed: int) -> int:
 
 
 def noise_variance(rows, n_components: int, seed: int) -> float:
-    """Return the noise variance of probabilistic PCA, at least 5 % of the variance.
-
-    M. E. Tipping, C. M. Bishop, "Probabilistic Principal Component Analysis", Journal
-    of the Royal Statistical Society B 61 (1999).
+    """Return the noise variance of probabilistic PCA, of a sample if rows are wide.
 
     Parameters
     ----------
@@ -119,13 +129,7 @@ def noise_variance(rows, n_components: int, seed: int) -> float:
     if not _uses_covariance(rows) or is_too_wide(rows):
         n_rows = min(len(rows), _MAX_SAMPLED)
         rows = rows.take(np.linspace(0, len(rows) - 1, n_rows).astype(np.intp))
-    n_features = rows.X.shape[1]
-    n_components = min(n_components, max_components(rows))
-    _, _, variances, total = principal_components(rows, n_components, seed)
-    residual = variances[-1]
-    if n_components < n_features:
-        residual = (total - variances.sum()) / (n_features - n_components)
-    return float(max(residual, _MIN_NOISE * total / n_features))
+    return principal_components(rows, n_components, seed).noise_variance
 
 
 def principal_components(rows, n_components: int, seed: int) -> Components:
@@ -135,9 +139,12 @@ def principal_components(rows, n_components: int, seed: int) -> Components:
     ----------
     rows : Rows or StreamedRows
     n_components : int
+        At most `max_components` are computed.
+
     seed : int
         Of the randomized solver.
     """
+    n_components = min(n_components, max_components(rows))
     # A single row, or constant rows, have no variance to divide by.
     with one_blas_thread, np.errstate(all="ignore"):
         if _uses_covariance(rows):

@@ -6,12 +6,8 @@ import numpy as np
 
 from .._fitted.graph import layers_of, output_activation
 from .._fitted.network import FittedNetwork
-from .pca import (
-    MAX_STREAMED_FEATURES,
-    is_too_wide,
-    max_components,
-    principal_components,
-)
+from .pca import MAX_STREAMED_FEATURES, Components, is_too_wide, max_components
+from .values import Networks
 
 _NO_PATH = "it has hidden layers without the linear path of a DenseNetwork"
 
@@ -83,35 +79,63 @@ def pca_init_error(reasons: list[str]) -> ValueError:
     )
 
 
-def pca_networks(
-    encoder: FittedNetwork, decoder: FittedNetwork, rows, seed: int
-) -> tuple[FittedNetwork, FittedNetwork]:
-    """Return the two networks with the weights with which they are PCA of `rows`.
+def with_pca_weights(networks: Networks, pca: Components) -> Networks:
+    """Return the networks with the weights with which they are PCA.
+
+    With a part "log_variance" they are probabilistic PCA: among the linear models it is
+    the one with the highest evidence lower bound. J. Lucas et al., "Don't Blame the
+    ELBO! A Linear VAE Perspective on Posterior Collapse", NeurIPS (2019).
 
     Hidden layers keep their random kernels, whose inputs are centered rows and codes of
     unit scale, whatever the scale of the data; their contribution starts at zero.
 
     Parameters
     ----------
-    encoder, decoder : FittedNetwork
-        With random kernels, and no `reasons_against_pca`. If the rows are too few, or
-        vary in fewer directions, the missing components are zero.
+    networks : dict of str to FittedNetwork
+        With random kernels, and no `reasons_against_pca`.
 
-    rows : Rows or StreamedRows
-    seed : int
-        Of the randomized solver of PCA, which is used for large data.
+    pca : Components
+        If they are fewer than those of the code, the others are zero.
     """
-    n_components = min(_n_components(encoder), max_components(rows))
-    components, mean, variances, total = principal_components(rows, n_components, seed)
-    n_missing = _n_components(encoder) - n_components
-    components = np.pad(components, [(0, n_missing), (0, 0)])
-    variances = np.pad(variances, (0, n_missing))
-    scale = np.sqrt(total / len(mean))
-    scales = np.maximum(np.sqrt(variances), _MIN_SCALE * scale)
-    return (
-        _with_linear(encoder, components.T, -mean @ components.T, mean, scale),
-        _with_linear(decoder, components, mean, np.zeros(len(components)), scales),
-    )
+    encoder, decoder = networks["encoder"], networks["decoder"]
+    n_missing = _n_components(encoder) - len(pca.components)
+    components = np.pad(pca.components, [(0, n_missing), (0, 0)])
+    variances = np.pad(pca.variances, (0, n_missing))
+    scale = np.sqrt(pca.total / len(pca.mean))
+    if "log_variance" in networks:
+        into, out, log_variance = _posterior(variances, pca.noise_variance)
+        head = _with_constant_output(networks["log_variance"], log_variance)
+        networks = {**networks, "log_variance": head}
+        scales = np.ones(len(components))
+    else:
+        into = out = np.ones(len(components))
+        scales = np.maximum(np.sqrt(variances), _MIN_SCALE * scale)
+    into, out = components.T * into, components * out[:, None]
+    origin = np.zeros(len(components))
+    return {
+        **networks,
+        "encoder": _with_linear(encoder, into, -pca.mean @ into, pca.mean, scale),
+        "decoder": _with_linear(decoder, out, pca.mean, origin, scales),
+    }
+
+
+def _posterior(variances, noise_variance):
+    """Return the factors of the components, and the log variance of their codes.
+
+    The components are multiplied by one factor in the encoder, so that codes have a
+    variance of 1, and by another one in the decoder. Components whose variance is below
+    that of the noise are not used.
+    """
+    noise_variance = max(noise_variance, np.finfo(np.float64).tiny)
+    variances = np.maximum(variances, noise_variance)
+    out = np.sqrt(variances - noise_variance)
+    return out / variances, out, np.log(noise_variance / variances)
+
+
+def _with_constant_output(network, output):
+    """Return a network of one layer whose output does not depend on its input."""
+    kernel, _ = network.weights
+    return network.with_weights([np.zeros_like(kernel), output.astype(np.float32)])
 
 
 def _n_components(encoder):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from .._training import (
-    CosineSchedule,
+    RepeatLearningRates,
     StreamedRows,
     TrainingConfig,
     TrainingState,
     run_epochs,
 )
 from .._utils.random import RandomStreams
-from .initialization import Initialization, with_pca_weights
+from .initialization import Initialization
+from .pca import principal_components
+from .pca_weights import with_pca_weights
 from .selection import Selection
-from .split import MAX_REFITTED_ROWS
 from .step_scales import step_scales
 from .trainable import Trainable, engine_of, networks_with_weights
-from .values import FitOptions, Networks
+from .values import Networks
 
 
 def use_all_rows(
@@ -27,13 +29,13 @@ def use_all_rows(
     networks: Networks,
     rows,
     config: TrainingConfig,
-    options: FitOptions,
     streams: RandomStreams,
+    learning_rates: Sequence[float | None],
 ) -> Networks:
     """Return the selected networks, fitted to all rows where that is done.
 
-    PCA is computed again. Networks of few rows are trained again, for as many epochs as
-    were best.
+    PCA is computed again. The training of few rows is repeated up to the best epoch, at
+    the same learning rates and without callbacks.
 
     Parameters
     ----------
@@ -51,17 +53,20 @@ def use_all_rows(
     config : TrainingConfig
         Of the training on a part of the rows.
 
-    options : FitOptions
     streams : RandomStreams
+    learning_rates : sequence of float or None
+        Of each epoch of that training, see `RecordLearningRates`.
     """
-    is_repeated = _is_repeated(selection, start, rows, options)
+    is_repeated = start.is_repeated and not selection.is_pca
     if not (is_repeated or kept_pca(selection, rows)):
         return selection.networks
-    pca = with_pca_weights(networks, rows, start.pca_seed)
+    pca = principal_components(rows, trainable.n_components, start.pca_seed)
+    networks = with_pca_weights(networks, pca)
     if not is_repeated:
-        return pca
-    start = start._replace(networks=pca, training=rows, validation=None)
-    return _repeat(trainable, start, config, selection.epoch, streams)
+        return networks
+    start = start._replace(networks=networks, training=rows, validation=None)
+    config = replace(config, epochs=selection.epoch)
+    return _repeat(trainable, start, config, streams, learning_rates)
 
 
 def kept_pca(selection: Selection, rows) -> bool:
@@ -69,29 +74,13 @@ def kept_pca(selection: Selection, rows) -> bool:
     return selection.is_pca and not isinstance(rows, StreamedRows)
 
 
-def _is_repeated(selection, start, rows, options):
-    """Whether the training is repeated with all rows.
-
-    Callbacks are called in one training only, so with them it is not.
-    """
-    return (
-        start.is_held_out
-        and start.is_pca
-        and not selection.is_pca
-        and options.early_stopping == "auto"
-        and not options.callbacks
-        and len(rows) < MAX_REFITTED_ROWS
-    )
-
-
-def _repeat(trainable, start, config, epochs, streams):
-    """Train for the first epochs of a configuration, with their learning rates."""
-    schedule = CosineSchedule(config.epochs)
-    config = replace(config, epochs=epochs)
+def _repeat(trainable, start, config, streams, learning_rates):
+    """Train with given learning rates."""
     if config.step_scales is not None:
         scales = step_scales(start.networks, start.training)
         config = replace(config, step_scales=scales)
+    hooks = [RepeatLearningRates(learning_rates)]
     with engine_of(trainable, start, config, ()) as engine:
         state = TrainingState(streams)
-        run_epochs(engine, start.training, None, config, state, [schedule])
+        run_epochs(engine, start.training, None, config, state, hooks)
         return networks_with_weights(trainable, engine.get_weights())

@@ -15,9 +15,9 @@ from .values import FitOptions
 # size of that split.
 _MIN_ROWS_TO_SPLIT, _MIN_VALIDATION_ROWS = 10, 10
 
-# Number of rows below which a third of them is held out, and the network is trained
-# again on all rows for as many epochs as were best.
-MAX_REFITTED_ROWS, _SMALL_FRACTION = 500, 1 / 3
+# Number of rows below which a third of them is held out, and the training is repeated
+# with all rows.
+_MAX_REPEATED_ROWS, _SMALL_FRACTION = 500, 1 / 3
 
 # Maximum squared error of a validation row, in medians, that counts in full.
 _MAX_ERROR = 10
@@ -35,12 +35,16 @@ class Split(NamedTuple):
 
     is_held_out : bool
         Whether the validation rows were split off the training data.
+
+    is_repeated : bool
+        Whether training is to be repeated with all rows, as there are few.
     """
 
     training: Any
     validation: Any
     stops_early: bool
     is_held_out: bool
+    is_repeated: bool
 
 
 def split_rows(
@@ -73,9 +77,10 @@ def split_rows(
             fraction = auto_validation_fraction(rows, row_hashes, fraction)
             stops_early = fraction > 0
     if validation is not None or not stops_early:
-        return Split(rows, validation, bool(stops_early), False)
+        return Split(rows, validation, bool(stops_early), False, False)
     training, validation = hold_out(rows, row_hashes, fraction, seed)
-    return Split(training, validation, True, True)
+    is_repeated = options.early_stopping == "auto" and len(rows) < _MAX_REPEATED_ROWS
+    return Split(training, validation, True, True, is_repeated)
 
 
 def auto_validation_fraction(rows, row_hashes: np.ndarray | None, fraction: float):
@@ -93,7 +98,7 @@ def auto_validation_fraction(rows, row_hashes: np.ndarray | None, fraction: floa
     n = len(np.unique(_groups(rows, row_hashes)))
     if n < _MIN_ROWS_TO_SPLIT:
         return 0.0
-    if len(rows) < MAX_REFITTED_ROWS:
+    if len(rows) < _MAX_REPEATED_ROWS:
         return max(fraction, _SMALL_FRACTION)
     return max(fraction, min(_MIN_VALIDATION_ROWS, n // 4) / n)
 

@@ -11,7 +11,7 @@ from .losses import get_loss
 from .numpy_engine.engine import make_numpy_engine, trains_in_numpy
 from .optimizers import get_optimizer
 from .rows import Rows, StreamedRows
-from .schedule import CosineSchedule
+from .schedule import CosineSchedule, RecordLearningRates, RepeatLearningRates
 from .sklearn_callbacks import SklearnCallbacks
 from .verbose import Verbose
 
@@ -22,6 +22,8 @@ __all__ = [
     "Engine",
     "Hook",
     "KerasCallbacks",
+    "RecordLearningRates",
+    "RepeatLearningRates",
     "Rows",
     "Run",
     "SklearnCallbacks",

@@ -1,6 +1,7 @@
-"""Learning rate schedule that changes the rate once per epoch."""
+"""Learning rates that change once per epoch, and their repetition."""
 
 import math
+from collections.abc import Sequence
 
 from .loop import Hook, Run
 
@@ -13,19 +14,10 @@ class CosineSchedule(Hook):
 
     An optimizer with a schedule is left as it is. I. Loshchilov, F. Hutter, "SGDR:
     Stochastic Gradient Descent with Warm Restarts", ICLR (2017).
-
-    Parameters
-    ----------
-    epochs : int or None, default=None
-        Number of epochs after which the learning rate is zero. None for that of the
-        configuration.
     """
 
-    def __init__(self, epochs: int | None = None):
-        self.epochs = epochs
-
     def on_epoch_begin(self, run: Run) -> None:
-        epoch, epochs = run.state.epoch, self.epochs or run.config.epochs
+        epoch, epochs = run.state.epoch, run.config.epochs
         if run.engine.learning_rate is None:
             return
         factor = _factor(epoch, epochs)
@@ -38,3 +30,37 @@ def _factor(epoch, epochs):
     """Return the factor on the initial learning rate."""
     warmup = min(1.0, (epoch + 1) / (_WARMUP * epochs))
     return warmup * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+
+
+class RecordLearningRates(Hook):
+    """Records the learning rate of each epoch that is followed by a validation.
+
+    Attributes
+    ----------
+    rates : list of float or None
+        None where the optimizer follows a schedule.
+    """
+
+    def __init__(self):
+        self.rates: list[float | None] = []
+
+    def on_validation_begin(self, run: Run) -> None:
+        self.rates.append(run.engine.learning_rate)
+
+
+class RepeatLearningRates(Hook):
+    """Sets the learning rates of an earlier run.
+
+    Parameters
+    ----------
+    rates : sequence of float or None
+        See `RecordLearningRates`.
+    """
+
+    def __init__(self, rates: Sequence[float | None]):
+        self._rates = rates
+
+    def on_epoch_begin(self, run: Run) -> None:
+        rate = self._rates[run.state.epoch]
+        if rate is not None:
+            run.engine.learning_rate = rate

@@ -228,7 +228,7 @@ class LossCurveDisplay:
         ...     vae, losses=["reconstruction_loss", "kl_loss"]
         ... )
         >>> [line.get_label() for line in display.ax_.lines[:2]]
-        ['training reconstruction loss', 'training kl loss']
+        ['training reconstruction loss', 'validation reconstruction loss']
         """
         check_is_fitted(estimator)
         autoencoder = last_step(estimator)

@@ -100,7 +100,7 @@ OWN = {
         "clip": [3, "range", (0,), (1, 0), (0, 1, 2), (0, np.nan), ("a", "b")],
         "output": ["both", None],
     },
-    VariationalAutoencoder: {"init": ["pca"], "beta": [-1, "small", True]},
+    VariationalAutoencoder: {"beta": [-1, "small", True]},
 }
 INVALID = [
     pytest.param(cls, {name: value}, name, id=f"{cls.__name__}-{name}-{value}")

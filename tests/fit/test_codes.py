@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from helpers import make_autoencoder
-from sklearn.datasets import load_digits, load_wine
+from sklearn.datasets import load_wine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
@@ -255,14 +255,14 @@ def test_codes_of_a_variational_autoencoder_are_reordered_with_their_variances(
 
 
 def test_components_are_alike_for_different_random_states():
-    X = load_digits().data / 16
+    X = StandardScaler().fit_transform(load_wine().data)
     first, second = (
-        AutoencoderTransformer(4, epochs=30, random_state=seed, early_stopping=False)
+        AutoencoderTransformer(2, random_state=seed, early_stopping=False)
         .fit(X)
         .transform(X)
         for seed in range(2)
     )
-    correlation = np.corrcoef(first.T, second.T)[:4, 4:]
+    correlation = np.corrcoef(first.T, second.T)[:2, 2:]
     assert (np.abs(np.diag(correlation)) > 0.9).all()
 
 

@@ -119,6 +119,7 @@ def test_beta_auto_learns_min_max_scaled_data(load, n_components, least):
     noise_variance = PCA(n_components, svd_solver="full").fit(X[::2]).noise_variance_
     n = len(X[::2])
     noise_variance = max(noise_variance * (n - 1) / n, 0.05 * X[::2].var(axis=0).mean())
+    estimator.set_params(early_stopping=False, epochs=1).fit(X[::2])
     assert estimator.noise_variance_ == pytest.approx(noise_variance, rel=1e-3)
     assert estimator.beta_ == 2 * estimator.noise_variance_
     other = pickle.loads(pickle.dumps(estimator))
@@ -127,7 +128,7 @@ def test_beta_auto_learns_min_max_scaled_data(load, n_components, least):
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csc_matrix])
 def test_beta_auto_follows_from_the_noise_variance(digits, container):
-    settings = {"epochs": 1, "random_state": 0}
+    settings = {"early_stopping": False, "epochs": 1, "random_state": 0}
     dense = VariationalAutoencoder(8, **settings).fit(digits)
     other = VariationalAutoencoder(8, **settings).fit(container(digits))
     assert other.beta_ == pytest.approx(dense.beta_, rel=1e-4)
@@ -139,10 +140,11 @@ def test_beta_auto_follows_from_the_noise_variance(digits, container):
 
 def test_beta_auto_of_wide_data_and_of_many_components():
     X = np.random.default_rng(0).normal(size=(40, 1500)).astype(np.float32)
-    wide = VariationalAutoencoder(3, epochs=1, random_state=0).fit(X)
+    settings = {"early_stopping": False, "epochs": 1, "random_state": 0}
+    wide = VariationalAutoencoder(3, **settings).fit(X)
     expected = PCA(3).fit(X).noise_variance_ * 37 / 1497  # over all features
     assert 0.05 < wide.noise_variance_ == pytest.approx(expected, rel=0.1)
-    full = VariationalAutoencoder(4, epochs=1, random_state=0).fit(IRIS)
+    full = VariationalAutoencoder(4, **settings).fit(IRIS)
     smallest = np.linalg.eigvalsh(np.cov(IRIS.T, bias=True))[0]
     mean = IRIS.var(axis=0).mean()
     assert full.noise_variance_ == pytest.approx(max(smallest, 0.05 * mean), rel=1e-3)
@@ -168,7 +170,9 @@ def test_beta_given_is_kept_and_is_1_for_other_losses(digits):
 
 def test_beta_warns_of_collapsed_components():
     X = MinMaxScaler().fit_transform(IRIS)
-    estimator = VariationalAutoencoder(2, beta=1.0, epochs=300, random_state=0)
+    estimator = VariationalAutoencoder(
+        2, beta=1.0, early_stopping=False, epochs=300, random_state=0
+    )
     with pytest.warns(UserWarning, match=r"2 of 2 components.*beta below 1"):
         estimator.fit(X)
 

@@ -12,7 +12,6 @@ from skautoenc import (
     AutoencoderTransformer,
     DenoisingAutoencoder,
     DenseNetwork,
-    VariationalAutoencoder,
 )
 from skautoenc._fit.defaults import resolve_auto_settings, resolve_mixup
 from skautoenc._fit.errors import significantly_better
@@ -202,11 +201,6 @@ def test_init_auto_keeps_the_weights_of_given_models(digits):
     np.testing.assert_allclose(
         again.transform(digits), trained.transform(digits), atol=1e-5
     )
-
-
-def test_linear_path_is_not_used_by_a_variational_autoencoder(digits):
-    estimator = VariationalAutoencoder(2, epochs=1, random_state=0).fit(digits)
-    assert "code_linear" not in [layer.name for layer in estimator.encoder_.layers]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,8 @@ all_displays = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def vae(digits):
-    return VariationalAutoencoder(3, **QUICK, early_stopping=True).fit(digits)
+    params = {"init": "random", "early_stopping": True}  # an epoch is kept, not PCA
+    return VariationalAutoencoder(3, **QUICK, **params).fit(digits)
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,9 @@ def test_best_epoch_none_is_the_first_epoch_with_the_lowest_loss():
 
 
 def test_losses_selects_parts_of_the_loss(digits):
-    vae = VariationalAutoencoder(2, **QUICK).fit(digits[:200], X_val=digits[200:])
+    vae = VariationalAutoencoder(2, **QUICK, early_stopping=False).fit(
+        digits[:200], X_val=digits[200:]
+    )
     names = ["reconstruction_loss", "kl_loss"]
     ax = LossCurveDisplay.from_estimator(vae, losses=names).ax_
     assert legend_of(ax)[:4] == [

@@ -104,6 +104,7 @@ def test_callbacks_change_no_bit_without_validation(digits, engine, tmp_path):
 def test_callbacks_change_no_bit_of_a_variational_fit(digits, tmp_path):
     path = tmp_path / "{epoch}.keras"
     params = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0}
+    params["early_stopping"] = False
     plain = VariationalAutoencoder(2, **params).fit(digits)
     estimator = VariationalAutoencoder(
         2, callbacks=[callbacks.ModelCheckpoint(path)], **params

@@ -438,6 +438,7 @@ def test_xla_pads_no_batch_that_is_looked_at_as_a_whole(
 
 def test_what_is_drawn_for_rows_is_data_of_a_program(digits):
     fast = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0} | BY_KERAS
+    fast["early_stopping"] = False  # so all fits have as many rows
     programs.clear()
     losses = [
         DenoisingAutoencoder(**fast, **params).fit(digits).history_["loss"][-1]
@@ -464,6 +465,7 @@ def test_what_is_drawn_for_rows_is_data_of_a_program(digits):
 )
 def test_factors_of_penalties_are_data_of_a_program(digits, estimator, name):
     estimator.set_params(hidden_layer_sizes=(8,), epochs=2, random_state=0)
+    estimator.set_params(early_stopping=False)  # so all fits have as many rows
     programs.clear()
     losses = {
         estimator.set_params(**{name: factor}).fit(digits).history_["loss"][-1]

@@ -63,6 +63,6 @@ def give_invalid_values(X: NDArray[np.float32]) -> None:
     AutoencoderTransformer(init="zeros")  # type: ignore[arg-type]
     AutoencoderTransformer(epochs="many")  # type: ignore[arg-type]
     DenoisingAutoencoder(noise="speckle")  # type: ignore[arg-type]
-    VariationalAutoencoder(init="pca")  # type: ignore[arg-type]
+    VariationalAutoencoder(beta="small")  # type: ignore[arg-type]
     VariationalAutoencoder(n_components="two")  # type: ignore[arg-type]
     AutoencoderTransformer().reconstruction_error(X, metric="mse")  # type: ignore[arg-type]
