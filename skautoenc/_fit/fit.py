@@ -30,6 +30,7 @@ from .initialization import initialize
 from .pca import noise_variance
 from .refit import kept_pca, use_all_rows
 from .selection import select_networks
+from .step_scales import step_scales
 from .summary import summarize
 from .trainable import (
     engine_of,
@@ -191,11 +192,11 @@ def _training_config(trainable, options, start, targets, shift):
             mixup, mixup_epochs, corruption, thread_safe=thread_safe
         ),
     }
-    if start.step_scales is not None and uses_default_adam(options):
-        settings |= {
-            "optimizer": adam_from_pca(options.batch_size),
-            "step_scales": start.step_scales,
-        }
+    if start.pca_initialized and uses_default_adam(options):
+        scales = step_scales(start.networks, start.training)
+        if scales is not None:
+            optimizer = adam_from_pca(options.batch_size)
+            settings |= {"optimizer": optimizer, "step_scales": scales}
     return training_config(options, **settings)
 
 

@@ -21,7 +21,6 @@ from .pca_weights import (
     with_pca_weights,
 )
 from .split import limit_outlier_weights, split_rows
-from .step_scales import step_scales
 from .values import FitOptions, Networks, WarmStart
 
 
@@ -50,9 +49,6 @@ class Initialization(NamedTuple):
 
     split_seed, pca_seed : int
         Seeds of the validation split, and of the randomized solver of PCA.
-
-    step_scales : list of float or None
-        See `TrainingConfig`.
     """
 
     networks: Networks
@@ -64,7 +60,6 @@ class Initialization(NamedTuple):
     pca: Components | None
     split_seed: int
     pca_seed: int
-    step_scales: list[float] | None
 
     @property
     def is_pca(self) -> bool:
@@ -134,7 +129,6 @@ def initialize(
         pca,
         split_seed,
         pca_seed,
-        step_scales(networks, split.training) if pca_initialized else None,
     )
 
 
