@@ -1,9 +1,9 @@
-"""PCA's manners on the codes: their basis, and what each component contributes.
+"""The axes of the code, chosen as PCA does, and what each component contributes.
 
-As after PCA, codes are centered, uncorrelated and ordered by decreasing variance, and
-the signs of components are determined. The basis is changed in the dense layers on both
-sides of the code, which leaves the reconstruction as it is. Distances between codes do
-not change, and with them no L2 or contractive penalty and no tied weights.
+Codes are centered, uncorrelated and ordered by decreasing variance, and the signs of
+components are determined. The dense layers on both sides of the code absorb the change,
+so that the reconstruction remains the same. As distances between codes do, L2 and
+contractive penalties and tied weights remain the same as well.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def arrange_codes(
     keep_basis: bool,
     is_pca: bool,
 ) -> tuple[Networks, CodeStatistics | None]:
-    """Return the networks with codes in PCA's manner, and statistics of the codes.
+    """Return the networks with the axes of PCA for their code, and its statistics.
 
     The reconstruction does not change. The codes do not either if they are not linear,
     see `find_code_layers`. Components are only reordered, and their signs determined,

@@ -223,7 +223,7 @@ def _select(start, learned, best_epoch, n_iter, config, options):
 
 
 def _arrange_codes(selection, networks, rows, n_components, targets, start, options):
-    """Return the networks that are kept with ordered codes, and their statistics."""
+    """Return the networks that are kept, with ordered codes, and their statistics."""
     kept = selection.networks
     # Data that are visited in blocks are not read again for PCA.
     is_pca_of_all_rows = selection.is_pca and targets.row_hashes is not None
