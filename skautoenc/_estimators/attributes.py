@@ -1,6 +1,6 @@
 """Fitted attributes that an estimator has after some fits only."""
 
-from typing import Any, Self
+from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -31,7 +31,7 @@ class OptionalAttribute:
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, estimator: Any, owner: type | None = None) -> Any | Self:
+    def __get__(self, estimator: Any, owner: type | None = None) -> Any:
         if estimator is None:
             return self
         if self._name in vars(estimator):

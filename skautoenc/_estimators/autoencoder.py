@@ -209,7 +209,9 @@ class AutoencoderTransformer(BaseAutoencoder):
         Otherwise they are the mean slopes of the decoder: the change of the
         reconstruction while a component grows from one standard deviation below to one
         above its value, divided by the length of that step, and averaged over a sample
-        of the training rows. Slopes are not orthonormal.
+        of the training rows; they are not orthonormal. Defined for codes of at most 512
+        components, like `explained_variance_` and `explained_variance_ratio_`, or any
+        number if the decoder is linear.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
         Share of the variance of the training data by which each component increases
@@ -248,6 +250,15 @@ class AutoencoderTransformer(BaseAutoencoder):
     The result of a fit does not depend on the order of the rows of X, unless X is large
     (see `fit`): rows are sorted by a hash of their values before they are shuffled.
 
+    As after PCA, codes of the training data have mean zero and are uncorrelated,
+    components are ordered by decreasing variance, and the largest entry of each row of
+    `components_` is positive. For this, the axes of the code are rotated at the end of
+    the fit, and the layers on both sides of it are changed such that the reconstruction
+    remains the same. The encoder must end with a linear dense layer, and the decoder
+    must begin with dense layers. If a penalty on the code or these layers depends on
+    the axes (L1), components are only reordered, and their signs changed. Codes of
+    other networks stay as they are, and so do those of models given as `network`.
+
     Small dense networks are trained without TensorFlow. A fitted estimator stores its
     weights as NumPy arrays and its architecture as a string. Unless a parameter is a
     Keras object, it can be pickled and loaded without TensorFlow. `transform` does not
@@ -273,6 +284,13 @@ class AutoencoderTransformer(BaseAutoencoder):
     >>> autoencoder.fit_transform(X).shape
     (1797, 8)
     >>> autoencoder.score(X) > 0.7
+    True
+
+    As those of PCA, the components of images can be shown as images:
+
+    >>> autoencoder.components_.reshape(8, 8, 8).shape
+    (8, 8, 8)
+    >>> bool(autoencoder.explained_variance_ratio_.sum() > 0.7)
     True
     """
 

@@ -118,8 +118,9 @@ class BaseAutoencoder(
     def from_keras(cls, encoder: Any, decoder: Any, **params: Any) -> Self:
         """Create a fitted estimator from trained Keras models.
 
-        The models are not trained further. There is no ``mean_``, as the training data
-        are not available: `score` uses the mean of the rows it is called with.
+        The models are not trained further, and codes stay as they are. There are no
+        ``mean_`` and ``components_``, as the training data are not available: `score`
+        uses the mean of the rows it is called with.
 
         Parameters
         ----------

@@ -245,7 +245,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
         Otherwise they are the mean slopes of the decoder: the change of the
         reconstruction while a component grows from one standard deviation below to one
         above its value, divided by the length of that step, and averaged over a sample
-        of the training rows. Slopes are not orthonormal.
+        of the training rows; they are not orthonormal. Defined for codes of at most 512
+        components, like `explained_variance_` and `explained_variance_ratio_`, or any
+        number if the decoder is linear.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
         Share of the variance of the training data by which each component increases
@@ -283,6 +285,15 @@ class DenoisingAutoencoder(BaseAutoencoder):
     `score` measures the reconstruction of the given rows, so a search over
     `noise_level` that uses it selects 0. Use :func:`denoising_scorer`, which adds noise
     to the rows, instead.
+
+    As after PCA, codes of the training data have mean zero and are uncorrelated,
+    components are ordered by decreasing variance, and the largest entry of each row of
+    `components_` is positive. For this, the axes of the code are rotated at the end of
+    the fit, and the layers on both sides of it are changed such that the reconstruction
+    remains the same. The encoder must end with a linear dense layer, and the decoder
+    must begin with dense layers. If a penalty on the code or these layers depends on
+    the axes (L1), components are only reordered, and their signs changed. Codes of
+    other networks stay as they are, and so do those of models given as `network`.
 
     References
     ----------

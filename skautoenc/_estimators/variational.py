@@ -202,7 +202,9 @@ class VariationalAutoencoder(BaseAutoencoder):
         Otherwise they are the mean slopes of the decoder: the change of the
         reconstruction while a component grows from one standard deviation below to one
         above its value, divided by the length of that step, and averaged over a sample
-        of the training rows. Slopes are not orthonormal.
+        of the training rows; they are not orthonormal. Defined for codes of at most 512
+        components, like `explained_variance_` and `explained_variance_ratio_`, or any
+        number if the decoder is linear.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
         Share of the variance of the training data by which each component increases
@@ -255,6 +257,12 @@ class VariationalAutoencoder(BaseAutoencoder):
     The noise variance and the initial weights are in the units of X, the steps of the
     optimizer are not. If the standard deviations of the features are very large or very
     small, training ends close to PCA, and a warning recommends to scale X.
+
+    Components are ordered by decreasing variance of the codes of the training data, and
+    the largest entry of each row of `components_` is positive, if the encoder ends with
+    a linear dense layer and the decoder begins with dense layers. Codes are not rotated
+    and centred as after PCA, as the normal distributions of the loss have these axes
+    and this origin. Codes of models given as `network` stay as they are.
 
     `transform` returns the means of the distributions, without random noise. The log
     variances are computed by one linear layer, on the same input as the last layer of

@@ -1,9 +1,10 @@
-"""PCA's manners on the codes: their basis, and what each component contributes.
+"""The axes of the code, chosen as PCA does, and what each component contributes.
 
-As after PCA, codes are centered, uncorrelated and ordered by decreasing variance, and
-the signs of components are determined. The basis is changed in the dense layers on both
-sides of the code, which leaves the reconstruction as it is. Distances between codes do
-not change, and with them no L2 or contractive penalty and no tied weights.
+Codes are centered, uncorrelated and ordered by decreasing variance, and the signs of
+components are determined. The dense layers on both sides of the code absorb the change,
+so that the reconstruction remains the same. Distances between codes remain the same as
+well, and with them tied weights and contractive penalties. Centering can only decrease
+an L2 penalty on the code.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ _ROUNDING = 1e-5
 # Components of larger codes are not described, unless the decoder is linear.
 MAX_COMPONENTS = 2**9
 
-# Numbers of rows that a decoder which is not linear is evaluated on for each component,
-# and the number of rows and of values in total that they are to stay below.
-_MIN_ROWS, _MAX_ROWS, _MAX_DECODED, _MAX_VALUES = 16, 2**10, 2**12, 2**24
+# Minimum and maximum number of rows that are decoded for each component, and what the
+# numbers of rows and of values for all components should not exceed.
+_MIN_ROWS, _MAX_ROWS, _MAX_DECODED, _MAX_VALUES = 8, 2**10, 2**12, 2**26
 
-# The directions of components are measured on each of so many of these rows.
-_DIRECTIONS_EVERY = 4
+# One in so many of these rows is used for the slopes of the decoder.
+_SLOPES_EVERY = 4
 
 
 class CodeBasis(NamedTuple):
@@ -90,7 +91,7 @@ def arrange_codes(
     keep_basis: bool,
     is_pca: bool,
 ) -> tuple[Networks, CodeStatistics | None]:
-    """Return the networks with codes in PCA's manner, and statistics of the codes.
+    """Return the networks with the axes of PCA for their code, and its statistics.
 
     The reconstruction does not change. The codes do not either if they are not linear,
     see `find_code_layers`. Components are only reordered, and their signs determined,
@@ -155,23 +156,18 @@ def arrange_codes(
             sample = _take_sample(rows, n_components, encoder)
             components = _mean_slopes(sample, moments, basis, decoder)
             gains = _measured_gains(sample, moments, basis, decoder)
-        ratio = _with_sum(gains, score)
         if layers is not None:
             signs = _signs(components)
-            basis = CodeBasis(basis.origin, basis.axes * signs)
+            basis = basis._replace(axes=basis.axes * signs)
             components = components * signs[:, None]
-        networks = _with_basis(networks, layers, basis)
-        n_samples = len(rows)
-        # As PCA's, explained_variance_ has n_samples - 1 degrees of freedom.
-        variance = total_variance * n_samples / max(n_samples - 1, 1)
-        statistics = CodeStatistics(components, ratio, ratio * variance)
-        if is_pca:
-            variances = np.diag(_covariance_in(basis, moments)).clip(0)
-            statistics = statistics._replace(
-                singular_values=np.sqrt(variances * n_samples),
-                noise_variance=_noise_variance(statistics, variance, n_samples),
-            )
-        return networks, statistics
+        statistics = _statistics(
+            components,
+            _with_sum(gains, score),
+            total_variance,
+            np.diag(_covariance_in(basis, moments)) if is_pca else None,
+            len(rows),
+        )
+        return _with_basis(networks, layers, basis), statistics
 
 
 def _linear_kernel(decoder):
@@ -274,8 +270,8 @@ def _mean_slopes(sample, moments, basis, decoder):
 
     A difference quotient, with a step of one standard deviation to both sides.
     """
-    some = slice(None, None, _DIRECTIONS_EVERY)
-    if len(sample.weight) < _DIRECTIONS_EVERY * _MIN_ROWS:
+    some = slice(None, None, _SLOPES_EVERY)
+    if len(sample.weight) < _SLOPES_EVERY * _MIN_ROWS:
         some = slice(None)
     codes, weight = basis.to(sample.codes[some]), sample.weight[some]
     weight = weight / (weight.sum() or 1.0)
@@ -317,14 +313,25 @@ def _with_sum(gains, score):
     return gains + (score - gains.sum()) * sizes
 
 
-def _noise_variance(statistics, variance, n_samples):
-    """Return the mean variance of the components that PCA leaves out."""
-    n_components, n_features = statistics.components.shape
+def _statistics(components, ratio, total_variance, variances_of_pca, n_samples):
+    """Return the statistics of codes; those that only PCA has if they are its codes.
+
+    As in scikit-learn's `PCA`, variances have ``n_samples - 1`` degrees of freedom.
+    """
+    variance = total_variance * n_samples / max(n_samples - 1, 1)
+    explained = ratio * variance
+    if variances_of_pca is None:
+        return CodeStatistics(components, ratio, explained)
+    n_components, n_features = components.shape
     n_left = min(n_features, n_samples) - n_components
-    if n_left <= 0:
-        return 0.0
-    residual = variance - statistics.explained_variance.sum()
-    return max(float(residual), 0.0) / n_left
+    residual = max(variance - explained.sum(), 0.0)
+    return CodeStatistics(
+        components,
+        ratio,
+        explained,
+        singular_values=np.sqrt(variances_of_pca.clip(0) * n_samples),
+        noise_variance=float(residual / n_left) if n_left > 0 else 0.0,
+    )
 
 
 def _signs(components):
@@ -335,39 +342,40 @@ def _signs(components):
 
 
 def _with_basis(networks, layers, basis):
-    """Return the networks with codes in another basis."""
+    """Return the networks with codes in another basis, computed in float64."""
     if layers is None:
         return networks
     encoder, decoder = networks["encoder"], networks["decoder"]
-    shift = basis.origin
-    weights = list(encoder.weights)
+    weights, shift = list(encoder.weights), basis.origin
     for layer in layers.encoder:
-        weights[layer.kernel] = _rotate(weights[layer.kernel], layer.code_axis, basis)
+        weights[layer.kernel] = _rotated(weights[layer.kernel], layer, basis)
         if layer.bias is not None:
-            moved = (weights[layer.bias] - shift) @ basis.axes
-            weights[layer.bias] = moved.astype(weights[layer.bias].dtype)
-            shift = np.zeros_like(shift)  # subtracted from one term of the sum
-    arranged = {**networks, "encoder": encoder.with_weights(weights)}
+            weights[layer.bias] = (weights[layer.bias] - shift) @ basis.axes
+            shift = 0.0  # it is subtracted from one term of the sum
+    changed = {**networks, "encoder": _with_weights(encoder, weights)}
     weights = list(decoder.weights)
     for layer in layers.decoder:
         kernel = weights[layer.kernel]
-        oriented = kernel if layer.code_axis == 0 else kernel.T
-        weights[layer.bias] = weights[layer.bias] + basis.origin @ oriented
-        weights[layer.kernel] = _rotate(kernel, layer.code_axis, basis)
-    for layer in layers.decoder:
-        dtype = decoder.weights[layer.bias].dtype
-        weights[layer.bias] = weights[layer.bias].astype(dtype)
-    arranged["decoder"] = decoder.with_weights(weights)
-    if "log_variance" in networks:  # components are reordered, without rotation
-        order = np.abs(basis.axes).argmax(axis=0)
-        head = networks["log_variance"]
-        arranged["log_variance"] = head.with_weights(
-            [w[..., order] for w in head.weights]
+        of_code = kernel if layer.code_axis == 0 else kernel.T
+        weights[layer.bias] = weights[layer.bias] + basis.origin @ of_code
+        weights[layer.kernel] = _rotated(kernel, layer, basis)
+    changed["decoder"] = _with_weights(decoder, weights)
+    if "log_variance" in networks:  # its components are reordered in the same way
+        head, order = networks["log_variance"], np.abs(basis.axes).argmax(axis=0)
+        changed["log_variance"] = head.with_weights(
+            [array[..., order] for array in head.weights]
         )
-    return arranged
+    return changed
 
 
-def _rotate(kernel, code_axis, basis):
-    """Return a kernel for codes in another basis, computed in float64."""
-    rotated = kernel @ basis.axes if code_axis == 1 else basis.axes.T @ kernel
-    return rotated.astype(kernel.dtype)
+def _rotated(kernel, layer, basis):
+    """Return the kernel of a layer for codes in another basis."""
+    return kernel @ basis.axes if layer.code_axis == 1 else basis.axes.T @ kernel
+
+
+def _with_weights(network, weights):
+    """Return a network with weights that are rounded to the types of its weights."""
+    pairs = zip(weights, network.weights, strict=True)
+    return network.with_weights(
+        [new.astype(old.dtype, copy=False) for new, old in pairs]
+    )

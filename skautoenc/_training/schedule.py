@@ -41,7 +41,7 @@ class RecordLearningRates(Hook):
         None where the optimizer follows a schedule.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.rates: list[float | None] = []
 
     def on_validation_begin(self, run: Run) -> None:

@@ -40,6 +40,8 @@ def use_autoencoder(X: NDArray[np.float32], weight: list[float]) -> None:
     assert_type(errors, NDArray[np.float64])
     assert_type(fitted.score(X), float)
     assert_type(autoencoder.epochs, int | Literal["auto"])
+    assert_type(fitted.components_.shape, Any)
+    AutoencoderTransformer(n_components=0.95).fit(X)
 
 
 def use_other_estimators(X: NDArray[np.float64]) -> None:
