@@ -28,7 +28,8 @@ from skautoenc.plotting import LoadingsDisplay
 X, y = load_breast_cancer(as_frame=True, return_X_y=True)
 pca = make_pipeline(StandardScaler(), PCA(2)).fit(X)
 autoencoder = make_pipeline(
-    StandardScaler(), AutoencoderTransformer(2, random_state=0)
+    StandardScaler(),
+    AutoencoderTransformer(2, epochs=100, early_stopping=False, random_state=0),
 ).fit(X)
 
 left, right = plt.figure(figsize=(10, 8), layout="constrained").subfigures(1, 2)
@@ -60,7 +61,7 @@ plt.show()
 
 # %%
 # The second component, for example, decreases the radius of the cell nuclei of
-# malignant tumours, and hardly that of benign tumours.
+# malignant tumours more than that of benign ones.
 
 # %%
 # Explained variance
@@ -85,7 +86,7 @@ from sklearn.model_selection import KFold
 from skautoenc import compare_reducers
 
 results = compare_reducers(
-    {"PCA": PCA(2), "autoencoder": AutoencoderTransformer(2, random_state=0)},
+    {"PCA": PCA(2), "autoencoder": autoencoder[-1]},
     StandardScaler().fit_transform(X),
     cv=KFold(5, shuffle=True, random_state=0),
 )
@@ -129,14 +130,14 @@ plt.show()
 # Data without nonlinear structure
 # --------------------------------
 # If training does not improve the validation error, the fit ends as PCA, and both
-# displays are those of PCA. Two components of the iris data are an example.
+# displays are those of PCA. Three components of the iris data are an example.
 
 import numpy as np
 from sklearn.datasets import load_iris
 
 X = StandardScaler().fit_transform(load_iris().data)
-pca = PCA(2).fit(X)
-autoencoder = AutoencoderTransformer(2, random_state=0).fit(X)
+pca = PCA(3).fit(X)
+autoencoder = AutoencoderTransformer(3, random_state=0).fit(X)
 print(f"epoch whose weights were kept: {autoencoder.best_epoch_}")
 for name in "components_", "explained_variance_ratio_":
     difference = np.abs(getattr(autoencoder, name) - getattr(pca, name)).max()
