@@ -35,6 +35,7 @@ from .._utils.sklearn_compat import (
     validate_parameters,
 )
 from ..networks import DenseNetwork
+from ..networks._base import without_auto_linear_path
 from ..networks._objectives import chain
 from ..networks._resolve import networks_of_models, to_picklable
 from .attributes import OF_CODES, OF_PCA, OptionalAttribute
@@ -310,18 +311,18 @@ class BaseAutoencoder(
 
     def _network(self):
         """Return the network; the flat parameters describe a `DenseNetwork`."""
-        if self.network != "dense":
-            return self.network
-        return DenseNetwork(
-            self.hidden_layer_sizes,
-            activation=self.activation,
-            code_activation=self.code_activation,
-            output_activation=self.output_activation,
-            kernel_regularizer=self.kernel_regularizer,
-            activity_regularizer=self.activity_regularizer,
-            tied_weights=self.tied_weights,
-            linear_path=False if self.init == "random" else "auto",
-        )
+        network = self.network
+        if network == "dense":
+            network = DenseNetwork(
+                self.hidden_layer_sizes,
+                activation=self.activation,
+                code_activation=self.code_activation,
+                output_activation=self.output_activation,
+                kernel_regularizer=self.kernel_regularizer,
+                activity_regularizer=self.activity_regularizer,
+                tied_weights=self.tied_weights,
+            )
+        return without_auto_linear_path(network) if self.init == "random" else network
 
     def _objective(self):
         """Return what is trained, `Reconstruction` or `Variational`."""

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from .._fitted.code_layers import find_code_layers
+from .._fitted.linear_path import find_linear_path
 from .._utils.threads import one_blas_thread
 from .diagnosis import diverged
 from .values import CodeStatistics, Networks
@@ -172,16 +173,16 @@ def arrange_codes(
 
 def _linear_kernel(decoder):
     """Return the kernel of a decoder that is linear, in float64; None if it is not."""
+    path, weights = find_linear_path(decoder), decoder.weights
+    if path is not None:
+        hidden = path.hidden
+        is_linear = hidden is None or not weights[hidden.last.kernel].any()
+        return weights[path.kernel].astype(np.float64) if is_linear else None
     spec = decoder.dense_spec
-    if spec is None or not spec.ends_linear:
+    if spec is None or spec.has_hidden_layers or not spec.ends_linear:
         return None
-    weights = spec.by_role(decoder.weights)
-    if not spec.has_hidden_layers:
-        kernel = weights.kernels[0].T if spec.is_transposed else weights.kernels[0]
-        return kernel.astype(np.float64)
-    if spec.has_linear_path and not weights.kernels[-1].any():
-        return weights.linear_path.astype(np.float64)
-    return None
+    kernel = weights[0].T if spec.is_transposed else weights[0]
+    return kernel.astype(np.float64)
 
 
 def _moments(rows, encoder, decoder, *, with_cross):

@@ -18,6 +18,7 @@ from .pca_weights import (
     can_be_linear,
     pca_init_error,
     reasons_against_pca,
+    width_of_code,
     with_pca_weights,
 )
 from .split import limit_outlier_weights, split_rows
@@ -112,7 +113,7 @@ def initialize(
     if previous is not None:
         networks = _warm_start(networks, previous)
     elif pca_initialized:
-        n_components = networks["encoder"].dense_spec.widths[-1]
+        n_components = width_of_code(networks["encoder"])
         pca = principal_components(split.training, n_components, pca_seed)
         networks = with_pca_weights(networks, pca)
     validation = split.validation

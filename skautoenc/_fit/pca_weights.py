@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from .._fitted.graph import layers_of, output_activation
+from .._fitted.linear_path import find_linear_path
 from .._fitted.network import FittedNetwork
 from .pca import MAX_STREAMED_FEATURES, Components, is_too_wide, max_components
 from .values import Networks
 
-_NO_PATH = "it has hidden layers without the linear path of a DenseNetwork"
+_NO_PATH = (
+    "it has hidden layers without the linear path of a DenseNetwork or ConvNetwork"
+)
 
 # Minimum scale of a component relative to that of a feature; smaller ones are noise.
 _MIN_SCALE = 1e-3
@@ -41,9 +44,9 @@ def reasons_against_pca(
             f"X has {n_features} features, and data that are visited in blocks may "
             f"have at most {MAX_STREAMED_FEATURES}"
         )
-    elif not reasons and _n_components(encoder) > max_components(rows):
+    elif not reasons and width_of_code(encoder) > max_components(rows):
         reasons.append(
-            f"n_components={_n_components(encoder)} is above {max_components(rows)}, "
+            f"n_components={width_of_code(encoder)} is above {max_components(rows)}, "
             f"the maximum for n_samples={len(rows)} and n_features={n_features}"
         )
     return reasons
@@ -51,8 +54,21 @@ def reasons_against_pca(
 
 def can_be_linear(*networks: FittedNetwork) -> bool:
     """Whether there are weights with which each network is any linear function."""
-    specs = [network.dense_spec for network in networks]
-    return all(spec is not None and spec.can_be_linear for spec in specs)
+    return all(find_linear_path(network) is not None for network in networks)
+
+
+def width_of_code(encoder: FittedNetwork) -> int:
+    """Return the width of the code of an encoder that can be linear.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+    """
+    path = find_linear_path(encoder)
+    if path is None:
+        raise ValueError("The encoder has no linear path.")
+    return encoder.weights[path.kernel].shape[1]
 
 
 def _why_not_linear(part, name, network):
@@ -60,12 +76,12 @@ def _why_not_linear(part, name, network):
     spec, layers = network.dense_spec, layers_of(network.config)
     if spec is not None and spec.is_transposed:
         return "tied_weights=True"
-    others = sorted({layer["class_name"] for layer in layers} - {"Dense", "Add"})
-    if others or not layers:
-        return f"the {part} has layers of the kinds {', '.join(others)}"
     activation = output_activation(network.config)
     if activation not in (None, "linear"):
         return f"{name}={activation!r} is not 'linear'"
+    with_kernels = [x for x in layers if x["class_name"].startswith(("Conv", "Dense"))]
+    if part == "encoder" and with_kernels and "filters" in with_kernels[-1]["config"]:
+        return "the code is the output of convolutions, as with n_components=None"
     if len(layers) > 1:
         return _NO_PATH
     return f"the {part} is not a functional model of dense layers with biases"
@@ -87,7 +103,8 @@ def with_pca_weights(networks: Networks, pca: Components) -> Networks:
     ELBO! A Linear VAE Perspective on Posterior Collapse", NeurIPS (2019).
 
     Hidden layers keep their random kernels, whose inputs are centered rows and codes of
-    unit scale, whatever the scale of the data; their contribution starts at zero.
+    unit scale, whatever the scale of the data; their contribution starts at zero. The
+    inputs of a convolution are centered and scaled by channel.
 
     Parameters
     ----------
@@ -98,7 +115,7 @@ def with_pca_weights(networks: Networks, pca: Components) -> Networks:
         If they are fewer than those of the code, the others are zero.
     """
     encoder, decoder = networks["encoder"], networks["decoder"]
-    n_missing = _n_components(encoder) - len(pca.components)
+    n_missing = width_of_code(encoder) - len(pca.components)
     components = np.pad(pca.components, [(0, n_missing), (0, 0)])
     variances = np.pad(pca.variances, (0, n_missing))
     scale = np.sqrt(pca.total / len(pca.mean))
@@ -138,22 +155,25 @@ def _with_constant_output(network, output):
     return network.with_weights([np.zeros_like(kernel), output.astype(np.float32)])
 
 
-def _n_components(encoder):
-    return encoder.dense_spec.widths[-1]
-
-
 def _with_linear(network, kernel, bias, location, scale):
     """Return the network as a linear function, with standardized hidden layers."""
-    kernel, bias = kernel.astype(np.float32), bias.astype(np.float32)
-    spec = network.dense_spec
-    if not spec.has_linear_path:
-        return network.with_weights([kernel, bias])
-    weights = spec.by_role(network.weights)
-    # Scales that are zero, or denormal in float32, are not divided by.
-    scale = np.where(scale > np.finfo(np.float32).tiny, scale, 1.0)
-    first = (weights.kernels[0] / np.reshape(scale, (-1, 1))).astype(np.float32)
-    weights.kernels[0] = first
-    weights.biases[0] = (-location @ first.astype(np.float64)).astype(np.float32)
-    weights.kernels[-1] = np.zeros_like(weights.kernels[-1])
-    weights.biases[-1], weights.linear_path = bias, kernel
-    return network.with_weights(weights.arrays())
+    path, weights = find_linear_path(network), list(network.weights)
+    if path.hidden is not None:
+        positions, last = path.hidden
+        # Scales that are zero, or denormal in float32, are not divided by.
+        scale = np.where(scale > np.finfo(np.float32).tiny, scale, 1.0)
+        scale = np.broadcast_to(scale, location.shape)
+        first = weights[positions.kernel]
+        n_channels = first.shape[-2]
+        location, scale = (
+            values.reshape(-1, n_channels).mean(axis=0) for values in (location, scale)
+        )
+        first = (first / scale[:, None]).astype(first.dtype)
+        weights[positions.kernel] = first
+        taps = first.astype(np.float64).reshape(-1, *first.shape[-2:])
+        weights[positions.bias] = -location @ taps.sum(axis=0)
+        for i in last:
+            weights[i] = np.zeros_like(weights[i])
+    weights[path.kernel], weights[path.bias] = kernel, bias
+    pairs = zip(weights, network.weights, strict=True)
+    return network.with_weights([new.astype(old.dtype) for new, old in pairs])

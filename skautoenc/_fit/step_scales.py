@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
-from .._fitted.dense_spec import DenseSpec
+from .._fitted.linear_path import find_linear_path
 from .errors import squared_errors
 from .values import Networks
 
 # Maximum number of rows that are measured.
 _MAX_ROWS = 1024
 
-# Number of features above which the steps of the first layer are smaller.
-_MAX_FEATURES = 64
+# Number of inputs of a unit above which the steps of the encoder's first layer and of
+# its linear path are smaller.
+_MAX_INPUTS = 64
 
 # Minimum error of a feature, relative to its spread.
 _MIN_ERROR = 1e-3
@@ -44,8 +43,7 @@ def step_scales(networks: Networks, rows) -> list[float] | None:
     if set(networks) != {"encoder", "decoder"}:
         return None
     encoder, decoder = networks["encoder"], networks["decoder"]
-    specs = encoder.dense_spec, decoder.dense_spec
-    if not all(spec is not None and spec.has_linear_path for spec in specs):
+    if not all(map(_has_hidden_layers, (encoder, decoder))):
         return None
     n_rows = min(len(rows), _MAX_ROWS)
     sample = rows.take(np.linspace(0, len(rows) - 1, n_rows).astype(np.intp))
@@ -57,18 +55,26 @@ def step_scales(networks: Networks, rows) -> list[float] | None:
     code_spread = np.sqrt(codes.var(axis=0).mean())
     if not min(spread, code_spread) > np.finfo(np.float32).tiny:
         return None
-    n_features = targets.shape[1]
-    wide = min(1.0, np.sqrt(_MAX_FEATURES / n_features))
     linear = np.sqrt(error / spread)
     return [
-        *_scales(specs[0], wide / spread, wide * linear, error),
-        *_scales(specs[1], 1 / code_spread, linear, error),
+        *_scales(encoder, 1 / spread, linear, error, _MAX_INPUTS),
+        *_scales(decoder, 1 / code_spread, linear, error, np.inf),
     ]
 
 
-def _scales(spec: DenseSpec, first: float, linear: float, last: float):
+def _has_hidden_layers(network):
+    """Whether a network has hidden layers beside a linear path."""
+    path = find_linear_path(network)
+    return path is not None and path.hidden is not None
+
+
+def _scales(network, first, linear, last, max_inputs):
     """Return the scales of a network, whose other layers have 1."""
-    n = len(spec.layers) - 1
-    kernels = [first, *[1.0] * (n - 1), last]
-    pairs = zip(kernels, [*[1.0] * n, last], strict=True)
-    return [*itertools.chain.from_iterable(pairs), linear]
+    scales = [1.0] * len(network.weights)
+    path = find_linear_path(network)
+    for i, scale in ((path.hidden.first.kernel, first), (path.kernel, linear)):
+        n_inputs = np.prod(network.weights[i].shape[:-1])
+        scales[i] = scale * min(1.0, np.sqrt(max_inputs / n_inputs))
+    for i in (*path.hidden.last, path.bias):
+        scales[i] = last
+    return scales

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._backend.keras_internals import FUNCTIONAL_MODULE
-from .graph import Graph, UnsupportedGraph, read_graph
+from .graph import Graph, UnsupportedGraph, read_graph, read_input_shape
 
 
 class LayerSpec(NamedTuple):
@@ -128,12 +128,6 @@ class DenseSpec:
         """Whether the last layer is linear."""
         return self.output_activation == "linear"
 
-    @property
-    def can_be_linear(self) -> bool:
-        """Whether weights exist for every linear function of the input."""
-        is_plain = not (self.has_hidden_layers or self.is_transposed)
-        return self.ends_linear and (self.has_linear_path or is_plain)
-
     # Conversion to and from a Keras config.
 
     def keras_layers(self) -> list[KerasLayer]:
@@ -206,7 +200,7 @@ class DenseSpec:
             graph = read_graph(spec)
         except UnsupportedGraph:
             return None
-        shape = _input_shape(spec["config"]["layers"])
+        shape = read_input_shape(spec)
         if graph.kind != "Functional" or not graph.layers or len(shape) != 2:
             return None
         return cls._from_graph(graph, spec["config"]["name"], shape[-1])
@@ -346,14 +340,6 @@ def _layer_spec(config):
         config.get("kernel_regularizer"),
         config.get("activity_regularizer"),
     )
-
-
-def _input_shape(layers):
-    """Shape of a Functional model's input; empty if the config lacks it."""
-    first = layers[0] if layers else {"class_name": None}
-    if first["class_name"] != "InputLayer":
-        return ()
-    return first["config"].get("batch_shape") or ()
 
 
 def _serialised_layer(layer, tensors):

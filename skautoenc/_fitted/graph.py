@@ -243,7 +243,7 @@ def parts_of(spec: Any) -> Iterator[dict]:
 # Names and shapes of the weights of layers.
 
 
-def _dense_names(config):
+def _kernel_names(config):
     if config.get("quantization_config") or config.get("lora_rank"):
         return None
     return ("kernel", "bias") if config["use_bias"] else ("kernel",)
@@ -262,7 +262,10 @@ def _layer_normalization_names(config):
 
 
 _WEIGHT_NAMES = {
-    "Dense": _dense_names,
+    **dict.fromkeys(
+        ("Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Dense"),
+        _kernel_names,
+    ),
     "TransposedDense": lambda config: ("kernel", "bias"),
     "BatchNormalization": _batch_normalization_names,
     "LayerNormalization": _layer_normalization_names,
@@ -273,7 +276,11 @@ _WEIGHT_NAMES = {
             "ActivityRegularization",
             "Add",
             "AlphaDropout",
+            "AveragePooling1D",
+            "AveragePooling2D",
             "Concatenate",
+            "Cropping1D",
+            "Cropping2D",
             "Dropout",
             "ELU",
             "Flatten",
@@ -282,10 +289,14 @@ _WEIGHT_NAMES = {
             "Identity",
             "InputLayer",
             "LeakyReLU",
+            "MaxPooling1D",
+            "MaxPooling2D",
             "ReLU",
             "Rescaling",
             "Reshape",
             "Softmax",
+            "UpSampling1D",
+            "UpSampling2D",
         ),
         lambda config: (),
     ),
@@ -347,6 +358,14 @@ def _layer_shapes(layer):
         return None
     shapes, dtype = _SHAPES[kind](config, shape), weight_dtype(config)
     return [(tuple(shapes[name]), dtype) for name in names]
+
+
+def read_input_shape(spec: dict) -> tuple[int | None, ...]:
+    """Return the shape of a serialised model's input; empty if it is not known."""
+    layers = spec["config"]["layers"]
+    if not layers or layers[0]["class_name"] != "InputLayer":
+        return ()
+    return tuple(layers[0]["config"].get("batch_shape") or ())
 
 
 def weight_dtype(config: dict) -> str:
@@ -419,7 +438,14 @@ def output_activation(config: str) -> str | None:
     if last["class_name"] != "Add" or not last.get("inbound_nodes"):
         name = last["config"].get("activation")
         return name if isinstance(name, str) else None
+    by_name = {_name(layer): layer for layer in layers_of(config)}
     terms = {name for name, _ in tensors_in(last["inbound_nodes"][0]["args"])}
-    found = [x["config"].get("activation") for x in layers if _name(x) in terms]
-    is_linear = len(found) == len(terms) and all(x == "linear" for x in found)
-    return "linear" if is_linear else None
+    found = [_activation_before(by_name, name) for name in terms]
+    return "linear" if all(name == "linear" for name in found) else None
+
+
+def _activation_before(layers, name):
+    """Return the activation of the values of a layer, which may only rearrange them."""
+    while name in layers and layers[name]["class_name"] in _RESHAPING:
+        ((name, _),) = tensors_in(layers[name]["inbound_nodes"][0]["args"])
+    return layers[name]["config"].get("activation") if name in layers else None

@@ -61,6 +61,8 @@ def scale_steps(optimizer: Any, scales: Sequence[Any]) -> None:
     scales : sequence of float or tensor
         Of each variable, in the order in which it was built.
     """
+    # One that scales losses leaves the steps to another.
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     update_step = optimizer.update_step
 
     def scaled(gradient, variable, learning_rate):

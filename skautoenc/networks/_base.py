@@ -1,5 +1,7 @@
 """The base class of networks."""
 
+from typing import Any
+
 from sklearn.base import BaseEstimator
 
 from .._fitted.custom_objects import picklable
@@ -14,3 +16,19 @@ class Network(BaseEstimator):
     def __getstate__(self):
         state = super().__getstate__()
         return {name: picklable(value) for name, value in state.items()}
+
+
+def without_auto_linear_path(network: Any) -> Any:
+    """Return a network without the linear path that ``linear_path="auto"`` adds.
+
+    Parameters
+    ----------
+    network : object
+        Whatever has no such parameter, or another value of it, is returned as it is.
+    """
+    if not isinstance(network, Network):
+        return network
+    params = network.get_params(deep=False)
+    if params.get("linear_path") != "auto":
+        return network
+    return type(network)(**params | {"linear_path": False})

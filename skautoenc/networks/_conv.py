@@ -1,5 +1,6 @@
 """ConvNetwork."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from .._backend.keras import import_keras
 from .._utils.blocks import ceil_div
 from ._base import Network
-from ._layer_parameters import is_count, keras_settings
+from ._layer_parameters import has_linear_path, is_count, keras_settings
 
 
 class ConvNetwork(Network):
@@ -64,11 +65,20 @@ class ConvNetwork(Network):
     activity_regularizer : float, str, dict, keras.Regularizer or None, default=None
         Penalty on the code, in the same format.
 
+    linear_path : bool or "auto", default="auto"
+        Whether to add a linear function of the image to the code, and one of the code
+        to the reconstruction, so that convolutions learn only the nonlinear part. Such
+        a network can be initialized as exactly PCA. ``"auto"`` adds them if code and
+        output are linear and `n_components` is a number. They have
+        ``2 * n_features * n_components`` weights.
+
     References
     ----------
     J. Masci et al., "Stacked Convolutional Auto-Encoders for Hierarchical Feature
     Extraction", ICANN (2011); A. Odena et al., "Deconvolution and Checkerboard
-    Artifacts", Distill (2016), for ``upsampling="nearest"``.
+    Artifacts", Distill (2016), for ``upsampling="nearest"``; K. He et al., "Deep
+    Residual Learning for Image Recognition", CVPR (2016), for linear paths beside
+    nonlinear layers.
 
     Examples
     --------
@@ -92,6 +102,7 @@ class ConvNetwork(Network):
         output_activation="linear",
         kernel_regularizer=None,
         activity_regularizer=None,
+        linear_path="auto",
     ):
         self.image_shape = image_shape
         self.filters = filters
@@ -103,6 +114,7 @@ class ConvNetwork(Network):
         self.output_activation = output_activation
         self.kernel_regularizer = kernel_regularizer
         self.activity_regularizer = activity_regularizer
+        self.linear_path = linear_path
 
     def __call__(
         self, input_shape: tuple[int, ...], n_components: int | None
@@ -127,13 +139,20 @@ class ConvNetwork(Network):
         ------
         ValueError
             If `image_shape` does not fit the rows, or has too few pixels to be halved
-            by every layer, or if a parameter is invalid.
+            by every layer, if `linear_path` is True although the code or the output is
+            not linear or `n_components` is None, or if a parameter is invalid.
         """
         image, filters, downsampling = self._checked(input_shape)
         sizes = [image[:-1]]
         for _ in filters:
             sizes.append(tuple(ceil_div(size, 2) for size in sizes[-1]))
         found = keras_settings(self)
+        found["linear_path"] = has_linear_path(
+            self,
+            "a number as n_components",
+            f"n_components={n_components}",
+            is_possible=n_components is not None,
+        )
         encoder = self._encoder(image, filters, downsampling, n_components, found)
         decoder = self._decoder(
             sizes[::-1], image[-1], filters[::-1], n_components, found
@@ -158,18 +177,25 @@ class ConvNetwork(Network):
         code = {"activity_regularizer": found["activity_regularizer"], "name": "code"}
         if n_components is None:
             h = keras.layers.Activation(found["code_activation"], **code)(h)
-        else:
-            h = keras.layers.Dense(
-                n_components,
-                activation=found["code_activation"],
-                kernel_regularizer=found["kernel_regularizer"],
-                **code,
-            )(keras.layers.Flatten()(h))
+            return keras.Model(inputs, h, name="encoder")
+        h = keras.layers.Flatten()(h)
+        dense = functools.partial(
+            keras.layers.Dense,
+            n_components,
+            kernel_regularizer=found["kernel_regularizer"],
+        )
+        if not found["linear_path"]:
+            h = dense(activation=found["code_activation"], **code)(h)
+            return keras.Model(inputs, h, name="encoder")
+        h = dense(name="code_nonlinear")(h)
+        path = keras.layers.Reshape((int(np.prod(image)),))(inputs)
+        path = dense(use_bias=False, name="code_linear", dtype=_weight_dtype())(path)
+        h = keras.layers.Add(dtype=_weight_dtype(), **code)([h, path])
         return keras.Model(inputs, h, name="encoder")
 
     def _decoder(self, sizes, channels, filters, n_components, found):
         _, keras = import_keras()
-        smallest = (*sizes[0], filters[0])
+        smallest, image = (*sizes[0], filters[0]), (*sizes[-1], channels)
         if n_components is None:
             inputs = h = keras.Input(smallest, name="decoder_input")
         else:
@@ -195,12 +221,22 @@ class ConvNetwork(Network):
                 crops = tuple((0, n) for n in excess)
                 crops = crops if len(crops) > 1 else crops[0]
                 h = self._layer("Cropping{}D")(crops)(h)
+        name, has_path = "reconstruction", found["linear_path"]
         h = self._convolution(
             channels,
             found,
             activation=found["output_activation"],
-            name="reconstruction",
+            name=f"{name}_nonlinear" if has_path else name,
         )(h)
+        if has_path:
+            path = keras.layers.Dense(
+                int(np.prod(image)),
+                kernel_regularizer=found["kernel_regularizer"],
+                name=f"{name}_linear",
+                dtype=_weight_dtype(),
+            )(inputs)
+            path = keras.layers.Reshape(image, dtype=_weight_dtype())(path)
+            h = keras.layers.Add(name=name, dtype=_weight_dtype())([h, path])
         return keras.Model(inputs, h, name="decoder")
 
     def _convolution(self, n_filters, found, kind="Conv{}D", **settings):
@@ -285,6 +321,15 @@ class ConvNetwork(Network):
                     "layers, and make sure that the channels are the last axis."
                 )
             smallest = ceil_div(smallest, 2)
+
+
+def _weight_dtype():
+    """The precision of weights, with which the linear path computes.
+
+    In half precision it would be rounded by more than the convolutions can learn.
+    """
+    _, keras = import_keras()
+    return keras.config.dtype_policy().variable_dtype
 
 
 _POOLING = {"max_pool": "MaxPooling{}D", "average_pool": "AveragePooling{}D"}

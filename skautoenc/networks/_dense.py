@@ -9,7 +9,7 @@ from .._fitted.dense_spec import DenseSpec, LayerSpec
 from .._fitted.network import FittedNetwork
 from ._base import Network
 from ._layer_parameters import (
-    activation,
+    has_linear_path,
     hidden_sizes,
     keras_settings,
     plain_settings,
@@ -115,7 +115,6 @@ class DenseNetwork(Network):
             If `n_components` is None, if `linear_path` is True although the code or the
             output is not linear or weights are tied, or if a parameter is invalid.
         """
-        self._check_linear_path()
         if n_components is None:
             raise ValueError(
                 "n_components=None is for networks that determine the width of the "
@@ -147,7 +146,7 @@ class DenseNetwork(Network):
             layers = [LayerSpec(n, activation, kernel_regularizer) for n in hidden]
             return (*layers, LayerSpec(*last))
 
-        has_linear_path = self._has_linear_path()
+        is_summed = self._has_linear_path()
         encoder = DenseSpec(
             n_features,
             layers(
@@ -157,40 +156,26 @@ class DenseNetwork(Network):
                 kernel_regularizer,
                 activity_regularizer,
             ),
-            has_linear_path,
+            is_summed,
             name="encoder",
             output_name="code",
         )
         decoder = DenseSpec(
             n_components,
             layers(sizes[::-1], n_features, output_activation, kernel_regularizer),
-            has_linear_path,
+            is_summed,
             is_transposed=self.tied_weights,
             name="decoder",
             output_name="reconstruction",
         )
         return encoder, decoder
 
-    def _can_have_linear_path(self):
-        return not self.tied_weights and self._ends() == ("linear", "linear")
-
-    def _ends(self):
-        return activation(self.code_activation), activation(self.output_activation)
-
     def _has_linear_path(self):
-        has_hidden = len(hidden_sizes(self.hidden_layer_sizes)) > 0
-        return bool(self.linear_path and self._can_have_linear_path() and has_hidden)
-
-    def _check_linear_path(self):
-        """Raise a ValueError if the requested linear path is not possible."""
-        if self.linear_path in ("auto", False) or self._can_have_linear_path():
-            return
-        code, output = self._ends()
-        raise ValueError(
-            f"linear_path={self.linear_path!r} needs code_activation='linear', "
-            "output_activation='linear' and tied_weights=False; got "
-            f"{code!r}, {output!r} and {self.tied_weights}."
+        is_tied = self.tied_weights
+        is_asked = has_linear_path(
+            self, "tied_weights=False", str(is_tied), is_possible=not is_tied
         )
+        return is_asked and len(hidden_sizes(self.hidden_layer_sizes)) > 0
 
 
 def _keras_model(spec, kernels_from=None):
@@ -243,7 +228,6 @@ def dense_pair(
     """
     if type(network) is not DenseNetwork or network.tied_weights or not n_components:
         return None
-    network._check_linear_path()
     settings = plain_settings(network)
     if settings is None:
         return None

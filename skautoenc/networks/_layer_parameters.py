@@ -47,6 +47,40 @@ def activation(value: Any) -> Any:
     return "linear" if value is None else value
 
 
+def has_linear_path(network: Any, needs: str, got: str, is_possible: bool) -> bool:
+    """Return whether a network gets a linear path.
+
+    Parameters
+    ----------
+    network : DenseNetwork or ConvNetwork
+    needs, got : str
+        What a linear path needs besides a linear code and output, and what the network
+        has, for the error.
+
+    is_possible : bool
+        Whether it has what is needed.
+
+    Raises
+    ------
+    ValueError
+        If `linear_path` is invalid, or True though a linear path is not possible.
+    """
+    given = network.linear_path
+    is_auto = isinstance(given, str) and given == "auto"
+    if not (is_auto or isinstance(given, bool | np.bool_)):
+        raise ValueError(f"linear_path must be True, False or 'auto'; got {given!r}.")
+    code = activation(network.code_activation)
+    output = activation(network.output_activation)
+    is_possible = is_possible and (code, output) == ("linear", "linear")
+    if given and not (is_auto or is_possible):
+        raise ValueError(
+            "linear_path=True needs code_activation='linear', "
+            f"output_activation='linear' and {needs}; got {code!r}, {output!r} and "
+            f"{got}."
+        )
+    return bool(given) and is_possible
+
+
 def regularizer(name: str, value: Any) -> Any:
     """Return a regularizer as Keras serialises it if it is L1, L2 or both.
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from .._backend.keras import custom_layers, import_keras, isolated_random_state
 from .._backend.keras_internals import node_of
-from .._fitted.dense_spec import DenseSpec
-from .._fitted.network import config_of
+from .._fitted.linear_path import find_linear_path
+from .._fitted.network import FittedNetwork
 
 
 class Objective(NamedTuple):
@@ -181,15 +181,17 @@ def variational(encoder: Any, decoder: Any, beta: float) -> Objective:
 def _log_variance_head(encoder):
     """The model of the codes' log variance, and its input tensor.
 
-    A dense layer beside the encoder's last layer that has weights, on the same input.
-    Its weights start at zero, and so the codes' standard deviation at 1.
+    A dense layer beside the encoder's last layer that has weights, or its last hidden
+    layer where there is a linear path, on the same input. Its weights start at zero,
+    and so the codes' standard deviation at 1.
     """
     _, keras = import_keras()
     features = encoder.inputs[0]
     with_weights = [layer for layer in encoder.layers if layer.weights]
-    spec = DenseSpec.from_config(config_of(encoder))
-    if spec is not None and spec.has_linear_path:
-        with_weights.pop()  # the kernel of the linear path is the last one
+    path = find_linear_path(FittedNetwork.from_keras(encoder))
+    if path is not None and path.hidden is not None:
+        last = encoder.weights[path.hidden.last.kernel]
+        with_weights = [layer for layer in with_weights if layer.weights[0] is last]
     if with_weights:
         features = node_of(encoder, with_weights[-1]).input_tensors[0]
     inputs = keras.Input(features.shape[1:], name="features")

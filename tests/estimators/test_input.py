@@ -357,8 +357,12 @@ def test_fit_that_diverges_stops_and_leaves_no_attributes(digits):
             "but it has hidden layers without the linear path",
         ),
         (
-            {"network": ConvNetwork((8, 8, 1), (2,))},
-            "the encoder has layers of the kinds .*Conv2D",
+            {"network": ConvNetwork((8, 8, 1), (2,), linear_path=False)},
+            "but it has hidden layers without the linear path",
+        ),
+        (
+            {"network": ConvNetwork((8, 8, 1), (2,)), "n_components": None},
+            "but the code is the output of convolutions, as with n_components=None",
         ),
     ],
 )

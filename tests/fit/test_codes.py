@@ -79,7 +79,10 @@ KINDS = {
         "activity_regularizer": 1e-5,
         "early_stopping": False,
     },
-    "ConvNetwork": {"network": ConvNetwork((8, 8, 1), (2,))},
+    "ConvNetwork": {"network": ConvNetwork((8, 8, 1), (2,)), "early_stopping": False},
+    "ConvNetwork without linear path": {
+        "network": ConvNetwork((8, 8, 1), (2,), linear_path=False)
+    },
     "own network": {"network": convolutional},
 }
 

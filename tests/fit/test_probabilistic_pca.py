@@ -65,14 +65,21 @@ def log_variances(estimator):
 
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
-@pytest.mark.parametrize("sizes", [(), (16, 3)])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"hidden_layer_sizes": ()},
+        {"hidden_layer_sizes": (16, 3)},
+        {"network": ConvNetwork((8, 8, 1), (4, 3))},
+    ],
+    ids=["linear", "dense", "conv"],
+)
 def test_init_pca_equals_probabilistic_pca_before_the_first_step(
-    digits, sizes, container
+    digits, params, container
 ):
     expected = ProbabilisticPCA(5, digits)
-    start = VariationalAutoencoder(
-        5, hidden_layer_sizes=sizes, init="pca", **FROZEN
-    ).fit(container(digits))
+    start = VariationalAutoencoder(5, init="pca", **params, **FROZEN)
+    start.fit(container(digits))
     codes = expected.transform(digits)
     np.testing.assert_allclose(start.transform(digits), codes, atol=1e-5)
     np.testing.assert_allclose(
@@ -124,9 +131,19 @@ def test_init_pca_of_constant_rows_gives_finite_codes():
 
 def test_init_pca_is_refused_by_networks_without_a_linear_path(digits):
     for params, reason in (
-        ({"network": ConvNetwork((8, 8, 1), filters=(4,))}, "layers of the kinds"),
+        (
+            {"network": ConvNetwork((8, 8, 1), (4,), output_activation="relu")},
+            "output_activation='relu'",
+        ),
         ({"output_activation": "sigmoid"}, "output_activation='sigmoid'"),
-        ({"network": DenseNetwork((5,), linear_path=False)}, "linear path"),
+        (
+            {"network": ConvNetwork((8, 8, 1), (4,), linear_path=False)},
+            "without the linear path",
+        ),
+        (
+            {"network": DenseNetwork((5,), linear_path=False)},
+            "without the linear path",
+        ),
     ):
         estimator = VariationalAutoencoder(2, epochs=1, init="pca").set_params(**params)
         with pytest.raises(ValueError, match=f"init='pca' needs.*{reason}"):
@@ -135,7 +152,7 @@ def test_init_pca_is_refused_by_networks_without_a_linear_path(digits):
 
 def test_init_auto_is_random_where_there_is_no_linear_path(digits):
     for params in (
-        {"network": ConvNetwork((8, 8, 1), filters=(4,))},
+        {"network": ConvNetwork((8, 8, 1), filters=(4,), linear_path=False)},
         {"output_activation": "sigmoid"},
         {"output_activation": "sigmoid", "loss": "binary_crossentropy"},
         {"init": "random"},

@@ -46,11 +46,35 @@ def test_layers_of_tied_weights_have_transposed_kernels():
 
 
 def test_layers_beside_convolutions_are_found():
-    network = ConvNetwork((4, 4, 1), (2, 3))
+    network = ConvNetwork((4, 4, 1), (2, 3), linear_path=False)
     encoder, decoder = network((16,), N_COMPONENTS)
     result = found(encoder, decoder)
     assert result.encoder == [CodeLayer(4, 1, 5)]
     assert result.decoder == [CodeLayer(0, 0, 1)]
+
+
+@pytest.mark.parametrize("upsampling", ["nearest", "transpose"])
+def test_layers_of_a_linear_path_beside_convolutions_are_found(upsampling):
+    network = ConvNetwork((3, 5, 1), (2, 3), upsampling=upsampling)
+    encoder, decoder = network((15,), N_COMPONENTS)
+    result = found(encoder, decoder)
+    names = [w.path for w in encoder.weights], [w.path for w in decoder.weights]
+
+    def names_of(layers, names):
+        return {
+            (names[x.kernel], None if x.bias is None else names[x.bias]) for x in layers
+        }
+
+    assert names_of(result.encoder, names[0]) == {
+        ("code_nonlinear/kernel", "code_nonlinear/bias"),
+        ("code_linear/kernel", None),
+    }
+    assert names_of(result.decoder, names[1]) == {
+        ("decoder_dense/kernel", "decoder_dense/bias"),
+        ("reconstruction_linear/kernel", "reconstruction_linear/bias"),
+    }
+    assert {x.code_axis for x in result.encoder} == {1}
+    assert {x.code_axis for x in result.decoder} == {0}
 
 
 @pytest.mark.parametrize("regularizer", [None, regularizers.L2(0.1)])

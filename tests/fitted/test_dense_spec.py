@@ -141,23 +141,6 @@ def test_initial_weights_are_those_of_glorot_and_bengio():
     assert not any(bias.any() for bias in weights.biases)
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("one layer", False),
-        ("hidden layers", False),
-        ("linear path", True),
-        ("transposed", False),
-    ],
-)
-def test_can_be_linear_needs_linear_ends_and_a_linear_path(name, expected):
-    assert SPECS[name].can_be_linear == expected
-
-
-def test_can_be_linear_without_hidden_layers():
-    assert DenseSpec(6, (LayerSpec(3),)).can_be_linear
-
-
 def test_to_config_is_that_of_a_keras_model():
     spec = json.loads(SPECS["linear path"].to_config())
     assert spec["class_name"] == "Functional"

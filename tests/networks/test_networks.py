@@ -230,7 +230,8 @@ def test_inverse_transform_of_lists_gives_images(of_images, images):
 
 
 def test_x_val_may_hold_images(of_images, images):
-    estimator = clone(of_images).fit(images[:200], X_val=images[200:])
+    estimator = clone(of_images).set_params(early_stopping=False)
+    estimator.fit(images[:200], X_val=images[200:])
     error = estimator.reconstruction_error(images[200:]).mean()
     assert estimator.history_["val_loss"][-1] == pytest.approx(error, rel=1e-4)
 
@@ -272,7 +273,9 @@ def test_pickle_of_a_conv_network_gives_the_same_numbers(of_images, images):
 
 
 def test_warm_start_continues_a_conv_network(of_images, images):
-    estimator = clone(of_images).set_params(warm_start=True)
+    estimator = clone(of_images).set_params(
+        warm_start=True, early_stopping=False, mixup=False
+    )
     first = estimator.fit(images).history_["loss"]
     assert estimator.fit(images).history_["loss"][0] < first[-1]
 
@@ -430,7 +433,8 @@ def test_contractive_zero_adds_no_loss(digits):
 
 def test_contractive_with_a_convolutional_encoder(images):
     network = ConvNetwork((8, 8, 1), filters=(2,))
-    estimator = quick(network, contractive=1.0).fit(images, X_val=images[:50])
+    estimator = quick(network, contractive=1.0, early_stopping=False)
+    estimator.fit(images, X_val=images[:50])
     X = tf.constant(images[:50].reshape(50, 64))
     encoder = estimator.encoder_
     with tf.GradientTape() as tape:

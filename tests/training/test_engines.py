@@ -684,7 +684,7 @@ def test_multiplications_of_a_network_are_counted():
     assert multiplications(contractive) == 8 * dense + mirrored_dense
     conv = (9 * 2 + 2) * 28**2 + (14 * 14 * 2 * 8 + 8)
     mirrored_conv = 9 * 392 + (9 * 2 * 2 + 2) * 14**2 + (9 * 2 + 1) * 28**2
-    network = ConvNetwork((28, 28, 1), (2,))
+    network = ConvNetwork((28, 28, 1), (2,), linear_path=False)
     assert multiplications(built_by(network)) == conv + mirrored_conv
 
 
