@@ -104,8 +104,10 @@ class DenoisingAutoencoder(BaseAutoencoder):
         - ``"pca"``: the network is initialized to reproduce PCA. It gets a linear path
           beside the hidden layers, which contribute zero at first. Requires a linear
           code and output, ``tied_weights=False``, and no more components than samples
-          or features.
-        - ``"random"``: the weights are random, and there is no linear path.
+          or features. The network may be a dense network, or a `ConvNetwork` if
+          `n_components` is not None.
+        - ``"random"``: the weights are random, and there is no linear path unless
+          `network` has ``linear_path=True``.
         - ``"auto"``: ``"pca"`` if its requirements are met, otherwise random weights.
 
         If models are given as `network`, ``"auto"`` and ``"random"`` keep their

@@ -324,9 +324,9 @@ class ConvNetwork(Network):
 
 
 def _weight_dtype():
-    """The precision of weights, with which the linear path computes.
+    """The precision of weights, in which the linear path computes.
 
-    In half precision it would be rounded by more than the convolutions can learn.
+    In half precision its rounding errors would be comparable to the residual of PCA.
     """
     _, keras = import_keras()
     return keras.config.dtype_policy().variable_dtype

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from engines import ENGINES, BatchListener
+from sklearn.decomposition import PCA
 
 from skautoenc import (
     AutoencoderTransformer,
@@ -200,3 +201,16 @@ def test_loss_scale_factor_does_not_change_the_loss(digits, optimizer, callbacks
     np.testing.assert_allclose(
         scaled.history_["loss"], plain.history_["loss"], rtol=1e-3
     )
+
+
+@pytest.mark.parametrize("policy", POLICIES[:2], indirect=True)
+def test_dtype_policy_of_half_precision_starts_a_conv_network_from_exact_pca(
+    digits, policy
+):
+    network = ConvNetwork((8, 8, 1), (4,))
+    start = AutoencoderTransformer(
+        3, network=network, epochs=1, learning_rate=1e-30, early_stopping=False
+    ).fit(digits)
+    pca = PCA(3).fit(digits)
+    expected = pca.inverse_transform(pca.transform(digits))
+    np.testing.assert_allclose(start.reconstruct(digits), expected, atol=1e-5)
