@@ -110,10 +110,16 @@ def _is_trained(graph: Graph, network):
     )
 
 
+def _is_exact(layer: Layer):
+    """Whether a layer does not round to half precision."""
+    return compute_dtype(layer.config) in ("float32", "float64")
+
+
 def _keeps_order(layer: Layer):
     """Whether a layer returns the values of each row in their order."""
     is_transposed = layer.config.get("data_format") == "channels_first"
-    return layer.kind in {"Flatten", "Identity", "Reshape"} and not is_transposed
+    is_reshaping = layer.kind in {"Flatten", "Identity", "Reshape"}
+    return is_reshaping and _is_exact(layer) and not is_transposed
 
 
 def _source(tensor: Tensor, nodes: dict[Tensor, Node]):
@@ -128,9 +134,10 @@ def _terms(graph, nodes):
 
     The list is empty if the input is a term of the sum.
     """
-    terms = [_source(graph.output, nodes)]
-    if terms[0] in nodes and nodes[terms[0]].layer.kind == "Add":
-        terms = [_source(tensor, nodes) for tensor in nodes[terms[0]].inputs]
+    end = _source(graph.output, nodes)
+    terms = [end]
+    if end in nodes and nodes[end].layer.kind == "Add" and _is_exact(nodes[end].layer):
+        terms = [_source(tensor, nodes) for tensor in nodes[end].inputs]
     return [nodes[term] for term in terms] if graph.input not in terms else []
 
 
@@ -139,7 +146,7 @@ def _is_linear_path(node, graph, nodes):
     return (
         layer.kind == "Dense"
         and _is_linear(layer)
-        and compute_dtype(layer.config) in ("float32", "float64")
+        and _is_exact(layer)
         and _source(node.inputs[0], nodes) == graph.input
     )
 

@@ -21,7 +21,8 @@ class ConvNetwork(Network):
     As every callable `network` of an estimator, it is called with
     ``(input_shape, n_components)`` and returns the encoder and the decoder as Keras
     models. They compute in the precision of Keras's dtype policy, such as
-    ``"mixed_bfloat16"``; losses, codes and reconstructions are float32.
+    ``"mixed_bfloat16"``, except for the linear path and the dense layers beside it;
+    losses, codes and reconstructions are float32.
 
     Parameters
     ----------
@@ -187,10 +188,11 @@ class ConvNetwork(Network):
         if not found["linear_path"]:
             h = dense(activation=found["code_activation"], **code)(h)
             return keras.Model(inputs, h, name="encoder")
-        h = dense(name="code_nonlinear")(h)
-        path = keras.layers.Reshape((int(np.prod(image)),))(inputs)
-        path = dense(use_bias=False, name="code_linear", dtype=_weight_dtype())(path)
-        h = keras.layers.Add(dtype=_weight_dtype(), **code)([h, path])
+        exact = {"dtype": _weight_dtype()}
+        h = dense(name="code_nonlinear", **exact)(h)
+        path = keras.layers.Reshape((int(np.prod(image)),), **exact)(inputs)
+        path = dense(use_bias=False, name="code_linear", **exact)(path)
+        h = keras.layers.Add(**exact, **code)([h, path])
         return keras.Model(inputs, h, name="encoder")
 
     def _decoder(self, sizes, channels, filters, n_components, found):
@@ -200,11 +202,13 @@ class ConvNetwork(Network):
             inputs = h = keras.Input(smallest, name="decoder_input")
         else:
             inputs = keras.Input((n_components,), name="decoder_input")
+            exact = {"dtype": _weight_dtype()} if found["linear_path"] else {}
             h = keras.layers.Dense(
                 int(np.prod(smallest)),
                 activation=found["activation"],
                 kernel_regularizer=found["kernel_regularizer"],
                 name="decoder_dense",
+                **exact,
             )(inputs)
             h = keras.layers.Reshape(smallest)(h)
         for i, n_filters in enumerate(filters, start=1):
@@ -233,10 +237,10 @@ class ConvNetwork(Network):
                 int(np.prod(image)),
                 kernel_regularizer=found["kernel_regularizer"],
                 name=f"{name}_linear",
-                dtype=_weight_dtype(),
+                **exact,
             )(inputs)
-            path = keras.layers.Reshape(image, dtype=_weight_dtype())(path)
-            h = keras.layers.Add(name=name, dtype=_weight_dtype())([h, path])
+            path = keras.layers.Reshape(image, **exact)(path)
+            h = keras.layers.Add(name=name, **exact)([h, path])
         return keras.Model(inputs, h, name="decoder")
 
     def _convolution(self, n_filters, found, kind="Conv{}D", **settings):
@@ -324,9 +328,10 @@ class ConvNetwork(Network):
 
 
 def _weight_dtype():
-    """The precision of weights, in which the linear path computes.
+    """The precision of weights, in which layers beside the code compute.
 
-    In half precision its rounding errors would be comparable to the residual of PCA.
+    In half precision rounding errors would be comparable to the residual of PCA, and
+    the axes of the code could not be changed exactly.
     """
     _, keras = import_keras()
     return keras.config.dtype_policy().variable_dtype

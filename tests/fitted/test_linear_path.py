@@ -146,6 +146,10 @@ OTHERS = {
     "a path in half precision": lambda: summed(
         [layers.Dense(4), dense()], dense(dtype="mixed_bfloat16")
     ),
+    "a flattened input in half precision": lambda: summed(
+        [layers.Dense(4), dense()],
+        lambda x: dense()(layers.Flatten(dtype="mixed_bfloat16")(x)),
+    ),
     "a constrained path": lambda: summed(
         [layers.Dense(4), dense()], dense(kernel_constraint="non_neg")
     ),
