@@ -110,11 +110,14 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     batch_size : int or "auto", default="auto"
         Number of rows in a training step. ``"auto"`` means ``n_samples // 32``, at
-        least 32 and at most 256.
+        least 32 and at most 256; for a :class:`ConvNetwork` ``n_samples // 64``, at
+        most 128.
 
     epochs : int or "auto", default="auto"
         Maximum number of passes over the data. ``"auto"`` means about 6000 training
-        steps, in at least 30 and at most 1000 epochs.
+        steps, in at least 30 and at most 1000 epochs. For a :class:`ConvNetwork`, whose
+        steps take longer, it means about 1200 steps, in at least 4 and at most 250
+        epochs.
 
     early_stopping : bool or "auto", default="auto"
         Whether to hold out a validation set and stop training when the validation loss
@@ -168,7 +171,8 @@ class AutoencoderTransformer(BaseAutoencoder):
     mixup : bool or "auto", default="auto"
         Whether to train on random points between pairs of rows, drawn in each epoch,
         which reduces overfitting to individual samples. ``history_["loss"]`` is then
-        the loss of these points. ``"auto"`` is used only if training starts from PCA:
+        the loss of these points. ``"auto"`` is used only if training starts from PCA,
+        and not for a :class:`ConvNetwork`:
         points are up to a share of the way from one row to the other. The share falls
         to zero in the course of training. It is 1 at first for data with at most 2000
         rows, or 5 rows for each feature, and decreases with the square of the number of
@@ -310,4 +314,6 @@ class AutoencoderTransformer(BaseAutoencoder):
         return Reconstruction(self.contractive)
 
     def _augmentation(self):
-        return AugmentationOptions(mixup=self.mixup)
+        is_auto = self.mixup == "auto"
+        mixup = False if is_auto and self._is_convolutional() else self.mixup
+        return AugmentationOptions(mixup=mixup)

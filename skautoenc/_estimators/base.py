@@ -34,7 +34,7 @@ from .._utils.sklearn_compat import (
     init_callback_context,
     validate_parameters,
 )
-from ..networks import DenseNetwork
+from ..networks import ConvNetwork, DenseNetwork
 from ..networks._base import without_auto_linear_path
 from ..networks._objectives import chain
 from ..networks._resolve import networks_of_models, to_picklable
@@ -271,13 +271,17 @@ class BaseAutoencoder(
     def _fit_options(self, data, streams):
         """Return the parameters as the fit takes them."""
         schedule = resolve_auto_settings(
-            data.X.shape[0], self.batch_size, self.epochs, self.n_iter_no_change
+            data.X.shape[0],
+            self.batch_size,
+            self.epochs,
+            self.n_iter_no_change,
+            is_convolutional=self._is_convolutional(),
         )
         n_components = resolve_n_components(
             self.n_components, data, streams.seed("pca")
         )
         return FitOptions(
-            network=self._network(),
+            network=self._network(n_components),
             n_components=n_components,
             objective=self._objective(),
             augmentation=self._augmentation(),
@@ -309,12 +313,20 @@ class BaseAutoencoder(
         """
         check_network_parameters(self)
 
-    def _network(self):
+    def _is_convolutional(self):
+        """Whether the fit trains a network of convolutions of this package."""
+        return isinstance(self.network, ConvNetwork)
+
+    def _hidden_layer_sizes(self, n_components):
+        """Return the hidden layers of a dense network."""
+        return self.hidden_layer_sizes
+
+    def _network(self, n_components):
         """Return the network; the flat parameters describe a `DenseNetwork`."""
         network = self.network
         if network == "dense":
             network = DenseNetwork(
-                self.hidden_layer_sizes,
+                self._hidden_layer_sizes(n_components),
                 activation=self.activation,
                 code_activation=self.code_activation,
                 output_activation=self.output_activation,

@@ -1,6 +1,6 @@
 """DenoisingAutoencoder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._fit.augmentation import AugmentationOptions, NoiseOptions
+from .._fit.defaults import denoising_layer_sizes
 from .._utils.sklearn_compat import (
     StrOptions,
     _check_feature_names_in,
@@ -68,10 +69,11 @@ class DenoisingAutoencoder(BaseAutoencoder):
         here and in the parameters below, must be registered with
         ``keras.saving.register_keras_serializable``.
 
-    hidden_layer_sizes : int or sequence of int, default=(128, 64)
+    hidden_layer_sizes : int, sequence of int or "auto", default="auto"
         Number of units in each hidden layer of the encoder. The decoder has the same
         layers in reverse order. ``()`` gives a single-layer autoencoder, and 16 means
-        ``(16,)``.
+        ``(16,)``. ``"auto"`` means ``(128, 64)`` for fewer than 8 components, and one
+        wide layer, ``(320,)``, for more.
 
     activation : str, callable or None, default="relu"
         Activation of the hidden layers: the name of a Keras activation, or a callable.
@@ -131,11 +133,14 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     batch_size : int or "auto", default="auto"
         Number of rows in a training step. ``"auto"`` means ``n_samples // 32``, at
-        least 32 and at most 256.
+        least 32 and at most 256; for a :class:`ConvNetwork` ``n_samples // 64``, at
+        most 128.
 
     epochs : int or "auto", default="auto"
         Maximum number of passes over the data. ``"auto"`` means about 6000 training
-        steps, in at least 30 and at most 1000 epochs.
+        steps, in at least 30 and at most 1000 epochs. For a :class:`ConvNetwork`, whose
+        steps take longer, it means about 1200 steps, in at least 4 and at most 250
+        epochs.
 
     early_stopping : bool or "auto", default=False
         Whether to hold out a validation set and stop training when the validation loss
@@ -316,6 +321,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
     """
 
     _: KW_ONLY
+    hidden_layer_sizes: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
     early_stopping: bool | Auto = False
     contractive: float = 0.0
     noise: Literal["gaussian", "masking", "salt_and_pepper"] | Callable = "gaussian"
@@ -325,6 +331,10 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
+        "hidden_layer_sizes": [
+            StrOptions({"auto"}),
+            *BaseAutoencoder._parameter_constraints["hidden_layer_sizes"],
+        ],
         "contractive": [Number(Real, 0, None, closed="left")],
         "noise": [StrOptions(set(NOISES)), callable],
         "noise_level": [Number(Real, 0, None, closed="left")],
@@ -471,6 +481,11 @@ class DenoisingAutoencoder(BaseAutoencoder):
                 "clip must be True, False or two numbers, (low, high) with low < high; "
                 f"got {self.clip!r}."
             )
+
+    def _hidden_layer_sizes(self, n_components):
+        if isinstance(self.hidden_layer_sizes, str):  # "auto"
+            return denoising_layer_sizes(n_components)
+        return self.hidden_layer_sizes
 
     def _outputs_reconstruction(self):
         return self.output == "reconstruction"

@@ -139,7 +139,8 @@ def check_network_parameters(estimator: Any) -> None:
             "autoencoder usually needs fewer. Give a number, or a share of the "
             "variance such as 0.95."
         )
-    hidden_sizes(estimator.hidden_layer_sizes)
+    if not isinstance(estimator.hidden_layer_sizes, str):  # "auto"
+        hidden_sizes(estimator.hidden_layer_sizes)
     for name in ("kernel_regularizer", "activity_regularizer"):
         regularizer(name, getattr(estimator, name))
     network = estimator.network

@@ -115,11 +115,14 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     batch_size : int or "auto", default="auto"
         Number of rows in a training step. ``"auto"`` means ``n_samples // 32``, at
-        least 32 and at most 256.
+        least 32 and at most 256; for a :class:`ConvNetwork` ``n_samples // 64``, at
+        most 128.
 
     epochs : int or "auto", default="auto"
         Maximum number of passes over the data. ``"auto"`` means about 6000 training
-        steps, in at least 30 and at most 1000 epochs.
+        steps, in at least 30 and at most 1000 epochs. For a :class:`ConvNetwork`, whose
+        steps take longer, it means about 1200 steps, in at least 4 and at most 250
+        epochs.
 
     early_stopping : bool or "auto", default="auto"
         Whether to hold out a validation set and stop training when the validation loss,

@@ -9,8 +9,6 @@ import numpy as np
 
 from .values import FitOptions
 
-# Number of steps of a fit, and the bounds on its number of epochs.
-_N_STEPS, _MIN_EPOCHS, _MAX_EPOCHS = 6000, 30, 1000
 _MIN_PATIENCE = 10
 
 # Learning rate of Adam for batches of 32 rows, where training starts from PCA.
@@ -22,6 +20,9 @@ _FULL_MIXUP_ROWS, _FULL_MIXUP_RATIO = 2000, 5
 # Smaller shares are zero: they have no effect.
 _MIN_MIXUP = 0.01
 
+# Number of components from which denoising uses one wide hidden layer.
+_WIDE_LAYER_COMPONENTS = 8
+
 
 class TrainingSchedule(NamedTuple):
     """How long a network is trained."""
@@ -31,22 +32,42 @@ class TrainingSchedule(NamedTuple):
     patience: int
 
 
+class _Limits(NamedTuple):
+    """From which numbers the schedule of a network is computed."""
+
+    batches: int
+    max_batch_size: int
+    steps: int
+    min_epochs: int
+    max_epochs: int
+
+
+# Steps of convolutional networks take longer, and decrease the loss by more.
+_DENSE = _Limits(32, 256, steps=6000, min_epochs=30, max_epochs=1000)
+_CONVOLUTIONAL = _Limits(64, 128, steps=1200, min_epochs=4, max_epochs=250)
+_MIN_BATCH_SIZE = 32
+
+
 def resolve_auto_settings(
     n_samples: int,
     batch_size: int | Literal["auto"],
     epochs: int | Literal["auto"],
     n_iter_no_change: int | Literal["auto"],
+    *,
+    is_convolutional: bool = False,
 ) -> TrainingSchedule:
-    """Replace ``"auto"`` by numbers that depend on the number of samples alone.
+    """Replace ``"auto"`` by numbers that depend on the samples and the kind of network.
 
     The batch size grows with the data, and the number of steps is about the same for
     all batch sizes. The values were chosen on the benchmark suite.
     """
+    limits = _CONVOLUTIONAL if is_convolutional else _DENSE
     if batch_size == "auto":
-        batch_size = int(np.clip(n_samples // 32, 32, 256))
+        size = n_samples // limits.batches
+        batch_size = int(np.clip(size, _MIN_BATCH_SIZE, limits.max_batch_size))
     if epochs == "auto":
-        n_steps = math.ceil(n_samples / batch_size)
-        epochs = int(np.clip(_N_STEPS // n_steps, _MIN_EPOCHS, _MAX_EPOCHS))
+        n_epochs = limits.steps // math.ceil(n_samples / batch_size)
+        epochs = int(np.clip(n_epochs, limits.min_epochs, limits.max_epochs))
     if n_iter_no_change == "auto":
         n_iter_no_change = max(_MIN_PATIENCE, epochs // 5)
     return TrainingSchedule(int(batch_size), int(epochs), int(n_iter_no_change))
@@ -87,3 +108,12 @@ def resolve_mixup(
     n_full = max(_FULL_MIXUP_ROWS, _FULL_MIXUP_RATIO * n_features)
     share = min(1.0, (n_full / n_samples) ** 2)
     return share if share >= _MIN_MIXUP else 0.0, epochs
+
+
+def denoising_layer_sizes(n_components: int | None) -> tuple[int, ...]:
+    """Return the hidden layers with which a dense network denoises best.
+
+    For small codes two layers are better, for larger ones a wide one.
+    """
+    is_small = n_components is None or n_components < _WIDE_LAYER_COMPONENTS
+    return (128, 64) if is_small else (320,)

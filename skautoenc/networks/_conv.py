@@ -32,7 +32,7 @@ class ConvNetwork(Network):
         1-D. Its product is the number of features, whether rows are given flat or as
         arrays.
 
-    filters : int or sequence of int, default=(32, 16)
+    filters : int or sequence of int, default=(16, 32)
         Filters of each layer of the encoder; the decoder has them in reverse order.
         16 means ``(16,)``.
 
@@ -40,7 +40,7 @@ class ConvNetwork(Network):
         Kernel size of every convolution, or one for each axis of the image.
 
     downsampling : {"max_pool", "average_pool", "stride"} or a sequence, \
-            default="max_pool"
+            default="stride"
         How a layer of the encoder halves the image: by pooling 2x2 pixels, or by a
         stride of 2. A sequence has one value for each layer.
 
@@ -48,7 +48,7 @@ class ConvNetwork(Network):
         How a layer of the decoder doubles it: by repeating pixels after a
         convolution, or by a transposed convolution.
 
-    activation : str, callable or None, default="relu"
+    activation : str, callable or None, default="silu"
         Activation of the hidden layers: any of Keras. It is applied after pooling,
         which is faster, and the same for max pooling and non-decreasing activations.
         None is linear.
@@ -93,12 +93,12 @@ class ConvNetwork(Network):
     def __init__(
         self,
         image_shape,
-        filters=(32, 16),
+        filters=(16, 32),
         kernel_size=3,
         *,
-        downsampling="max_pool",
+        downsampling="stride",
         upsampling="nearest",
-        activation="relu",
+        activation="silu",
         code_activation="linear",
         output_activation="linear",
         kernel_regularizer=None,

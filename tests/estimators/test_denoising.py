@@ -161,6 +161,18 @@ def test_noise_callable_may_change_its_argument(digits):
     assert not np.allclose(estimator.transform(digits), plain.transform(digits))
 
 
+@pytest.mark.parametrize(
+    ("n_components", "sizes"), [(7, (128, 64)), (8, (320,)), (0.9, (320,))]
+)
+def test_hidden_layer_sizes_auto_follow_from_n_components(digits, n_components, sizes):
+    params = {"epochs": 1, "random_state": 0}
+    auto = DenoisingAutoencoder(n_components, **params).fit(digits)
+    given = DenoisingAutoencoder(n_components, hidden_layer_sizes=sizes, **params)
+    np.testing.assert_array_equal(
+        auto.transform(digits), given.fit(digits).transform(digits)
+    )
+
+
 def test_noise_level_zero_is_the_autoencoder_transformer(digits):
     unlike = {"early_stopping": False, "mixup": False}
     plain = make_autoencoder(**unlike).fit(digits)

@@ -32,6 +32,7 @@ FUNCTIONS = [
 
 # Described differently where a parameter or attribute means something else.
 DIFFERENT = {
+    "hidden_layer_sizes",
     "init",
     "learning_rate",
     "early_stopping",

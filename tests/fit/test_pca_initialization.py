@@ -216,6 +216,19 @@ def test_batch_size_and_epochs_auto_follow_from_the_number_of_rows(
 
 
 @pytest.mark.parametrize(
+    ("n_samples", "batch_size", "epochs"),
+    [(1, 32, 250), (1347, 32, 27), (3750, 58, 18), (60_000, 128, 4)],
+)
+def test_batch_size_and_epochs_auto_of_a_conv_network_are_fewer_steps(
+    n_samples, batch_size, epochs
+):
+    settings = resolve_auto_settings(
+        n_samples, "auto", "auto", "auto", is_convolutional=True
+    )
+    assert settings == (batch_size, epochs, max(10, epochs // 5))
+
+
+@pytest.mark.parametrize(
     ("mixup", "from_pca", "n_samples", "n_features", "expected"),
     [
         ("auto", True, 150, 4, (1.0, 9)),
