@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from .._fitted.network import FittedNetwork
+from .._training import TrainingState
 from .._utils.warnings import warn_user
 from .values import FitOptions
 
@@ -25,6 +27,10 @@ _MIN_EXPLAINED, _MIN_SHARE = 0.01, 0.05
 # Squared error, in units of that of PCA or of the variance, beyond which training has
 # diverged.
 _MAX_GROWTH = 1e9
+
+# Relative fall of the validation loss in the last tenth of the epochs that is usual at
+# the end of training.
+_MAX_FALL = 0.02
 
 # Maximum share of unused units that is usual with activations such as relu.
 _MAX_SHARE_UNUSED = 0.05
@@ -86,6 +92,39 @@ def check_result(
                 f"{_MAX_GROWTH:.0e} times the variance of X"
             )
     return Sample(targets, codes, outputs)
+
+
+def warn_of_ending(state: TrainingState, epochs: int) -> None:
+    """Warn if Ctrl-C has ended training, or if the validation loss still fell.
+
+    Losses of fewer than 10 epochs are not judged. The schedule after a start from PCA
+    ends with small steps, so that the loss hardly changes in the last epochs, whether
+    or not more epochs would lower it.
+
+    Parameters
+    ----------
+    state : TrainingState
+        After training.
+
+    epochs : int
+        Number of epochs that were asked for.
+    """
+    if state.interrupted:
+        warn_user(
+            f"Training was interrupted by Ctrl-C after epoch {state.epoch} of "
+            f"{epochs}. The best weights so far are kept."
+        )
+    losses = state.history.get("val_loss", ())
+    n = len(losses) // 10
+    if state.stop or n == 0:
+        return
+    before, after = np.median(losses[-2 * n : -n]), np.median(losses[-n:])
+    if before - after > _MAX_FALL * abs(before):
+        warn_user(
+            f"The validation loss still fell by {1 - after / before:.1%} in the last "
+            f"{n} of {epochs} epochs. Raise epochs, or the learning_rate.",
+            ConvergenceWarning,
+        )
 
 
 def diverged(what: str) -> ValueError:
