@@ -1,6 +1,5 @@
 """Base class of the autoencoders: parameters, fit, transform and scores."""
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from typing import Any, ClassVar, Literal, Self
@@ -251,7 +250,9 @@ class BaseAutoencoder(
         # Scoring callbacks need targets, which of an autoencoder are the rows.
         arrays = {"X": X, "y": X if y is None else y}
         task.call_on_fit_task_begin(estimator=self, **arrays)
-        attributes = functools.partial(self._fitted_attributes, schema=data.schema)
+
+        def attributes(result):
+            return {"__dict__": self._state_after(result, data.schema)}
 
         def make_hook(result_of):
             def attributes_with(weights):
@@ -363,6 +364,15 @@ class BaseAutoencoder(
         if schema.feature_names is not None:
             attributes["feature_names_in_"] = schema.feature_names
         return attributes
+
+    def _state_after(self, result, schema):
+        """Return the state of a copy with this result, without that of another fit.
+
+        scikit-learn sets it as the attribute `__dict__`. Single fitted attributes would
+        be added to those of an earlier fit.
+        """
+        own = {name: x for name, x in vars(self).items() if not name.endswith("_")}
+        return own | self._fitted_attributes(result, schema)
 
     def _set_fitted(self, result, schema):
         """Set all fitted attributes at once, as other threads may read them."""
