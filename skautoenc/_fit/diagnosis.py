@@ -136,13 +136,23 @@ def diverged(what: str) -> ValueError:
     )
 
 
-def warn_of_collapse(options: FitOptions, sample: Sample, n_steps: int) -> None:
+def warn_of_collapse(
+    options: FitOptions,
+    encoder: FittedNetwork,
+    rows: Any,
+    sample: Sample,
+    n_steps: int,
+) -> None:
     """Warn of components and features that a network does not use.
 
     Parameters
     ----------
     options : FitOptions
         Determine which remedies are suggested.
+
+    encoder : FittedNetwork
+    rows : Rows or StreamedRows
+        All rows of the fit.
 
     sample : Sample
         What `check_result` returned.
@@ -156,8 +166,11 @@ def warn_of_collapse(options: FitOptions, sample: Sample, n_steps: int) -> None:
         return
     remedies = _remedies(options)
     is_variational = options.objective.stochastic_encoder
-    limit = _MIN_ACTIVE_VARIANCE if is_variational else 0.0
-    n_unused = int((codes.var(axis=0, dtype=np.float64) <= limit).sum())
+    if is_variational:
+        is_unused = codes.var(axis=0, dtype=np.float64) <= _MIN_ACTIVE_VARIANCE
+    else:
+        is_unused = _is_constant(codes, encoder, rows)
+    n_unused = int(is_unused.sum())
     accepted = 0 if is_variational else _MAX_SHARE_UNUSED * codes.shape[1]
     if n_unused > accepted and remedies["code"]:
         warn_user(
@@ -180,6 +193,18 @@ def warn_of_collapse(options: FitOptions, sample: Sample, n_steps: int) -> None:
             f"{n_constant} of {targets.shape[1]} features of the reconstruction are "
             f"constant, though X varies. Try {', or '.join(remedies['output'])}."
         )
+
+
+def _is_constant(codes, encoder, rows):
+    """Return which components of the code, given those of a sample, are constant."""
+    first = codes[0]
+    is_constant = (codes == first).all(axis=0)
+    if not is_constant.any() or len(codes) == len(rows):
+        return is_constant
+    for block in rows.parts(max(1, _MAX_VALUES // rows.X.shape[1])):
+        inputs, _ = block.arrays()
+        is_constant &= (encoder(inputs) == first).all(axis=0)
+    return is_constant
 
 
 def _share_explained(targets, outputs):

@@ -256,5 +256,5 @@ def _select(start, learned, state, best_epoch, rows, config, options):
     )
     if not selection.is_pca:
         n_steps = n_iter * len(start.training) // config.batch_size
-        warn_of_collapse(options, sample, n_steps)
+        warn_of_collapse(options, learned["encoder"], rows, sample, n_steps)
     return selection
