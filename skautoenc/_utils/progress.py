@@ -7,13 +7,15 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
-# Seconds between two updates of a bar on the screen, each of which takes about a
-# millisecond. There is no thread for it.
+# Seconds between two updates of a bar on the screen. There is no thread for it.
 _REFRESH_SECONDS = 0.1
 
-_COLUMNS_OF_BAR = 20
+# A row with two losses takes 80 columns.
+_COLUMNS_OF_BAR = 16
+_ON_ONE_LINE: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"}
 
 
 def can_show_bars() -> bool:
@@ -45,30 +47,71 @@ class ProgressBar:
     """
 
     def __init__(self, description: str, total: int, completed: int = 0):
-        self._latest: dict[str, Any] = {}
-        self._progress, self._task = _display.add(description, total, completed)
-        self._due = time.monotonic() + _REFRESH_SECONDS
+        self._description, self._total, self._text = description, total, ""
+        self._first = self._completed = completed
+        self._started = time.monotonic()
+        self._due = self._started + _REFRESH_SECONDS
+        _display.add(self)
 
-    def update(self, completed: int, text: str = "", **changes: Any) -> None:
+    def update(
+        self,
+        completed: int,
+        text: str = "",
+        *,
+        description: str | None = None,
+        total: int | None = None,
+    ) -> None:
         """Set the number of completed steps, and the text beside the bar.
 
         Parameters
         ----------
         completed : int
         text : str, default=""
-        **changes : dict
-            New values of `description` and `total`.
+        description : str or None, default=None
+            None keeps the former one.
+
+        total : int or None, default=None
+            None keeps the former one.
         """
-        self._latest = {"completed": completed, "text": text, **changes}
+        self._completed, self._text = completed, text
+        self._description = description or self._description
+        self._total = self._total if total is None else total
         now = time.monotonic()
         if now >= self._due:
             self._due = now + _REFRESH_SECONDS
-            self._progress.update(self._task, **self._latest, refresh=True)
+            _display.refresh()
 
     def close(self) -> None:
         """Leave the bar on the screen as it is."""
-        self._progress.update(self._task, **self._latest)
-        _display.remove(self._task)
+        _display.remove(self)
+
+    def row(self) -> Any:
+        """Return the bar as a `rich.text.Text`."""
+        from rich.text import Text
+
+        share = self._completed / self._total if self._total else 1.0
+        n = int(share * _COLUMNS_OF_BAR)
+        return Text.assemble(
+            f"{self._description} ",
+            ("━" * n, "bar.finished" if share == 1 else "bar.complete"),
+            ("━" * (_COLUMNS_OF_BAR - n), "bar.back"),
+            f" {int(100 * share):3d}% {self._text}  {self._time()}",
+            **_ON_ONE_LINE,
+        )
+
+    def _time(self):
+        elapsed, done = time.monotonic() - self._started, self._completed - self._first
+        if self._completed == self._total:
+            return f"in {_minutes(elapsed)}"
+        if done == 0:
+            return ""
+        left = elapsed / done * (self._total - self._completed)
+        return f"{_minutes(left)} left"
+
+
+def _minutes(seconds):
+    """Return a time as minutes and seconds, with hours if there are any."""
+    return str(timedelta(seconds=round(seconds))).removeprefix("0:")
 
 
 class _Display:
@@ -82,45 +125,37 @@ class _Display:
 
     def reset(self):
         self._lock = threading.RLock()
-        self._progress, self._n_bars = None, 0
+        self._bars, self._live = [], None
 
-    def add(self, description, total, completed):
-        """Add a row; return the `rich.progress.Progress` and the row's number."""
+    def add(self, bar):
+        from rich.live import Live
+
         with self._lock:
-            if self._n_bars == 0:
-                self._progress = _new_progress()
-            self._n_bars += 1
-            task = self._progress.add_task(
-                description, total=total, completed=completed, text=""
-            )
-            self._progress.start()
-            return self._progress, task
+            self._bars.append(bar)
+            if self._live is None:
+                self._live = Live(
+                    get_renderable=self._rows, auto_refresh=False, transient=True
+                )
+                self._live.start()
+            self._live.refresh()
 
-    def remove(self, task):
-        """Print a row for good."""
+    def refresh(self):
         with self._lock:
-            progress = self._progress
-            row = next(row for row in progress.tasks if row.id == task)
-            table = progress.make_tasks_table([row])
-            progress.remove_task(task)
-            self._n_bars -= 1
-            if self._n_bars == 0:
-                progress.stop()
-            progress.console.print(table)
+            self._live.refresh()
 
+    def remove(self, bar):
+        with self._lock:
+            self._bars.remove(bar)
+            console = self._live.console
+            if not self._bars:
+                self._live.stop()
+                self._live = None
+            console.print(bar.row())
 
-def _new_progress():
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    def _rows(self):
+        from rich.text import Text
 
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(_COLUMNS_OF_BAR),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[text]}"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        auto_refresh=False,
-        transient=True,
-    )
+        return Text("\n", **_ON_ONE_LINE).join(bar.row() for bar in self._bars)
 
 
 _display = _Display()
