@@ -222,6 +222,22 @@ class BaseAutoencoder(
         ValueError
             If the input or a parameter is invalid, or if training diverges. The
             estimator is not modified in this case.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the validation loss still fell clearly in the last tenth of the epochs.
+        UserWarning
+            If Ctrl-C has ended training, or if components of the code are constant.
+
+        Notes
+        -----
+        Ctrl-C during training ends it within an epoch. The best weights so far are
+        kept: those with the lowest validation loss if there is early stopping, else the
+        last ones. A second Ctrl-C, in the same fit or within two seconds, raises
+        KeyboardInterrupt, and the estimator is not modified. In worker processes, other
+        threads than the main one, and where another handler of the signal is set,
+        nothing is done about Ctrl-C.
         """
         return self._fit_and_keep(X, y, sample_weight, X_val)
 
