@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import rich
+import rich.console
 
 from skautoenc import AutoencoderTransformer
 
@@ -89,7 +89,8 @@ def terminal_output(columns=100):
             contextlib.redirect_stdout(file),
         ):
             patch.setenv("TERM", "xterm")
-            patch.setattr(rich.get_console(), "width", columns)
+            # It would be as it was made, perhaps when there was no terminal.
+            patch.setattr(rich, "_console", rich.console.Console(width=columns))
             yield text
     finally:
         reader.join()

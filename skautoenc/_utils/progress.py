@@ -25,12 +25,19 @@ def can_show_bars() -> bool:
     """
     if multiprocessing.parent_process() is not None:
         return False
-    from rich import get_console  # takes a tenth of a second
-
-    console = get_console()
+    console = _console()
     if console.is_jupyter:
         return importlib.util.find_spec("ipywidgets") is not None
     return console.is_interactive and console.file.isatty()
+
+
+def _console():
+    """Return rich's console; a new one if that was made without a terminal."""
+    from rich import get_console  # takes a tenth of a second
+    from rich.console import Console
+
+    console = get_console()
+    return console if console.is_interactive else Console()
 
 
 class ProgressBar:
@@ -134,7 +141,10 @@ class _Display:
             self._bars.append(bar)
             if self._live is None:
                 self._live = Live(
-                    get_renderable=self._rows, auto_refresh=False, transient=True
+                    console=_console(),
+                    get_renderable=self._rows,
+                    auto_refresh=False,
+                    transient=True,
                 )
                 self._live.start()
             self._live.refresh()
