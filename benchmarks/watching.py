@@ -8,7 +8,6 @@ import threading
 import warnings
 from time import perf_counter
 
-import keras
 from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.preprocessing import MinMaxScaler
@@ -102,12 +101,6 @@ class Interrupts:
         os.kill(os.getpid(), signal.SIGINT)
 
 
-class ListensToBatches(keras.callbacks.Callback):
-    """Makes `Model.fit` the engine."""
-
-    def on_train_batch_end(self, batch, logs=None): ...
-
-
 def _interrupted(data, repeats, **params):
     """Measure the time from Ctrl-C to the return of `fit`, and that of an epoch."""
     X, callback = mnist(data), Interrupts()
@@ -140,4 +133,9 @@ def interrupt_tensorflow(data, repeats):
 
 @_interrupt_case("Model.fit")
 def interrupt_model_fit(data, repeats):
+    import keras  # not before other cases
+
+    class ListensToBatches(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None): ...
+
     return _interrupted(data, repeats, callbacks=[ListensToBatches()])

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import multiprocessing
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,12 +24,15 @@ def can_show_bars() -> bool:
 
     Child processes share the terminal, where their bars would overwrite one another.
     """
-    if multiprocessing.parent_process() is not None:
-        return False
+    is_terminal = getattr(sys.stdout, "isatty", bool)()
+    if multiprocessing.parent_process() is not None or not (
+        is_terminal or "IPython" in sys.modules
+    ):
+        return False  # without the import of rich
     console = _console()
     if console.is_jupyter:
         return importlib.util.find_spec("ipywidgets") is not None
-    return console.is_interactive and console.file.isatty()
+    return is_terminal and console.is_interactive
 
 
 def _console():

@@ -13,8 +13,9 @@ from skautoenc._utils.progress import ProgressBar, can_show_bars
 def test_can_show_bars_if_standard_output_is_a_terminal(monkeypatch):
     with terminal_output():
         assert can_show_bars()
-        with contextlib.redirect_stdout(io.StringIO()):
-            assert not can_show_bars()
+        for other in io.StringIO(), None, object():
+            with contextlib.redirect_stdout(other):
+                assert not can_show_bars()
     with terminal_output():
         monkeypatch.setenv("TERM", "dumb")
         monkeypatch.setattr(rich, "_console", None)
