@@ -23,6 +23,7 @@ from . import (  # noqa: F401  (importing them registers their cases)
     search,
     starts,
     training,
+    watching,
 )
 from ._cases import CASES
 

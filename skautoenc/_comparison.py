@@ -19,6 +19,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._utils.blocks import row_blocks, to_dense
 from ._utils.metrics import ExplainedVariance
+from ._utils.progress import progress_bar
 from ._utils.sklearn_compat import _safe_indexing
 
 _DOWNSTREAM_OF = {
@@ -81,8 +82,9 @@ def compare_reducers(
         the processor, which increases the measured times.
 
     verbose : int, default=0
-        If positive, a line is printed after each fit. With the ``"multiprocessing"``
-        backend of joblib, all lines are printed at the end.
+        If positive, a line is printed after each fit, below which a terminal or a
+        notebook shows a progress bar. With the ``"multiprocessing"`` backend of joblib,
+        all lines are printed at the end.
 
     Returns
     -------
@@ -165,7 +167,7 @@ def compare_reducers(
         for name, reducer in reducers.items()
     )
     if verbose > 0:
-        rows = _print_rows(rows, len(splits) * len(reducers))
+        rows = _with_progress(rows, len(splits) * len(reducers))
     names = list(reducers)
     rows = sorted(rows, key=lambda row: (names.index(row["reducer"]), row["split"]))
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
@@ -301,15 +303,19 @@ def _as_float64(rows):
     return rows.reshape(len(rows), -1).astype(np.float64)
 
 
-def _print_rows(rows, n_rows):
-    """Yield rows of the result, and print a line for each."""
-    for done, row in enumerate(rows, 1):
-        measures = {"mse": row["test_mse"], "score": row.get("test_score", np.nan)}
-        shown = [f"{key} {x:.4g}" for key, x in measures.items() if not np.isnan(x)]
-        shown.append(f"fit {row['fit_time']:.2f} s")
-        print(
-            f"[{done:{len(str(n_rows))}}/{n_rows}] {row['reducer']}, "
-            f"split {row['split']}: {', '.join(shown)}",
-            flush=True,
-        )
-        yield row
+def _with_progress(rows, n_rows):
+    """Yield rows of the result, print a line for each, and show a progress bar."""
+    with progress_bar("compare_reducers", n_rows) as bar:
+        for done, row in enumerate(rows, 1):
+            print(f"[{done:{len(str(n_rows))}}/{n_rows}] {_line(row)}", flush=True)
+            if bar is not None:
+                bar.update(done, f"{done}/{n_rows} fits")
+            yield row
+
+
+def _line(row):
+    """Return the line that is printed for a row of the result."""
+    measures = {"mse": row["test_mse"], "score": row.get("test_score", np.nan)}
+    shown = [f"{key} {x:.4g}" for key, x in measures.items() if not np.isnan(x)]
+    shown.append(f"fit {row['fit_time']:.2f} s")
+    return f"{row['reducer']}, split {row['split']}: {', '.join(shown)}"

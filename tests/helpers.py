@@ -4,12 +4,15 @@ import contextlib
 import hashlib
 import os
 import random
+import re
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
+import rich.console
 
 from skautoenc import AutoencoderTransformer
 
@@ -57,6 +60,41 @@ def run_python(code, *options, check=True, env=None, **settings):
     )
     assert done.returncode == 0 or not check, done.stderr
     return done
+
+
+@contextlib.contextmanager
+def terminal_output(columns=100):
+    """Make standard output a terminal, and yield a function that returns its text.
+
+    Control sequences are removed. All text is there when the context has ended.
+    """
+    import pty  # does not exist on Windows
+
+    chunks, (ours, theirs) = [], pty.openpty()
+
+    def read():
+        with contextlib.suppress(OSError):  # raised when the other end is closed
+            while chunk := os.read(ours, 2**16):
+                chunks.append(chunk)
+
+    def text():
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", b"".join(chunks).decode())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            open(theirs, "w") as file,
+            contextlib.redirect_stdout(file),
+        ):
+            patch.setenv("TERM", "xterm")
+            # It would be as it was made, perhaps when there was no terminal.
+            patch.setattr(rich, "_console", rich.console.Console(width=columns))
+            yield text
+    finally:
+        reader.join()
+        os.close(ours)
 
 
 def assert_same(results):

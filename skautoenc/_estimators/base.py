@@ -1,6 +1,5 @@
 """Base class of the autoencoders: parameters, fit, transform and scores."""
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from typing import Any, ClassVar, Literal, Self
@@ -224,6 +223,22 @@ class BaseAutoencoder(
         ValueError
             If the input or a parameter is invalid, or if training diverges. The
             estimator is not modified in this case.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the validation loss still fell clearly in the last tenth of the epochs.
+        UserWarning
+            If Ctrl-C has ended training, or if components of the code are constant.
+
+        Notes
+        -----
+        Ctrl-C during training ends it within an epoch. The best weights so far are
+        kept: those with the lowest validation loss if there is early stopping, else the
+        last ones. A second Ctrl-C, in the same fit or within two seconds, raises
+        KeyboardInterrupt, and the estimator is not modified. In worker processes, other
+        threads than the main one, and where another handler of the signal is set,
+        nothing is done about Ctrl-C.
         """
         return self._fit_and_keep(X, y, sample_weight, X_val)
 
@@ -252,7 +267,9 @@ class BaseAutoencoder(
         # Scoring callbacks need targets, which of an autoencoder are the rows.
         arrays = {"X": X, "y": X if y is None else y}
         task.call_on_fit_task_begin(estimator=self, **arrays)
-        attributes = functools.partial(self._fitted_attributes, schema=data.schema)
+
+        def attributes(result):
+            return {"__dict__": self._state_after(result, data.schema)}
 
         def make_hook(result_of):
             def attributes_with(weights):
@@ -376,6 +393,15 @@ class BaseAutoencoder(
         if schema.feature_names is not None:
             attributes["feature_names_in_"] = schema.feature_names
         return attributes
+
+    def _state_after(self, result, schema):
+        """Return the state of a copy with this result, without that of another fit.
+
+        scikit-learn sets it as the attribute `__dict__`. Single fitted attributes would
+        be added to those of an earlier fit.
+        """
+        own = {name: x for name, x in vars(self).items() if not name.endswith("_")}
+        return own | self._fitted_attributes(result, schema)
 
     def _set_fitted(self, result, schema):
         """Set all fitted attributes at once, as other threads may read them."""

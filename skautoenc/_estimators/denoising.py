@@ -177,8 +177,11 @@ class DenoisingAutoencoder(BaseAutoencoder):
         held-out rows, instead of new weights.
 
     verbose : int, default=0
-        Number of epochs between two printed lines. The last line gives the epoch whose
-        weights are kept, and the reason. If 0, nothing is printed.
+        If 1, a progress bar shows the epoch, the losses and the time left; about ten
+        lines are printed instead if standard output is neither a terminal nor a
+        notebook, or in a worker process. If greater than 1, the number of epochs
+        between two printed lines. The last line gives what stopped training, the epoch
+        whose weights are kept, and the reason. If 0, nothing is printed.
 
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, validation set, order of the rows and noise. Pass
@@ -388,6 +391,10 @@ class DenoisingAutoencoder(BaseAutoencoder):
         ValueError
             If the input or a parameter is invalid, or if training diverges. The
             estimator is not modified in this case.
+
+        Notes
+        -----
+        For warnings and Ctrl-C see :meth:`AutoencoderTransformer.fit`.
         """
         if _looks_like_rows(y, X):
             raise ValueError(

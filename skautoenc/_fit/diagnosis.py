@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from .._fitted.network import FittedNetwork
+from .._training import TrainingState
 from .._utils.warnings import warn_user
 from .values import FitOptions
 
@@ -25,6 +27,10 @@ _MIN_EXPLAINED, _MIN_SHARE = 0.01, 0.05
 # Squared error, in units of that of PCA or of the variance, beyond which training has
 # diverged.
 _MAX_GROWTH = 1e9
+
+# Relative fall of the validation loss in the last tenth of the epochs that is usual at
+# the end of training.
+_MAX_FALL = 0.02
 
 # Maximum share of unused units that is usual with activations such as relu.
 _MAX_SHARE_UNUSED = 0.05
@@ -88,6 +94,39 @@ def check_result(
     return Sample(targets, codes, outputs)
 
 
+def warn_of_ending(state: TrainingState, epochs: int) -> None:
+    """Warn if Ctrl-C has ended training, or if the validation loss still fell.
+
+    Losses of fewer than 10 epochs are not judged. The schedule after a start from PCA
+    ends with small steps, so that the loss hardly changes in the last epochs, whether
+    or not more epochs would lower it.
+
+    Parameters
+    ----------
+    state : TrainingState
+        After training.
+
+    epochs : int
+        Number of epochs that were asked for.
+    """
+    if state.interrupted:
+        warn_user(
+            f"Training was interrupted by Ctrl-C after epoch {state.epoch} of "
+            f"{epochs}. The best weights so far are kept."
+        )
+    losses = state.history.get("val_loss", ())
+    n = len(losses) // 10
+    if state.stop or n == 0:
+        return
+    before, after = np.median(losses[-2 * n : -n]), np.median(losses[-n:])
+    if before - after > _MAX_FALL * abs(before):
+        warn_user(
+            f"The validation loss still fell by {1 - after / before:.1%} in the last "
+            f"{n} of {epochs} epochs. Raise epochs, or the learning_rate.",
+            ConvergenceWarning,
+        )
+
+
 def diverged(what: str) -> ValueError:
     """Return the error for a training that diverged."""
     return ValueError(
@@ -97,13 +136,23 @@ def diverged(what: str) -> ValueError:
     )
 
 
-def warn_of_collapse(options: FitOptions, sample: Sample, n_steps: int) -> None:
+def warn_of_collapse(
+    options: FitOptions,
+    encoder: FittedNetwork,
+    rows: Any,
+    sample: Sample,
+    n_steps: int,
+) -> None:
     """Warn of components and features that a network does not use.
 
     Parameters
     ----------
     options : FitOptions
         Determine which remedies are suggested.
+
+    encoder : FittedNetwork
+    rows : Rows or StreamedRows
+        All rows of the fit.
 
     sample : Sample
         What `check_result` returned.
@@ -117,8 +166,11 @@ def warn_of_collapse(options: FitOptions, sample: Sample, n_steps: int) -> None:
         return
     remedies = _remedies(options)
     is_variational = options.objective.stochastic_encoder
-    limit = _MIN_ACTIVE_VARIANCE if is_variational else 0.0
-    n_unused = int((codes.var(axis=0, dtype=np.float64) <= limit).sum())
+    if is_variational:
+        is_unused = codes.var(axis=0, dtype=np.float64) <= _MIN_ACTIVE_VARIANCE
+    else:
+        is_unused = _is_constant(codes, encoder, rows)
+    n_unused = int(is_unused.sum())
     accepted = 0 if is_variational else _MAX_SHARE_UNUSED * codes.shape[1]
     if n_unused > accepted and remedies["code"]:
         warn_user(
@@ -141,6 +193,18 @@ def warn_of_collapse(options: FitOptions, sample: Sample, n_steps: int) -> None:
             f"{n_constant} of {targets.shape[1]} features of the reconstruction are "
             f"constant, though X varies. Try {', or '.join(remedies['output'])}."
         )
+
+
+def _is_constant(codes, encoder, rows):
+    """Return which components of the code, given those of a sample, are constant."""
+    first = codes[0]
+    is_constant = (codes == first).all(axis=0)
+    if not is_constant.any() or len(codes) == len(rows):
+        return is_constant
+    for block in rows.parts(max(1, _MAX_VALUES // rows.X.shape[1])):
+        inputs, _ = block.arrays()
+        is_constant &= (encoder(inputs) == first).all(axis=0)
+    return is_constant
 
 
 def _share_explained(targets, outputs):

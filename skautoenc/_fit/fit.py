@@ -14,8 +14,9 @@ from .._training import (
     Hook,
     KerasCallbacks,
     RecordLearningRates,
+    RepeatLearningRates,
     TrainingState,
-    Verbose,
+    progress_hooks,
     run_epochs,
 )
 from .._utils.losses import is_squared_error
@@ -25,7 +26,7 @@ from .centering import center_networks, center_rows, warn_of_rounding
 from .checks import check_loss_domain, warn_of_output_range, warn_of_scale
 from .codes import arrange_codes
 from .defaults import adam_from_pca, resolve_mixup, uses_default_adam
-from .diagnosis import check_result, warn_of_collapse
+from .diagnosis import check_result, warn_of_collapse, warn_of_ending
 from .initialization import initialize
 from .pca import noise_variance
 from .refit import kept_pca, use_all_rows
@@ -98,17 +99,16 @@ def fit_autoencoder(
         return make_result(_with_shifts(networks, shifts))
 
     hooks = [make_hook(result_of) for make_hook in make_hooks]
-    learned, history, best_epoch, rates = _train(
+    learned, state, best_epoch, rates = _train(
         trainable, start, config, options, streams, hooks, shifts
     )
-    sample = check_result(learned, rows, start.networks if start.is_pca else None)
-    n_iter = len(history["loss"])
-    selection = _select(start, learned, best_epoch, n_iter, config, options)
-    if not selection.is_pca:
-        n_steps = n_iter * len(start.training) // config.batch_size
-        warn_of_collapse(options, sample, n_steps)
+    selection = _select(start, learned, state, best_epoch, rows, config, options)
+    if state.interrupted:
+        start = start._replace(is_repeated=False)
+    progress = progress_hooks(options.verbose, "All rows, epoch")
+    repeat = [RepeatLearningRates(rates), *progress]
     kept = use_all_rows(
-        selection, trainable, start, networks, rows, config, streams, rates
+        selection, trainable, start, networks, rows, config, streams, repeat
     )
     fixed = options.has_given_weights or kept_pca(selection, rows)
     is_pca = selection.is_pca and not options.objective.stochastic_encoder
@@ -117,14 +117,19 @@ def fit_autoencoder(
         kept, rows, trainable.n_components, total, keep_basis=fixed, is_pca=is_pca
     )
     if options.verbose:
-        print(selection.message, flush=True)
+        print(_ending(state) + selection.message, flush=True)
     return make_result(
         _with_shifts(learned, shifts),
-        history=history,
-        n_iter=n_iter,
+        history=state.history,
+        n_iter=len(state.history["loss"]),
         best_epoch=selection.epoch,
         codes=codes,
     )
+
+
+def _ending(state):
+    """Return the sentence that says what stopped training before the last epoch."""
+    return f"Stopped after epoch {state.epoch} by {state.stopped_by}. " * state.stop
 
 
 def _summarize(data):
@@ -203,7 +208,7 @@ def _training_config(trainable, options, start, targets, shift):
 def _train(trainable, start, config, options, streams, hooks, shifts):
     """Run the epochs.
 
-    Returns the networks, the history, the best epoch if any and the learning rates.
+    Returns the networks, the state, the best epoch if any and the learning rates.
     """
     rates = RecordLearningRates()
     early_stopping = EarlyStopping(options.patience) if start.stops_early else None
@@ -212,7 +217,7 @@ def _train(trainable, start, config, options, streams, hooks, shifts):
         early_stopping,
         *hooks,
         _keras_callbacks(trainable, start, shifts, options),
-        Verbose(options.verbose) if options.verbose else None,
+        *progress_hooks(options.verbose),
         rates,
     ]
     hooks = [hook for hook in hooks if hook is not None]
@@ -223,7 +228,7 @@ def _train(trainable, start, config, options, streams, hooks, shifts):
         )
         learned = networks_with_weights(trainable, engine.get_weights())
     best_epoch = None if early_stopping is None else early_stopping.best_epoch
-    return learned, state.history, best_epoch, rates.rates
+    return learned, state, best_epoch, rates.rates
 
 
 def _keras_callbacks(trainable, start, shifts, options):
@@ -234,9 +239,12 @@ def _keras_callbacks(trainable, start, shifts, options):
     return KerasCallbacks(options.callbacks, model)
 
 
-def _select(start, learned, best_epoch, n_iter, config, options):
-    """Select the networks that are kept."""
-    return select_networks(
+def _select(start, learned, state, best_epoch, rows, config, options):
+    """Check the result of the training, and select the networks that are kept."""
+    sample = check_result(learned, rows, start.networks if start.is_pca else None)
+    warn_of_ending(state, config.epochs)
+    n_iter = len(state.history["loss"])
+    selection = select_networks(
         start,
         learned,
         best_epoch,
@@ -246,3 +254,7 @@ def _select(start, learned, best_epoch, n_iter, config, options):
         and config.augmentation.corruption is None
         and is_squared_error(options.loss),
     )
+    if not selection.is_pca:
+        n_steps = n_iter * len(start.training) // config.batch_size
+        warn_of_collapse(options, learned["encoder"], rows, sample, n_steps)
+    return selection

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .._training import (
-    RepeatLearningRates,
+    Hook,
     StreamedRows,
     TrainingConfig,
     TrainingState,
     run_epochs,
 )
 from .._utils.random import RandomStreams
+from .._utils.warnings import warn_user
 from .initialization import Initialization
 from .pca import principal_components
 from .pca_weights import with_pca_weights
@@ -30,7 +31,7 @@ def use_all_rows(
     rows,
     config: TrainingConfig,
     streams: RandomStreams,
-    learning_rates: Sequence[float | None],
+    hooks: Sequence[Hook],
 ) -> Networks:
     """Return the selected networks, fitted to all rows where that is done.
 
@@ -54,8 +55,8 @@ def use_all_rows(
         Of the training on a part of the rows.
 
     streams : RandomStreams
-    learning_rates : sequence of float or None
-        Of each epoch of that training, see `RecordLearningRates`.
+    hooks : sequence of Hook
+        Of the repeated training. They set the learning rates of the first one.
     """
     is_repeated = start.is_repeated and not selection.is_pca
     if not (is_repeated or kept_pca(selection, rows)):
@@ -66,7 +67,14 @@ def use_all_rows(
         return networks
     start = start._replace(networks=networks, training=rows, validation=None)
     config = replace(config, epochs=selection.epoch)
-    return _repeat(trainable, start, config, streams, learning_rates)
+    repeated = _repeat(trainable, start, config, streams, hooks)
+    if repeated is None:
+        warn_user(
+            "Training on all rows was interrupted by Ctrl-C. The weights that were "
+            "trained without the validation set are kept."
+        )
+        return selection.networks
+    return repeated
 
 
 def kept_pca(selection: Selection, rows) -> bool:
@@ -74,13 +82,14 @@ def kept_pca(selection: Selection, rows) -> bool:
     return selection.is_pca and not isinstance(rows, StreamedRows)
 
 
-def _repeat(trainable, start, config, streams, learning_rates):
-    """Train with given learning rates."""
+def _repeat(trainable, start, config, streams, hooks):
+    """Return the networks after training on all rows; None if it was interrupted."""
     if config.step_scales is not None:
         scales = step_scales(start.networks, start.training)
         config = replace(config, step_scales=scales)
-    hooks = [RepeatLearningRates(learning_rates)]
     with engine_of(trainable, start, config, ()) as engine:
         state = TrainingState(streams)
-        run_epochs(engine, start.training, None, config, state, hooks)
+        state = run_epochs(engine, start.training, None, config, state, hooks)
+        if state.interrupted:
+            return None
         return networks_with_weights(trainable, engine.get_weights())

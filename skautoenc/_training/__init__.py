@@ -13,7 +13,7 @@ from .optimizers import get_optimizer
 from .rows import Rows, StreamedRows
 from .schedule import CosineSchedule, RecordLearningRates, RepeatLearningRates
 from .sklearn_callbacks import SklearnCallbacks
-from .verbose import Verbose
+from .verbose import progress_hooks
 
 __all__ = [
     "Augmentation",
@@ -30,12 +30,12 @@ __all__ = [
     "StreamedRows",
     "TrainingConfig",
     "TrainingState",
-    "Verbose",
     "get_loss",
     "get_optimizer",
     "listens_to_batches",
     "make_numpy_engine",
     "open_engine",
+    "progress_hooks",
     "run_epochs",
     "trains_in_numpy",
 ]

@@ -71,6 +71,13 @@ class TrainingState:
     stop : bool, default=False
         Whether to stop after this epoch. Set by hooks.
 
+    stopped_by : str, default=""
+        What stopped training, for messages.
+
+    interrupted : bool, default=False
+        Whether Ctrl-C stopped training. The weights may then be those of a part of
+        another epoch.
+
     engine : object, default=None
         What ``Engine.get_state()`` gave: the weights and the optimizer. None starts
         from the weights that the engine has.
@@ -80,4 +87,6 @@ class TrainingState:
     epoch: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
     stop: bool = False
+    stopped_by: str = ""
+    interrupted: bool = False
     engine: Any = None

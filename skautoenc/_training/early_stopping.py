@@ -51,7 +51,7 @@ class EarlyStopping(Hook):
         else:
             self._n_worse += 1
         if self._n_worse >= self.patience:
-            run.state.stop = True
+            run.stop("early stopping")
 
     def _keep(self, run, loss):
         self.best_loss, self.best_epoch = loss, run.state.epoch

@@ -103,7 +103,7 @@ class KerasCallbacks(Hook):
         self._logs = dict(logs)
         self._call(run, "on_epoch_end", run.state.epoch - 1, dict(logs))
         if self._stops:
-            run.state.stop = True
+            run.stop("a Keras callback")
 
     def on_train_end(self, run: Run) -> None:
         self._call(run, "on_train_end", dict(self._logs))

@@ -14,6 +14,7 @@ from .._backend.keras import isolated_random_state
 from .._utils.patching import patched
 from .._utils.random import RandomStreams
 from .config import TrainingConfig
+from .interrupts import raise_if_interrupted
 from .losses import losses_by_name, regularization_losses, row_losses
 from .optimizers import scale_steps
 from .portions import (
@@ -60,7 +61,7 @@ class KerasEngine:
     ):
         self._model, self._config = model, config
         self._is_scheduled = learning_rate is None
-        self._callbacks = [_BatchCallbacks(callbacks)] if callbacks else []
+        self._callbacks = [_BatchCallbacks(callbacks)]
         self._has_trained = False
         self._portions: dict[Any, Callable[[], Iterator[Portion]]] = {}
         self._datasets: dict[Any, Any] = {}
@@ -290,7 +291,10 @@ class FunctionLoss(keras.losses.Loss):
 
 
 class _BatchCallbacks(keras.callbacks.Callback):
-    """Calls the batch-level methods of callbacks, and stops where one asks for it."""
+    """Calls the batch-level methods of callbacks.
+
+    Stops where one of them or Ctrl-C asks for it.
+    """
 
     def __init__(self, callbacks):
         super().__init__()
@@ -300,6 +304,7 @@ class _BatchCallbacks(keras.callbacks.Callback):
         for callback in self._callbacks:
             getattr(callback, method)(batch, logs=logs)
             self.model.stop_training |= callback.model.stop_training
+        raise_if_interrupted()
 
     def on_train_batch_begin(self, batch, logs=None):
         self._call("on_train_batch_begin", batch, logs)

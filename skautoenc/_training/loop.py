@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from .config import TrainingConfig, TrainingState
 from .engine import Engine
+from .interrupts import TrainingInterrupted, interrupts_delayed, raise_if_interrupted
 from .rows import Rows, StreamedRows
 
 
@@ -29,6 +30,10 @@ class Run:
     validation: Rows | StreamedRows | None
     config: TrainingConfig
     state: TrainingState
+
+    def stop(self, stopped_by: str) -> None:
+        """Stop training after this epoch; messages say what has stopped it."""
+        self.state.stop, self.state.stopped_by = True, stopped_by
 
     def evaluate(self) -> dict[str, float]:
         """Return the losses of the validation rows by name, with ``val_`` before it."""
@@ -54,7 +59,7 @@ class Hook:
         """Called with the losses of the validation rows."""
 
     def on_epoch_end(self, run: Run, logs: dict[str, float]) -> None:
-        """Called with all losses of an epoch; may set ``run.state.stop``."""
+        """Called with all losses of an epoch; may call ``run.stop``."""
 
     def on_train_end(self, run: Run) -> None:
         """Called after the last epoch; may change the engine's weights."""
@@ -71,7 +76,10 @@ def run_epochs(
     state: TrainingState,
     hooks: Sequence[Hook] = (),
 ) -> TrainingState:
-    """Train for some epochs.
+    """Train for some epochs, or until a hook or Ctrl-C stops training.
+
+    Ctrl-C ends training within an epoch. That epoch is not part of the history, but the
+    weights are those of its last step, unless a hook restores others.
 
     Parameters
     ----------
@@ -102,22 +110,16 @@ def run_epochs(
         If a loss is not finite.
     """
     history = {name: list(losses) for name, losses in state.history.items()}
-    state = replace(state, history=history, stop=False)
+    state = replace(
+        state, history=history, stop=False, stopped_by="", interrupted=False
+    )
     run = Run(engine, rows, validation, config, state)
     try:
         if state.engine is not None:
             engine.set_state(state.engine)
         _call(hooks, "on_train_begin", run)
-        while state.epoch < config.epochs and not state.stop:
-            _call(hooks, "on_epoch_begin", run)
-            logs = engine.train_epoch(rows, state.streams, state.epoch)
-            if validation is not None:
-                _call(hooks, "on_validation_begin", run)
-                validation_logs = run.evaluate()
-                _call(hooks, "on_validation_end", run, validation_logs)
-                logs = {**logs, **validation_logs}
-            _record(state, logs)
-            _call(hooks, "on_epoch_end", run, logs)
+        with interrupts_delayed():
+            _run_until_stopped(run, hooks)
         state.engine = engine.get_state()
         engine.finalize()
         _call(hooks, "on_train_end", run)
@@ -125,6 +127,27 @@ def run_epochs(
         for hook in hooks:
             hook.close()
     return state
+
+
+def _run_until_stopped(run, hooks):
+    """Run epochs until the last, a hook that stops training, or Ctrl-C."""
+    state, validation = run.state, run.validation
+    try:
+        while state.epoch < run.config.epochs and not state.stop:
+            _call(hooks, "on_epoch_begin", run)
+            logs = run.engine.train_epoch(run.rows, state.streams, state.epoch)
+            if validation is not None:
+                _call(hooks, "on_validation_begin", run)
+                validation_logs = run.evaluate()
+                _call(hooks, "on_validation_end", run, validation_logs)
+                logs = {**logs, **validation_logs}
+            _record(state, logs)
+            _call(hooks, "on_epoch_end", run, logs)
+            raise_if_interrupted()
+    except TrainingInterrupted:
+        state.interrupted = True
+        state.history.setdefault("loss", [])
+        run.stop("Ctrl-C")
 
 
 def _call(hooks, method, *arguments):

@@ -49,4 +49,4 @@ class SklearnCallbacks(Hook):
             **self._data,
         )
         if stop:
-            run.state.stop = True
+            run.stop("a scikit-learn callback")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.metrics._scorer import _PassthroughScorer
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Hidden, Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config
@@ -53,7 +54,18 @@ def init_callback_context(estimator: BaseEstimator, max_subtasks: int) -> Any:
 
     The estimator derives from :class:`~sklearn.callback.CallbackSupportMixin`.
     """
-    return estimator._init_callback_context(max_subtasks=max_subtasks)
+    context = estimator._init_callback_context(max_subtasks=max_subtasks)
+    # ScoringMonitor(scoring=None) of scikit-learn 1.9.1 takes a dict, but its scorer
+    # returns the number that the method `score` returns.
+    for callback in getattr(estimator, "_skl_callbacks", ()):
+        scorers = getattr(callback, "_estimator_scorers", {})
+        if isinstance(scorers.get(estimator), _PassthroughScorer):
+            scorers[estimator] = _named_score
+    return context
+
+
+def _named_score(estimator, X, y):
+    return {"score": estimator.score(X, y)}
 
 
 def remove_callback_context(estimator: BaseEstimator) -> None:

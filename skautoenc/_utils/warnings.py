@@ -11,10 +11,10 @@ _SKIPPED_FOLDERS = tuple(
 )
 
 
-def warn_user(message: str) -> None:
-    """Give a UserWarning at the first line outside this package and scikit-learn."""
+def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
+    """Give a warning at the first line outside this package and scikit-learn."""
     level, frame = 1, inspect.currentframe()
     while frame is not None and frame.f_code.co_filename.startswith(_SKIPPED_FOLDERS):
         frame = frame.f_back
         level += 1
-    warnings.warn(message, UserWarning, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from engines import ENGINES, BatchListener, engines_used
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skautoenc import (
@@ -194,6 +195,49 @@ def test_code_activation_relu_warns_of_dead_units():
     assert dead > 0
     assert messages[0].startswith(f"{dead} of 16 components of the code do not vary")
     assert "features of the reconstruction are constant" in messages[1]
+
+
+def test_code_activation_relu_warns_of_units_that_are_dead_for_all_rows():
+    X = np.random.default_rng(0).random((5000, 16)).astype(np.float32)
+    estimator = AutoencoderTransformer(
+        16,
+        hidden_layer_sizes=(),
+        code_activation="relu",
+        learning_rate=0.3,
+        epochs=30,
+        random_state=0,
+    )
+    with pytest.warns(UserWarning, match="components of the code") as caught:
+        estimator.fit(X)
+    dead = int((np.ptp(estimator.transform(X), axis=0) == 0).sum())
+    assert str(caught[0].message).startswith(f"{dead} of 16 components")
+
+
+FEW_EPOCHS = "validation loss still fell by .* in the last 3 of 30 epochs. Raise epochs"
+
+
+@pytest.mark.parametrize("with_val", [False, True])
+def test_epochs_warns_if_the_validation_loss_still_fell_at_the_end(digits, with_val):
+    estimator = AutoencoderTransformer(
+        8, init="random", early_stopping=not with_val, epochs=30, random_state=0
+    )
+    with pytest.warns(ConvergenceWarning, match=FEW_EPOCHS):
+        estimator.fit(digits, X_val=digits[::3] if with_val else None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_components", "load"),
+    [
+        (AutoencoderTransformer, 2, load_digits),
+        (AutoencoderTransformer, 8, load_breast_cancer),
+        (VariationalAutoencoder, 2, load_digits),
+    ],
+)
+def test_epochs_by_default_give_no_warning(kind, n_components, load):
+    X = MinMaxScaler().fit_transform(load().data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kind(n_components, random_state=0).fit(X)
 
 
 @pytest.mark.parametrize("where", ["flat", "network"])

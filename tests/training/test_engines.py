@@ -520,6 +520,7 @@ def test_strengths_of_regularizers_are_data_of_a_program(digits):
     assert losses[0] < losses[1] < losses[2]
 
 
+@pytest.mark.filterwarnings("ignore:The validation loss still fell")
 @pytest.mark.parametrize(
     ("layer", "attribute"),
     [

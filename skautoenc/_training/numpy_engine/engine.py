@@ -16,6 +16,7 @@ from ..._utils.losses import loss_name
 from ..._utils.random import RandomStreams
 from ..._utils.threads import one_blas_thread
 from ..config import TrainingConfig
+from ..interrupts import raise_if_interrupted
 from ..losses import losses_by_name
 from ..portions import (
     has_separate_targets,
@@ -189,6 +190,7 @@ class NumpyEngine:
                 for start in range(0, n, batch_size):
                     batch = slice(start, min(start + batch_size, n))
                     own = None if weights is None else weights[batch]
+                    raise_if_interrupted()
                     sums = step(inputs[batch], targets[batch], own)
                     errors += sums[0]
                     on_kernels += sums[1]

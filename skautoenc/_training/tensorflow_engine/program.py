@@ -10,6 +10,7 @@ from ..._backend.fusion import upsampling_fused
 from ..._backend.keras import import_keras, isolated_random_state
 from ..._backend.keras_internals import flatten_layers
 from ..._utils.patching import patched
+from ..interrupts import raise_if_interrupted
 from ..losses import regularization_losses
 from ..optimizers import scale_steps
 from .chunk import Chunk
@@ -209,6 +210,7 @@ class Program:
         tf, _ = import_keras()
         sums, n_in_call = 0.0, self._call_steps * self._batch_size
         for start in range(0, n_rows, n_in_call):
+            raise_if_interrupted()
             sums += function(
                 *chunk.tensors,
                 tf.constant(start // self._batch_size),
