@@ -26,6 +26,22 @@ def reasons_against_pca(
     rows : Rows or StreamedRows
     """
     n_features = rows.X.shape[1]
+    reasons = reasons_of_networks(encoder, decoder)
+    if is_too_wide(rows):
+        reasons.append(
+            f"X has {n_features} features, and data that are visited in blocks may "
+            f"have at most {MAX_STREAMED_FEATURES}"
+        )
+    elif not reasons and width_of_code(encoder) > max_components(rows):
+        reasons.append(
+            f"n_components={width_of_code(encoder)} is above {max_components(rows)}, "
+            f"the maximum for n_samples={len(rows)} and n_features={n_features}"
+        )
+    return reasons
+
+
+def reasons_of_networks(encoder: FittedNetwork, decoder: FittedNetwork) -> list[str]:
+    """Return why two networks cannot be PCA of any rows; empty if they can."""
     reasons = [
         _why_not_linear(part, name, network)
         for part, name, network in (
@@ -35,18 +51,7 @@ def reasons_against_pca(
         if not can_be_linear(network)
     ]
     # Any other reason is also why there is no linear path.
-    reasons = [reason for reason in reasons if reason != _NO_PATH] or reasons[:1]
-    if is_too_wide(rows):
-        reasons.append(
-            f"X has {n_features} features, and data that are visited in blocks may "
-            f"have at most {MAX_STREAMED_FEATURES}"
-        )
-    elif not reasons and _n_components(encoder) > max_components(rows):
-        reasons.append(
-            f"n_components={_n_components(encoder)} is above {max_components(rows)}, "
-            f"the maximum for n_samples={len(rows)} and n_features={n_features}"
-        )
-    return reasons
+    return [reason for reason in reasons if reason != _NO_PATH] or reasons[:1]
 
 
 def can_be_linear(*networks: FittedNetwork) -> bool:
@@ -98,7 +103,7 @@ def with_pca_weights(networks: Networks, pca: Components) -> Networks:
         If they are fewer than those of the code, the others are zero.
     """
     encoder, decoder = networks["encoder"], networks["decoder"]
-    n_missing = _n_components(encoder) - len(pca.components)
+    n_missing = width_of_code(encoder) - len(pca.components)
     components = np.pad(pca.components, [(0, n_missing), (0, 0)])
     variances = np.pad(pca.variances, (0, n_missing))
     scale = np.sqrt(pca.total / len(pca.mean))
@@ -138,7 +143,8 @@ def _with_constant_output(network, output):
     return network.with_weights([np.zeros_like(kernel), output.astype(np.float32)])
 
 
-def _n_components(encoder):
+def width_of_code(encoder: FittedNetwork) -> int:
+    """Return the number of components of a dense encoder."""
     return encoder.dense_spec.widths[-1]
 
 

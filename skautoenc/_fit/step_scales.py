@@ -8,6 +8,7 @@ import numpy as np
 
 from .._fitted.dense_spec import DenseSpec
 from .errors import squared_errors
+from .pca import Components
 from .values import Networks
 
 # Maximum number of rows that are measured.
@@ -41,23 +42,43 @@ def step_scales(networks: Networks, rows) -> list[float] | None:
         In Keras's order. None for other networks than two with linear paths, and for
         rows that hardly vary.
     """
-    if set(networks) != {"encoder", "decoder"}:
+    if _linear_path_specs(networks) is None:
         return None
     encoder, decoder = networks["encoder"], networks["decoder"]
-    specs = encoder.dense_spec, decoder.dense_spec
-    if not all(spec is not None and spec.has_linear_path for spec in specs):
-        return None
     n_rows = min(len(rows), _MAX_ROWS)
     sample = rows.take(np.linspace(0, len(rows) - 1, n_rows).astype(np.intp))
     inputs, targets = sample.arrays()
     spread = np.sqrt(targets.astype(np.float64).var(axis=0).mean())
     errors = np.concatenate(list(squared_errors(sample, encoder, decoder)))
-    error = max(np.sqrt(errors.mean()), _MIN_ERROR * spread)
     codes = encoder(inputs).astype(np.float64)
     code_spread = np.sqrt(codes.var(axis=0).mean())
-    if not min(spread, code_spread) > np.finfo(np.float32).tiny:
+    return _scales_for(networks, spread, np.sqrt(errors.mean()), code_spread)
+
+
+def step_scales_of_pca(networks: Networks, pca: Components) -> list[float] | None:
+    """Return `step_scales` of networks that are PCA, on the rows that PCA is of."""
+    n_features = len(pca.mean)
+    residual = max(pca.total - pca.variances.sum(), 0.0)
+    spread, error = np.sqrt([pca.total / n_features, residual / n_features])
+    return _scales_for(networks, spread, error, np.sqrt(pca.variances.mean()))
+
+
+def _linear_path_specs(networks):
+    """Return the specs of an encoder and a decoder with linear paths, None of others."""
+    if set(networks) != {"encoder", "decoder"}:
         return None
-    n_features = targets.shape[1]
+    specs = networks["encoder"].dense_spec, networks["decoder"].dense_spec
+    if not all(spec is not None and spec.has_linear_path for spec in specs):
+        return None
+    return specs
+
+
+def _scales_for(networks, spread, error, code_spread):
+    """Return the scales for rows and codes of this spread, and errors of this size."""
+    specs = _linear_path_specs(networks)
+    if specs is None or not min(spread, code_spread) > np.finfo(np.float32).tiny:
+        return None
+    error, n_features = max(error, _MIN_ERROR * spread), specs[0].n_in
     wide = min(1.0, np.sqrt(_MAX_FEATURES / n_features))
     linear = np.sqrt(error / spread)
     return [

@@ -26,6 +26,10 @@ class DataSummary:
 
     low, high : ndarray of shape (n_features,)
         Minimum and maximum of each feature, over rows of positive weight.
+
+    n_rows : int
+    weight : float
+        Sum of the weights of the rows.
     """
 
     row_hashes: np.ndarray | None
@@ -33,6 +37,24 @@ class DataSummary:
     variance: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    n_rows: int
+    weight: float
+
+    def merged(self, other: DataSummary) -> DataSummary:
+        """Return the summary of the rows of both, without hashes."""
+        weight = self.weight + other.weight
+        share = other.weight / weight
+        difference = other.mean - self.mean
+        variance = (1 - share) * self.variance + share * other.variance
+        return DataSummary(
+            None,
+            self.mean + share * difference,
+            variance + share * (1 - share) * difference**2,
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+            self.n_rows + other.n_rows,
+            weight,
+        )
 
     @property
     def minimum(self) -> float:
@@ -45,16 +67,22 @@ class DataSummary:
         return self.high.max()
 
 
-def summarize(X, sample_weight: np.ndarray | None) -> DataSummary:
+def summarize(
+    X, sample_weight: np.ndarray | None, *, hash_rows: bool = True
+) -> DataSummary:
     """Summarize the rows of `X` in float64, a block of rows at a time.
 
     Parameters
     ----------
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
     sample_weight : ndarray of shape (n_samples,) or None
+    hash_rows : bool, default=True
+        Whether to compute `row_hashes`, unless `X` is visited in blocks.
     """
     n_samples, n_features = X.shape
-    row_hashes = None if is_streamed(X) else np.empty(n_samples, np.uint64)
+    row_hashes = None
+    if hash_rows and not is_streamed(X):
+        row_hashes = np.empty(n_samples, np.uint64)
     total_weight, sums, squares = 0.0, np.zeros(n_features), np.zeros(n_features)
     low, high = np.full((2, n_features), [[np.inf], [-np.inf]])
     # Squares are summed around the first row: around zero, a large mean would cost the
@@ -89,7 +117,9 @@ def summarize(X, sample_weight: np.ndarray | None) -> DataSummary:
     mean = sums / total_weight
     variance = (squares / total_weight - mean**2).clip(0)
     variance[low == high] = 0
-    return DataSummary(row_hashes, origin + mean, variance, low, high)
+    return DataSummary(
+        row_hashes, origin + mean, variance, low, high, n_samples, float(total_weight)
+    )
 
 
 def _hash_rows(block):
