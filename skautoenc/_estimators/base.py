@@ -338,7 +338,7 @@ class BaseAutoencoder(
         networks = {
             part: vars(self)[f"_{part}"] for part in PARTS if f"_{part}" in vars(self)
         }
-        return WarmStart(networks, self._split_seed)
+        return WarmStart(networks, self._split_seed, vars(self).get("_training"))
 
     def _fitted_attributes(self, result, schema):
         """Return all fitted attributes by name."""
@@ -348,7 +348,9 @@ class BaseAutoencoder(
             "_largest": result.largest,
             "_n_features_out": result.n_components,
             "_row_shape": schema.row_shape,
+            "_seen": result.seen,
             "_split_seed": result.split_seed,
+            "_training": result.training if self.warm_start else None,
             "best_epoch_": result.best_epoch,
             "history_": result.history,
             "mixup_": result.mixup,

@@ -214,6 +214,15 @@ def center_rows(
     return rows, _rows(*data.validation, shifts)
 
 
+def with_shifts(networks: Networks, shifts: Shifts) -> Networks:
+    """Return the networks with the shifts around them."""
+    return {
+        **networks,
+        "encoder": networks["encoder"].with_shifts(input_shift=shifts[0]),
+        "decoder": networks["decoder"].with_shifts(output_shift=shifts[1]),
+    }
+
+
 def _rows(X, targets, shifts, sample_weight=None, order=None):
     shift, target_shift = shifts
     if is_streamed(X):

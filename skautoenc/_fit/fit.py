@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,12 +23,13 @@ from .._training import (
 from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
 from .augmentation import bind_noise
-from .centering import center_networks, center_rows, warn_of_rounding
-from .checks import check_loss_domain, warn_of_output_range, warn_of_scale
+from .centering import center_rows, with_shifts
+from .checks import check_loss_domain
 from .codes import arrange_codes
+from .continuation import Continuation, continuation_of, resume
 from .defaults import adam_from_pca, resolve_mixup, uses_default_adam
 from .diagnosis import check_result, warn_of_collapse
-from .initialization import initialize
+from .initialization import center_start, initialize
 from .pca import noise_variance
 from .refit import kept_pca, use_all_rows
 from .selection import select_networks
@@ -39,7 +42,7 @@ from .trainable import (
     networks_with_weights,
     training_config,
 )
-from .values import FitData, FitOptions, FitResult, WarmStart
+from .values import FitData, FitOptions, FitResult, Networks, Seen, WarmStart
 
 HookFactory = Callable[[Callable[[list[np.ndarray]], FitResult]], Hook]
 
@@ -74,7 +77,7 @@ def fit_autoencoder(
     inputs, targets = _summarize(data)
     check_loss_domain(options.loss, data, targets)
     trainable = make_trainable(data, options, streams)
-    networks, shifts = _center_networks(
+    networks, shifts = center_start(
         trainable.networks, data, inputs, targets, options, previous
     )
     rows, validation = center_rows(data, shifts, inputs.row_hashes)
@@ -95,20 +98,18 @@ def fit_autoencoder(
 
     def result_of(weights):
         networks = networks_with_weights(trainable, weights)
-        return make_result(_with_shifts(networks, shifts))
+        return make_result(with_shifts(networks, shifts))
 
     hooks = [make_hook(result_of) for make_hook in make_hooks]
-    learned, history, best_epoch, rates = _train(
-        trainable, start, config, options, streams, hooks, shifts
-    )
+    trained = _train(trainable, start, config, options, streams, hooks, shifts)
+    learned, n_iter = trained.networks, len(trained.history["loss"])
     sample = check_result(learned, rows, start.networks if start.is_pca else None)
-    n_iter = len(history["loss"])
-    selection = _select(start, learned, best_epoch, n_iter, config, options)
+    selection = _select(start, learned, trained.best_epoch, n_iter, config, options)
     if not selection.is_pca:
         n_steps = n_iter * len(start.training) // config.batch_size
         warn_of_collapse(options, sample, n_steps)
     kept = use_all_rows(
-        selection, trainable, start, networks, rows, config, streams, rates
+        selection, trainable, start, networks, rows, config, streams, trained.rates
     )
     fixed = options.has_given_weights or kept_pca(selection, rows)
     is_pca = selection.is_pca and not options.objective.stochastic_encoder
@@ -119,12 +120,28 @@ def fit_autoencoder(
     if options.verbose:
         print(selection.message, flush=True)
     return make_result(
-        _with_shifts(learned, shifts),
-        history=history,
+        with_shifts(learned, shifts),
+        history=trained.history,
         n_iter=n_iter,
         best_epoch=selection.epoch,
         codes=codes,
+        seen=Seen(replace(targets, row_hashes=None), config.step_scales),
+        training=_continuation(trained, start, selection, n_iter),
     )
+
+
+class _Trained(NamedTuple):
+    """What the epochs gave.
+
+    `best_epoch` is None without early stopping, `rates` are the learning rates, and
+    `end` is where another training could go on.
+    """
+
+    networks: Networks
+    history: dict[str, list[float]]
+    best_epoch: int | None
+    rates: list[float | None]
+    end: Continuation
 
 
 def _summarize(data):
@@ -133,34 +150,6 @@ def _summarize(data):
     if data.X_clean is None:
         return inputs, inputs
     return inputs, summarize(data.X_clean, data.sample_weight)
-
-
-def _center_networks(networks, data, inputs, targets, options, previous):
-    """Center networks with random weights; return them and the shifts of the data."""
-    if previous is not None:
-        pair = previous.networks["encoder"], previous.networks["decoder"]
-        shifts = pair[0].input_shift, pair[1].output_shift
-    elif options.has_given_weights:  # trained on rows that are not centered
-        shifts = None, None
-    else:
-        networks, shifts = center_networks(
-            networks, options.loss, inputs, targets, data
-        )
-    name = data.name_of_targets
-    warn_of_output_range(networks["decoder"], options.loss, targets, name)
-    if options.objective.stochastic_encoder and is_squared_error(options.loss):
-        warn_of_scale(targets, name)
-    warn_of_rounding(inputs, shifts[0], data.X.dtype, data.schema.feature_names)
-    return networks, shifts
-
-
-def _with_shifts(networks, shifts):
-    """Return the networks with the shifts around them."""
-    return {
-        **networks,
-        "encoder": networks["encoder"].with_shifts(input_shift=shifts[0]),
-        "decoder": networks["decoder"].with_shifts(output_shift=shifts[1]),
-    }
 
 
 def _training_config(trainable, options, start, targets, shift):
@@ -201,10 +190,7 @@ def _training_config(trainable, options, start, targets, shift):
 
 
 def _train(trainable, start, config, options, streams, hooks, shifts):
-    """Run the epochs.
-
-    Returns the networks, the history, the best epoch if any and the learning rates.
-    """
+    """Run the epochs."""
     rates = RecordLearningRates()
     early_stopping = EarlyStopping(options.patience) if start.stops_early else None
     hooks = [
@@ -218,12 +204,25 @@ def _train(trainable, start, config, options, streams, hooks, shifts):
     hooks = [hook for hook in hooks if hook is not None]
     with engine_of(trainable, start, config, options.callbacks) as engine:
         state = TrainingState(streams)
+        if resume(engine, config, start.training_before):
+            state.n_earlier = start.training_before.n_epochs
         state = run_epochs(
             engine, start.training, start.validation, config, state, hooks
         )
         learned = networks_with_weights(trainable, engine.get_weights())
+        # Callbacks may have changed the weights when training ended.
+        end = engine.get_state() if options.callbacks else state.engine
+        n_epochs = state.n_earlier + state.epoch
+        end = continuation_of(engine, config, end, n_epochs)
     best_epoch = None if early_stopping is None else early_stopping.best_epoch
-    return learned, state.history, best_epoch, rates.rates
+    return _Trained(learned, state.history, best_epoch, rates.rates, end)
+
+
+def _continuation(trained, start, selection, n_iter):
+    """Return where a warm start goes on; None if it can only go on from the weights."""
+    if start.pca_initialized or selection.epoch != n_iter:
+        return None
+    return trained.end
 
 
 def _keras_callbacks(trainable, start, shifts, options):

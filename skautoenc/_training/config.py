@@ -71,6 +71,10 @@ class TrainingState:
     stop : bool, default=False
         Whether to stop after this epoch. Set by hooks.
 
+    n_earlier : int, default=0
+        Number of epochs of earlier runs that this one continues. Their random streams
+        are not used again.
+
     engine : object, default=None
         What ``Engine.get_state()`` gave: the weights and the optimizer. None starts
         from the weights that the engine has.
@@ -80,4 +84,5 @@ class TrainingState:
     epoch: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
     stop: bool = False
+    n_earlier: int = 0
     engine: Any = None

@@ -110,7 +110,9 @@ def run_epochs(
         _call(hooks, "on_train_begin", run)
         while state.epoch < config.epochs and not state.stop:
             _call(hooks, "on_epoch_begin", run)
-            logs = engine.train_epoch(rows, state.streams, state.epoch)
+            logs = engine.train_epoch(
+                rows, state.streams, state.n_earlier + state.epoch
+            )
             if validation is not None:
                 _call(hooks, "on_validation_begin", run)
                 validation_logs = run.evaluate()
