@@ -60,6 +60,26 @@ def validate_training_data(estimator, X, sample_weight, X_val, X_clean) -> FitDa
     )
 
 
+def validate_chunk(estimator, X, sample_weight) -> FitData:
+    """Validate what `partial_fit` takes. The estimator is not changed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the array.
+    """
+    if not hasattr(estimator, "n_features_in_"):
+        return validate_training_data(estimator, X, sample_weight, None, None)
+    X = validate_rows(estimator, X)
+    if isinstance(X, np.ndarray):
+        X = np.ascontiguousarray(X)
+    if sample_weight is not None:
+        sample_weight = validate_weights(sample_weight, X)
+    names = getattr(estimator, "feature_names_in_", None)
+    schema = Schema(estimator.n_features_in_, estimator._row_shape, names)
+    return FitData(X, sample_weight, None, None, schema)
+
+
 def validate_rows(estimator, X):
     """Validate rows for a fitted estimator.
 

@@ -36,8 +36,9 @@ def continuation_of(
     engine: Engine, config: TrainingConfig, state: Any, n_epochs: int
 ) -> Continuation:
     """Return the continuation of a training that ended with this state."""
-    settings = _optimizer_settings(config)
-    return Continuation(type(engine).__name__, *settings, state, n_epochs)
+    optimizer, learning_rate = _optimizer_settings(config)
+    kind = type(engine).__name__
+    return Continuation(kind, optimizer, learning_rate, state, n_epochs)
 
 
 def resume(

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from .._training import (
-    Augmentation,
     CosineSchedule,
     EarlyStopping,
     Hook,
@@ -22,7 +21,7 @@ from .._training import (
 )
 from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
-from .augmentation import bind_noise
+from .augmentation import make_augmentation
 from .centering import center_rows, with_shifts
 from .checks import check_loss_domain
 from .codes import arrange_codes
@@ -125,9 +124,14 @@ def fit_autoencoder(
         n_iter=n_iter,
         best_epoch=selection.epoch,
         codes=codes,
-        seen=Seen(replace(targets, row_hashes=None), config.step_scales),
+        seen=_seen(targets, config),
         training=_continuation(trained, start, selection, n_iter),
     )
+
+
+def _seen(targets, config):
+    summary = replace(targets, row_hashes=None)
+    return Seen(summary, config.step_scales, config.loss_weights)
 
 
 class _Trained(NamedTuple):
@@ -154,18 +158,16 @@ def _summarize(data):
 
 def _training_config(trainable, options, start, targets, shift):
     """Return the configuration of the epoch loop."""
-    noise = options.augmentation.noise
+    augmentation = options.augmentation
     if start.training.targets is not None:
-        noise = None  # the inputs are given
+        augmentation = replace(augmentation, noise=None)  # the inputs are given
     mixup, mixup_epochs = resolve_mixup(
-        options.augmentation.mixup,
+        augmentation.mixup,
         start.pca_initialized,
         len(start.training),
         start.training.X.shape[1],
         options.epochs,
     )
-    corruption = None if noise is None else bind_noise(noise, targets, shift)
-    thread_safe = noise is not None and not callable(noise.kind)
 
     def auto_beta():
         if not is_squared_error(options.loss):
@@ -177,8 +179,8 @@ def _training_config(trainable, options, start, targets, shift):
 
     settings = {
         "loss_weights": options.objective.loss_weights(auto_beta),
-        "augmentation": Augmentation(
-            mixup, mixup_epochs, corruption, thread_safe=thread_safe
+        "augmentation": make_augmentation(
+            augmentation, targets, shift, mixup, mixup_epochs
         ),
     }
     if start.pca_initialized and uses_default_adam(options):

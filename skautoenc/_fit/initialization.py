@@ -28,7 +28,6 @@ from .split import limit_outlier_weights, split_rows
 from .summary import DataSummary
 from .values import FitData, FitOptions, Networks, WarmStart
 
-
 _WARM_START = (
     "warm_start=True",
     "Set warm_start=False to train from new weights.",

@@ -219,11 +219,11 @@ def covariance_of(rows) -> Covariance:
     """
     n_features = rows.X.shape[1]
     total, products = np.zeros(n_features), np.zeros((n_features, n_features))
-    weight, origin = 0.0, None
+    weight, origin = 0.0, np.zeros(n_features)
     with one_blas_thread, np.errstate(all="ignore"):
         for part in rows.parts(_BLOCK_ROWS):
             block, _ = part.arrays()
-            if origin is None:  # near the mean, or products lose their digits to it
+            if weight == 0:  # near the mean, or products lose their digits to it
                 origin = block.mean(axis=0, dtype=np.float64)
             block = block - origin
             weighted = block * part.weight[:, None]

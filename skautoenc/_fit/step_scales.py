@@ -64,7 +64,7 @@ def step_scales_of_pca(networks: Networks, pca: Components) -> list[float] | Non
 
 
 def _linear_path_specs(networks):
-    """Return the specs of an encoder and a decoder with linear paths, None of others."""
+    """Return the specs of an encoder and a decoder with linear paths; else None."""
     if set(networks) != {"encoder", "decoder"}:
         return None
     specs = networks["encoder"].dense_spec, networks["decoder"].dense_spec

@@ -61,11 +61,23 @@ def training_config(options: FitOptions, **settings) -> TrainingConfig:
 
 
 def make_trainable(
-    data: FitData, options: FitOptions, streams: RandomStreams
+    data: FitData,
+    options: FitOptions,
+    streams: RandomStreams,
+    n_rows: int | None = None,
 ) -> Trainable:
-    """Build the networks of a fit, as Keras models only if NumPy cannot train them."""
+    """Build the networks of a fit, as Keras models only if NumPy cannot train them.
+
+    Parameters
+    ----------
+    data : FitData
+    options : FitOptions
+    streams : RandomStreams
+    n_rows : int or None, default=None
+        Number of rows in an epoch; None for those of `data`.
+    """
     pair = _dense_pair(data, options, streams)
-    if _is_trained_in_numpy(pair, data, options):
+    if _is_trained_in_numpy(pair, n_rows or data.X.shape[0], options):
         networks = dict(zip(("encoder", "decoder"), pair, strict=True))
         return Trainable(networks, pair[0].dense_spec.widths[-1], None)
     check_can_be_loaded(_custom_parameters(options))
@@ -101,9 +113,15 @@ def _custom_parameters(options):
     }
 
 
-def needs_keras(data: FitData, options: FitOptions, streams: RandomStreams) -> bool:
-    """Whether the fit builds Keras models."""
-    return not _is_trained_in_numpy(_dense_pair(data, options, streams), data, options)
+def needs_keras(
+    data: FitData,
+    options: FitOptions,
+    streams: RandomStreams,
+    n_rows: int | None = None,
+) -> bool:
+    """Whether `make_trainable` builds Keras models."""
+    pair = _dense_pair(data, options, streams)
+    return not _is_trained_in_numpy(pair, n_rows or data.X.shape[0], options)
 
 
 def _dense_pair(data, options, streams):
@@ -113,7 +131,7 @@ def _dense_pair(data, options, streams):
     )
 
 
-def _is_trained_in_numpy(pair, data, options):
+def _is_trained_in_numpy(pair, n_rows, options):
     if pair is None or options.objective.has_auxiliary_outputs:
         return False
     if options.callbacks and (
@@ -121,7 +139,7 @@ def _is_trained_in_numpy(pair, data, options):
     ):
         return False
     config = training_config(options)
-    return trains_in_numpy(pair, config, data.X.shape[0])
+    return trains_in_numpy(pair, config, n_rows)
 
 
 @contextlib.contextmanager

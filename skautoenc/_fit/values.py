@@ -171,11 +171,13 @@ class Seen(NamedTuple):
         Of the targets, without hashes.
 
     step_scales : list of float or None
+    loss_weights : mapping of str to float
         See `TrainingConfig`.
     """
 
     summary: DataSummary
     step_scales: list[float] | None
+    loss_weights: Mapping[str, float]
 
 
 @dataclass(frozen=True)
