@@ -14,6 +14,7 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.callback import CallbackSupportMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend.fork import forked_after_tensorflow
@@ -45,6 +46,7 @@ from .chunks import (
     check_partial_fit_parameters,
     fit_chunk_anywhere,
     print_losses,
+    takes_chunks,
 )
 from .parameters import (
     CONSTRAINTS,
@@ -249,6 +251,7 @@ class BaseAutoencoder(
         self._set_fitted(result, data.schema)
         return self
 
+    @available_if(takes_chunks)
     @validates_parameters
     def partial_fit(
         self,
@@ -293,13 +296,14 @@ class BaseAutoencoder(
 
         Notes
         -----
-        There is no validation set: ``early_stopping=True`` is not supported, and
-        ``"auto"`` means False. `n_components` must be a number of components. Values of
-        `batch_size` and `epochs` that are ``"auto"`` are those of `fit` for the largest
-        chunk so far, rounded up to a power of two; the number of epochs is used only to
-        choose how training is compiled. ``mixup="auto"`` means False. Keras `callbacks`
-        are called as by ``Model.fit`` with one epoch, those of scikit-learn are not. A
-        line is printed every `verbose` calls.
+        There is no validation set: `partial_fit` is not available with
+        ``early_stopping=True``, and ``"auto"`` means False. `n_components` must be a
+        number of components. Values of `batch_size` and `epochs` that are ``"auto"``
+        are those of `fit` for the largest chunk so far, rounded up to a power of two;
+        the number of epochs is used only to choose how training is compiled.
+        ``mixup="auto"`` means False. Keras `callbacks` are called as by ``Model.fit``
+        with one epoch, those of scikit-learn are not. A line is printed every `verbose`
+        calls.
 
         ``history_["loss"]`` has the mean loss of each chunk while it was trained on,
         and `n_iter_` is the number of these chunks. `mean_` is that of all rows so far.

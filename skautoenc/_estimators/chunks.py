@@ -17,14 +17,24 @@ class LiveSession(NamedTuple):
     parameters: list[Any]
 
 
+def takes_chunks(estimator: Any) -> bool:
+    """Whether an estimator has `partial_fit`.
+
+    Raises
+    ------
+    AttributeError
+        If not, with the reason.
+    """
+    if estimator.early_stopping is not True:
+        return True
+    raise AttributeError(
+        "partial_fit does not support early_stopping=True: a chunk is visited once, "
+        "and there is no validation set. Set early_stopping=False, or call fit."
+    )
+
+
 def check_partial_fit_parameters(estimator: Any) -> None:
     """Raise a ValueError if a parameter is not supported by `partial_fit`."""
-    if estimator.early_stopping is True:
-        raise ValueError(
-            "partial_fit does not support early_stopping=True: a chunk is visited "
-            "once, and there is no validation set. Set early_stopping=False, or call "
-            "fit."
-        )
     n_components = estimator.n_components
     if n_components is not None and not isinstance(n_components, Integral):
         raise ValueError(

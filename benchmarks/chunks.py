@@ -1,0 +1,113 @@
+"""Time and memory of `partial_fit`, against `fit` and against the training alone."""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from skautoenc import AutoencoderTransformer
+
+from ._cases import PeakMemory, Result, case, seconds
+from .scale import memory_map
+
+N_ROWS, N_FEATURES, CHUNK_ROWS = 10**7, 64, 10**5
+
+
+def estimator(**params):
+    return AutoencoderTransformer(
+        4, hidden_layer_sizes=(32,), batch_size=512, random_state=0, **params
+    )
+
+
+def chunks(X):
+    for start in range(0, len(X), CHUNK_ROWS):
+        yield np.array(X[start : start + CHUNK_ROWS])
+
+
+def partial_fit(X):
+    """Return an estimator that was trained on one chunk of rows after another."""
+    trained = estimator(epochs=2)
+    for chunk in chunks(X):
+        trained.partial_fit(chunk)
+    return trained
+
+
+def per_row(path):
+    """Return the seconds per row of `partial_fit`, and of an epoch of `fit`."""
+    X = np.load(path, mmap_mode="r")
+
+    def fit(epochs):
+        return seconds(lambda: estimator(epochs=epochs, early_stopping=False).fit(X))
+
+    partial_fit(X[: 3 * CHUNK_ROWS])
+    estimator(epochs=1).fit(X[:CHUNK_ROWS])
+    ours = seconds(lambda: partial_fit(X))
+    return ours / len(X), (fit(3) - fit(1)) / 2 / len(X)
+
+
+@case("partial_fit on 10^7 x 64 rows, 10^5 a chunk: time per row, against fit", "1/1.3")
+def chunks_time(data, repeats):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "X.npy")
+        memory_map(path, N_ROWS, N_FEATURES)
+        times = [per_row(path) for _ in range(repeats)]
+    return Result(*map(list, zip(*times, strict=True)), unit="s per row")
+
+
+def peak(path, n):
+    """Return the peak memory beyond one chunk, without mapped files, in bytes."""
+    X = np.load(path, mmap_mode="r")[:n]
+    estimator().partial_fit(np.array(X[:2000]))
+    with PeakMemory(mapped_files=False) as memory:
+        partial_fit(X)
+    return memory.peak - memory.before - 4 * CHUNK_ROWS * X.shape[1]
+
+
+@case("peak memory of the same beyond a chunk, against 3 chunks", "<= 300 MiB")
+def chunks_memory(data, repeats):
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "X.npy"))
+        memory_map(path, N_ROWS, N_FEATURES)
+        code = "from benchmarks.chunks import *; print(json.dumps(peak({!r}, {})))"
+        sides = [
+            [
+                json.loads(
+                    subprocess.run(
+                        [sys.executable, "-c", code.format(path, n)],
+                        check=True,
+                        capture_output=True,
+                        text=True,
+                    ).stdout
+                )
+                / 2**20
+            ]
+            for n in (N_ROWS, 3 * CHUNK_ROWS)
+        ]
+    return Result(*sides, unit="MiB")
+
+
+@case("partial_fit on 32 digits: time beyond the step, against the step", "<= 1 ms")
+def chunks_call(data, repeats):
+    """The step is that of the NumPy engine on rows that are gathered already."""
+    X = load_digits().data.astype(np.float32) / 16
+    trained = AutoencoderTransformer(random_state=0)
+    for start in range(0, len(X), 32):
+        trained.partial_fit(X[start : start + 32])
+    chunk, ours, baseline = X[:32].copy(), [], []
+    trainer = trained._live.session.training.engine._trainer
+    for _ in range(repeats):
+        calls, steps = (
+            statistics.median(seconds(function) for _ in range(1000))
+            for function in (
+                lambda: trained.partial_fit(chunk),
+                lambda: trainer.train(chunk, chunk, None),
+            )
+        )
+        ours.append(1e3 * (calls - steps))
+        baseline.append(1e3 * steps)
+    return Result(ours, baseline, unit="ms")
