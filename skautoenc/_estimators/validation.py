@@ -14,6 +14,7 @@ from .._fit.values import FitData, Schema
 from .._utils.blocks import is_streamed
 from .._utils.shapes import shapes_compatible
 from .._utils.sklearn_compat import _check_sample_weight
+from .stored_arrays import read_stored
 
 # Training squares weighted gradients in float32, whose range is 2**-126 to 2**128. Half
 # of the upper exponents are left to the gradients.
@@ -225,9 +226,7 @@ def flatten_rows(X):
     X : array-like of shape (n_samples, n_features)
     row_shape : tuple of int or None
     """
-    # An HDF5 data set has the shape of an array, but cannot be reshaped.
-    if isinstance(X, list | tuple) or type(X).__module__.startswith("h5py."):
-        X = np.asarray(X)
+    X = np.asarray(X) if isinstance(X, list | tuple) else read_stored(X)
     if getattr(X, "ndim", 2) < 3:
         return X, None
     row_shape = tuple(X.shape[1:])
