@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from skautoenc import AutoencoderTransformer
 
-from ._cases import PeakMemory, Result, case, seconds
+from ._cases import PeakMemory, Result, case, mnist, seconds
 from .scale import memory_map
 
 N_ROWS, N_FEATURES, CHUNK_ROWS = 10**7, 64, 10**5
@@ -94,8 +94,7 @@ def chunks_memory(data, repeats):
 @case("partial_fit on 32 digits: time beyond the step, against the step", "<= 1 ms")
 def chunks_call(data, repeats):
     """The step is that of the NumPy engine on rows that are gathered already."""
-    X = load_digits().data.astype(np.float32) / 16
-    trained = AutoencoderTransformer(random_state=0)
+    X, trained = _digits(), AutoencoderTransformer(random_state=0)
     for start in range(0, len(X), 32):
         trained.partial_fit(X[start : start + 32])
     chunk, ours, baseline = X[:32].copy(), [], []
@@ -111,3 +110,66 @@ def chunks_call(data, repeats):
         ours.append(1e3 * (calls - steps))
         baseline.append(1e3 * steps)
     return Result(ours, baseline, unit="ms")
+
+
+def errors(X, params, n_rows):
+    """Return the errors of `partial_fit` and `fit` after equally many visits of X."""
+    fitted = AutoencoderTransformer(random_state=0, **params).fit(X)
+    trained = AutoencoderTransformer(random_state=0, **params)
+    for _ in range(fitted.n_iter_):
+        for start in range(0, len(X), n_rows):
+            trained.partial_fit(X[start : start + n_rows])
+    sides = trained, fitted
+    return Result(*([_error(side, X)] for side in sides), unit="mean squared error")
+
+
+def _error(estimator, X):
+    return float(estimator.reconstruction_error(X).mean())
+
+
+def _digits():
+    return load_digits().data.astype(np.float32) / 16
+
+
+@case("digits, 8 components, chunks of 32 rows: error after as many visits", "1/1.02")
+def chunks_digits(data, repeats):
+    return errors(_digits(), {"n_components": 8}, 32)
+
+
+@case("the same from random weights, 60 visits", "1/1.02")
+def chunks_digits_random(data, repeats):
+    params = {"n_components": 8, "init": "random", "epochs": 60}
+    return errors(_digits(), params, 32)
+
+
+@case(
+    "5000 digits of MNIST, 32 components, chunks of 500 rows: error after the visits "
+    "of fit",
+    "1/1.02",
+    needs_data=True,
+)
+def chunks_mnist(data, repeats):
+    return errors(mnist(data)[:5000], {"n_components": 32}, 500)
+
+
+def warm_start(params):
+    """Return the mean errors on the digits of 3 x 12 epochs and of 36, over 5 seeds."""
+    X, sides = _digits(), np.zeros(2)
+    for seed in range(5):
+        params = {**params, "random_state": seed}
+        continued = AutoencoderTransformer(epochs=12, warm_start=True, **params)
+        for _ in range(3):
+            continued.fit(X)
+        whole = AutoencoderTransformer(epochs=36, **params).fit(X)
+        sides += _error(continued, X) / 5, _error(whole, X) / 5
+    return Result(*([float(side)] for side in sides), unit="mean squared error")
+
+
+@case("digits, 8 components: warm starts of 12 epochs from PCA, against 36", "")
+def warm_start_pca(data, repeats):
+    return warm_start({"n_components": 8})
+
+
+@case("the same from random weights, at a constant learning rate", "1x")
+def warm_start_random(data, repeats):
+    return warm_start({"n_components": 8, "init": "random"})

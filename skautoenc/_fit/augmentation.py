@@ -10,7 +10,7 @@ import numpy as np
 
 from .._training.augment import Augmentation, Corruption
 from ..noise import NOISES
-from .summary import DataSummary
+from .summary import DataSummary, Extent
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class NoiseOptions:
 
 def make_augmentation(
     options: AugmentationOptions,
-    summary: DataSummary,
+    summary: DataSummary | Extent,
     shift: np.ndarray | None,
     mixup: float,
     mixup_epochs: int | None = None,
@@ -58,7 +58,7 @@ def make_augmentation(
     Parameters
     ----------
     options : AugmentationOptions
-    summary : DataSummary
+    summary : DataSummary or Extent
         Of the rows that are corrupted.
 
     shift : ndarray of shape (n_features,) or None
@@ -80,14 +80,14 @@ def make_augmentation(
 
 
 def bind_noise(
-    noise: NoiseOptions, summary: DataSummary, shift: np.ndarray | None
+    noise: NoiseOptions, summary: DataSummary | Extent, shift: np.ndarray | None
 ) -> Corruption:
     """Return the noise as a function of the centered rows of a fit.
 
     Parameters
     ----------
     noise : NoiseOptions
-    summary : DataSummary
+    summary : DataSummary or Extent
         Of the rows that are corrupted.
 
     shift : ndarray of shape (n_features,) or None

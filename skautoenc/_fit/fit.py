@@ -124,14 +124,9 @@ def fit_autoencoder(
         n_iter=n_iter,
         best_epoch=selection.epoch,
         codes=codes,
-        seen=_seen(targets, config),
+        seen=Seen(targets.extent, config.step_scales, config.loss_weights),
         training=_continuation(trained, start, selection, n_iter),
     )
-
-
-def _seen(targets, config):
-    summary = replace(targets, row_hashes=None)
-    return Seen(summary, config.step_scales, config.loss_weights)
 
 
 class _Trained(NamedTuple):

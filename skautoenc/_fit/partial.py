@@ -41,7 +41,7 @@ from .pca_weights import (
     with_pca_weights,
 )
 from .step_scales import step_scales_of_pca
-from .summary import DataSummary, summarize
+from .summary import Extent, extent_of, summarize
 from .trainable import (
     Trainable,
     make_trainable,
@@ -132,10 +132,10 @@ class Progress:
     n_chunks: int = 0
     training: Continuation | None = None
 
-    def with_chunk(self, summary: DataSummary) -> Progress:
-        """Return the progress with the summary of another chunk."""
-        seen = self.seen._replace(summary=self.seen.summary.merged(summary))
-        largest = max(self.largest_chunk, summary.n_rows)
+    def with_chunk(self, extent: Extent) -> Progress:
+        """Return the progress with the extent of another chunk."""
+        seen = self.seen._replace(extent=self.seen.extent.merged(extent))
+        largest = max(self.largest_chunk, extent.n_rows)
         return replace(self, seen=seen, largest_chunk=largest)
 
 
@@ -215,15 +215,15 @@ def fit_chunk(
     if session is None or session.options is not options or session.n_rows != n_rows:
         trainable = make_trainable(data, options, progress.streams, n_rows)
         session = Session(options, n_rows, trainable)
-    summary = summarize(data.X, data.sample_weight, hash_rows=False)
-    check_loss_domain(options.loss, data, summary)
+    extent = extent_of(data.X, data.sample_weight)
+    check_loss_domain(options.loss, data, extent)
     if isinstance(progress, Start):
-        begun = _begin(data, summary, options, progress, session.trainable)
+        begun = _begin(data, options, progress, session.trainable)
     else:
         if session.training is None:
             fresh = session.trainable.networks
             with_previous_weights(fresh, progress.networks, _CHANGED)
-        begun = progress.with_chunk(summary)
+        begun = progress.with_chunk(extent)
     rows = rows_in_order(data, begun.shifts)
     if begun.covariance is not None:
         begun = _with_covariance(begun, rows, options, session.trainable)
@@ -236,13 +236,13 @@ def fit_chunk(
 
 def result_of(progress: Progress, options: FitOptions) -> FitResult:
     """Return what has been learned, without a history."""
-    summary = progress.seen.summary
+    extent = progress.seen.extent
     return FitResult(
         with_shifts(progress.networks, progress.shifts),
         progress.n_components,
         dtype=progress.dtype,
-        mean=summary.mean,
-        largest=np.maximum(-summary.low, summary.high),
+        mean=extent.mean,
+        largest=np.maximum(-extent.low, extent.high),
         n_iter=progress.n_chunks,
         best_epoch=progress.n_chunks,
         mixup=_mixup(options),
@@ -251,8 +251,9 @@ def result_of(progress: Progress, options: FitOptions) -> FitResult:
     )
 
 
-def _begin(data, summary, options, start, trainable):
+def _begin(data, options, start, trainable):
     """Return the progress before the first chunk, which is only summarized."""
+    summary = summarize(data.X, data.sample_weight, hash_rows=False)
     networks, previous, seen = trainable.networks, start.previous, start.seen
     if previous is not None:
         networks = with_previous_weights(networks, previous.networks, _CHANGED)
@@ -271,7 +272,7 @@ def _begin(data, summary, options, start, trainable):
         return 2 * noise_variance(rows, trainable.n_components, seed)
 
     scales = None if seen is None else seen.step_scales
-    total = summary if seen is None else seen.summary.merged(summary)
+    extent = summary.extent if seen is None else seen.extent.merged(summary.extent)
     weights = options.objective.loss_weights(auto_beta)
     return Progress(
         start.streams,
@@ -279,7 +280,7 @@ def _begin(data, summary, options, start, trainable):
         trainable.n_components,
         shifts,
         data.X.dtype.type,
-        Seen(total, scales, weights),
+        Seen(extent, scales, weights),
         _no_rows(len(summary.mean)) if needs_covariance else None,
         n_rows_of_pca=0,
         is_pca=is_pca,
@@ -347,7 +348,7 @@ def _with_covariance(progress, rows, options, trainable):
     """
     covariance = progress.covariance.merged(covariance_of(rows))
     progress = replace(progress, covariance=covariance)
-    n_rows, n_features = progress.seen.summary.n_rows, len(covariance.mean)
+    n_rows, n_features = progress.seen.extent.n_rows, len(covariance.mean)
     is_last = n_rows >= max(_MIN_PCA_ROWS, _PCA_ROWS_OF_A_FEATURE * n_features)
     if not is_last and n_rows < _GROWTH * progress.n_rows_of_pca:
         return progress
@@ -362,7 +363,7 @@ def _with_covariance(progress, rows, options, trainable):
     return replace(
         progress,
         networks=networks,
-        seen=Seen(progress.seen.summary, scales, weights),
+        seen=Seen(progress.seen.extent, scales, weights),
         covariance=None if is_last else covariance,
         n_rows_of_pca=n_rows,
         is_pca=progress.is_pca and not is_last,
@@ -373,7 +374,7 @@ def _with_open_engine(session, progress):
     """Return the session with an engine for the next chunk."""
     options, seen = session.options, progress.seen
     has_noise = options.augmentation.noise is not None
-    extremes = (seen.summary.minimum, seen.summary.maximum) if has_noise else ()
+    extremes = (seen.extent.minimum, seen.extent.maximum) if has_noise else ()
     key = *extremes, *seen.loss_weights.items()
     if session.training is not None and session.training.key == key:
         return session
@@ -382,7 +383,7 @@ def _with_open_engine(session, progress):
     settings = {
         "loss_weights": seen.loss_weights,
         "augmentation": make_augmentation(
-            options.augmentation, seen.summary, progress.shifts[1], _mixup(options)
+            options.augmentation, seen.extent, progress.shifts[1], _mixup(options)
         ),
     }
     if seen.step_scales is not None and uses_default_adam(options):
@@ -426,7 +427,7 @@ def _train(progress, session, rows, n_rows):
     config = replace(config, epochs=progress.n_chunks + 1)
     state = run_epochs(engine, rows, None, config, state, hooks)
     learned = networks_with_weights(session.trainable, engine.get_weights())
-    share = min(1.0, _AVERAGING * n_rows / progress.seen.summary.n_rows)
+    share = min(1.0, _AVERAGING * n_rows / progress.seen.extent.n_rows)
     progress = replace(
         progress,
         networks=_moved(progress.networks, learned, share),

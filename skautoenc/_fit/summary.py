@@ -3,12 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 
 from .._fitted.network import MAX_DENSE_FEATURES
 from .._utils.blocks import is_streamed, row_blocks
+
+# Number of values in a line of a reduction.
+_LINE = 2**11
+
+
+class Extent(NamedTuple):
+    """Number, mean and range of rows.
+
+    Attributes
+    ----------
+    n_rows : int
+    weight : float
+        Sum of the weights of the rows.
+
+    mean, low, high : ndarray of shape (n_features,)
+        See `DataSummary`.
+    """
+
+    n_rows: int
+    weight: float
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def minimum(self) -> float:
+        """Minimum of all values."""
+        return self.low.min()
+
+    @property
+    def maximum(self) -> float:
+        """Maximum of all values."""
+        return self.high.max()
+
+    def merged(self, other: Extent) -> Extent:
+        """Return the extent of the rows of both."""
+        weight = self.weight + other.weight
+        share = other.weight / weight
+        return Extent(
+            self.n_rows + other.n_rows,
+            weight,
+            self.mean + share * (other.mean - self.mean),
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+        )
 
 
 @dataclass(frozen=True)
@@ -40,21 +86,10 @@ class DataSummary:
     n_rows: int
     weight: float
 
-    def merged(self, other: DataSummary) -> DataSummary:
-        """Return the summary of the rows of both, without hashes."""
-        weight = self.weight + other.weight
-        share = other.weight / weight
-        difference = other.mean - self.mean
-        variance = (1 - share) * self.variance + share * other.variance
-        return DataSummary(
-            None,
-            self.mean + share * difference,
-            variance + share * (1 - share) * difference**2,
-            np.minimum(self.low, other.low),
-            np.maximum(self.high, other.high),
-            self.n_rows + other.n_rows,
-            weight,
-        )
+    @property
+    def extent(self) -> Extent:
+        """The part of the summary that is kept after a fit."""
+        return Extent(self.n_rows, self.weight, self.mean, self.low, self.high)
 
     @property
     def minimum(self) -> float:
@@ -120,6 +155,49 @@ def summarize(
     return DataSummary(
         row_hashes, origin + mean, variance, low, high, n_samples, float(total_weight)
     )
+
+
+def extent_of(X, sample_weight: np.ndarray | None) -> Extent:
+    """Return the extent of the rows of `X`, as `summarize` does but faster.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+        C-contiguous if dense.
+
+    sample_weight : ndarray of shape (n_samples,) or None
+    """
+    if sample_weight is not None or issparse(X):
+        return summarize(X, sample_weight, hash_rows=False).extent
+    n_samples = X.shape[0]
+    total = _reduced(np.add, X, dtype=np.float64)
+    low, high = (_reduced(ufunc, X) for ufunc in (np.minimum, np.maximum))
+    return Extent(
+        n_samples,
+        float(n_samples),
+        total / n_samples,
+        low.astype(np.float64),
+        high.astype(np.float64),
+    )
+
+
+def _reduced(ufunc, X, **options):
+    """Return a reduction over rows; several are put in a line, as short ones are slow.
+
+    Parameters
+    ----------
+    ufunc : {np.add, np.minimum, np.maximum}
+    X : ndarray of shape (n_samples, n_features)
+    """
+    n_samples, n_features = X.shape
+    n_in_line = max(1, _LINE // n_features)
+    n_lines = n_samples // n_in_line
+    if n_in_line == 1 or n_lines < 2:
+        return ufunc.reduce(X, axis=0, **options)
+    n_whole = n_lines * n_in_line
+    lines = ufunc.reduce(X[:n_whole].reshape(n_lines, -1), axis=0, **options)
+    parts = [lines.reshape(n_in_line, n_features), X[n_whole:]]
+    return ufunc.reduce(np.concatenate(parts), axis=0, **options)
 
 
 def _hash_rows(block):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .._fitted.network import FittedNetwork
     from .augmentation import AugmentationOptions
     from .continuation import Continuation
-    from .summary import DataSummary
+    from .summary import Extent
 
 Table = Any  # ndarray or CSR matrix of shape (n_samples, n_features)
 Networks = dict[str, "FittedNetwork"]  # by part: "encoder", "decoder", ...
@@ -167,15 +167,15 @@ class Seen(NamedTuple):
 
     Attributes
     ----------
-    summary : DataSummary
-        Of the targets, without hashes.
+    extent : Extent
+        Of the targets.
 
     step_scales : list of float or None
     loss_weights : mapping of str to float
         See `TrainingConfig`.
     """
 
-    summary: DataSummary
+    extent: Extent
     step_scales: list[float] | None
     loss_weights: Mapping[str, float]
 
