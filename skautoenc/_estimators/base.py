@@ -309,7 +309,28 @@ class BaseAutoencoder(
         and `n_iter_` is the number of these chunks. `mean_` is that of all rows so far.
         The axes of the code are not changed, so that codes before and after a call are
         comparable; `components_` and explained variances are not defined.
+
+        A denoising autoencoder adds noise to the rows of each chunk. Pairs of noisy and
+        clean rows are not supported.
+
+        References
+        ----------
+        B. T. Polyak, A. B. Juditsky, "Acceleration of Stochastic Approximation by
+        Averaging", SIAM Journal on Control and Optimization 30 (1992).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_digits
+        >>> from skautoenc import AutoencoderTransformer
+        >>> X = load_digits().data / 16
+        >>> autoencoder = AutoencoderTransformer(n_components=8, random_state=0)
+        >>> for chunk in np.array_split(X, 20):
+        ...     autoencoder = autoencoder.partial_fit(chunk)
+        >>> autoencoder.score(X) > 0.65
+        True
         """
+        self._check_y(X, y)
         live = self._live_session()
         if live is None:
             validate_parameters(self)
@@ -335,6 +356,9 @@ class BaseAutoencoder(
         if self.verbose and losses and self.n_iter_ % self.verbose == 0:
             print_losses(self.n_iter_, losses)
         return self
+
+    def _check_y(self, X, y):
+        """Raise if `y`, which is not used, is meant to be used."""
 
     def _start_of_chunks(self):
         """Return what the first chunk starts from."""

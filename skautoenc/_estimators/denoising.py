@@ -474,6 +474,13 @@ class DenoisingAutoencoder(BaseAutoencoder):
                 f"got {self.clip!r}."
             )
 
+    def _check_y(self, X, y):
+        if _looks_like_rows(y, X):
+            raise ValueError(
+                "y looks like rows of X, and would be ignored. partial_fit adds noise "
+                "to clean rows; to train on pairs, call fit(X_noisy, X_clean=X_clean)."
+            )
+
     def _outputs_reconstruction(self):
         return self.output == "reconstruction"
 

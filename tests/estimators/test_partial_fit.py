@@ -205,24 +205,21 @@ def test_partial_fit_leaves_copies_as_they_are(digits):
     np.testing.assert_array_equal(other.transform(digits), estimator.transform(digits))
 
 
-class Fails(ValueError):
-    """Raised by a noise function."""
-
-
-def test_partial_fit_that_fails_leaves_the_estimator_as_it_was(digits):
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_partial_fit_that_fails_leaves_the_estimator_as_it_was(digits, error):
     fails = False
 
     def noise(X, rng):
-        if fails:
-            raise Fails
+        if fails and rng.random() < 0.5:  # in one of several portions
+            raise error
         return X
 
     estimator = make_autoencoder(DenoisingAutoencoder, noise=noise)
     train(estimator, digits, 300, 3)
     other = copy.copy(estimator)
     fails = True
-    with pytest.raises(Fails):
-        estimator.partial_fit(digits)
+    with pytest.raises(error):
+        train(estimator, np.tile(digits, (100, 1)), 30_000)
     fails = False
     assert estimator.history_ == other.history_
     np.testing.assert_array_equal(estimator.mean_, other.mean_)
@@ -328,6 +325,12 @@ def test_partial_fit_refuses_what_needs_all_rows(digits):
     assert "early_stopping=True" in str(caught.value.__cause__ or caught.value)
     with pytest.raises(ValueError, match="partial_fit.*n_components=0.9"):
         make_autoencoder(n_components=0.9).partial_fit(digits)
+
+
+def test_partial_fit_refuses_y_that_looks_like_rows(digits):
+    with pytest.raises(ValueError, match="y looks like rows of X.*partial_fit"):
+        make_autoencoder(DenoisingAutoencoder).partial_fit(digits, digits)
+    make_autoencoder(DenoisingAutoencoder).partial_fit(digits, np.arange(300))
 
 
 def test_partial_fit_has_no_components_and_says_why(digits):
