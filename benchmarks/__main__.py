@@ -15,7 +15,6 @@ import platform
 from pathlib import Path
 
 from . import (  # noqa: F401  (importing them registers their cases)
-    chunks,
     encoding,
     libraries,
     memory,
@@ -23,6 +22,7 @@ from . import (  # noqa: F401  (importing them registers their cases)
     scale,
     search,
     starts,
+    streams,
     training,
 )
 from ._cases import CASES

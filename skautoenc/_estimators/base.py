@@ -77,6 +77,9 @@ FORMAT = 1
 # Parts of an objective, kept in attributes of these names with a leading underscore.
 PARTS = ("encoder", "decoder", "log_variance")
 
+# Attributes from which a later training goes on.
+_OF_TRAINING = ("_training", "_progress", "_live")
+
 Metric = Literal["mean_squared_error", "mean_absolute_error"]
 
 
@@ -344,7 +347,7 @@ class BaseAutoencoder(
             options = self._fit_options(data, before.streams, n_rows)
         else:
             options = session.options
-        self._live = None  # if the call fails, its engine is not used again
+        live = self._live = None  # if the call fails, its engine is not used again
         progress, losses, session = fit_chunk_anywhere(data, options, before, session)
         history = self.history_ if isinstance(before, Progress) else {}
         result = replace(result_of(progress, options), history=history)
@@ -493,7 +496,6 @@ class BaseAutoencoder(
             "_row_shape": schema.row_shape,
             "_seen": result.seen,
             "_split_seed": result.split_seed,
-            "_training": result.training if self.warm_start else None,
             "best_epoch_": result.best_epoch,
             "history_": result.history,
             "mixup_": result.mixup,
@@ -503,6 +505,8 @@ class BaseAutoencoder(
         }
         if result.mean is not None:
             attributes["mean_"] = result.mean
+        if result.training is not None and self.warm_start:
+            attributes["_training"] = result.training
         if result.codes is not None:
             attributes |= _code_attributes(result)
         if schema.feature_names is not None:
@@ -512,9 +516,11 @@ class BaseAutoencoder(
     def _set_fitted(self, result, schema, progress=None):
         """Set all fitted attributes at once, as other threads may read them."""
         attributes = self._fitted_attributes(result, schema)
-        attributes |= {"_progress": progress, "_live": None}
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            if name not in attributes:
+        if progress is not None:
+            attributes["_progress"] = progress
+        for name in list(vars(self)):
+            is_of_fit = name.endswith("_") or name in _OF_TRAINING
+            if is_of_fit and name not in attributes:
                 vars(self).pop(name)
         vars(self).update(attributes)
 

@@ -84,12 +84,13 @@ def fit_autoencoder(
         networks, rows, validation, inputs.row_hashes, options, streams, previous
     )
     config = _training_config(trainable, options, start, targets, shifts[1])
+    seen = Seen(targets.extent, config.step_scales, config.loss_weights)
     make_result = functools.partial(
         FitResult,
         n_components=trainable.n_components,
         dtype=data.targets.dtype.type,
-        mean=targets.mean,
-        largest=np.maximum(-targets.low, targets.high),
+        mean=seen.extent.mean,
+        largest=seen.extent.largest,
         mixup=config.augmentation.mixup,
         loss_weights=config.loss_weights,
         split_seed=start.split_seed,
@@ -124,7 +125,7 @@ def fit_autoencoder(
         n_iter=n_iter,
         best_epoch=selection.epoch,
         codes=codes,
-        seen=Seen(targets.extent, config.step_scales, config.loss_weights),
+        seen=seen,
         training=_continuation(trained, start, selection, n_iter),
     )
 

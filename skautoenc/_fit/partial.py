@@ -242,7 +242,7 @@ def result_of(progress: Progress, options: FitOptions) -> FitResult:
         progress.n_components,
         dtype=progress.dtype,
         mean=extent.mean,
-        largest=np.maximum(-extent.low, extent.high),
+        largest=extent.largest,
         n_iter=progress.n_chunks,
         best_epoch=progress.n_chunks,
         mixup=_mixup(options),

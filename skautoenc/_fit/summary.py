@@ -24,25 +24,22 @@ class Extent(NamedTuple):
     weight : float
         Sum of the weights of the rows.
 
-    mean, low, high : ndarray of shape (n_features,)
-        See `DataSummary`.
+    mean : ndarray of shape (n_features,)
+        Weighted mean of each feature.
+
+    largest : ndarray of shape (n_features,)
+        Largest absolute value of each feature, over rows of positive weight.
+
+    minimum, maximum : float
+        Of all values.
     """
 
     n_rows: int
     weight: float
     mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @property
-    def minimum(self) -> float:
-        """Minimum of all values."""
-        return self.low.min()
-
-    @property
-    def maximum(self) -> float:
-        """Maximum of all values."""
-        return self.high.max()
+    largest: np.ndarray
+    minimum: float
+    maximum: float
 
     def merged(self, other: Extent) -> Extent:
         """Return the extent of the rows of both."""
@@ -52,8 +49,9 @@ class Extent(NamedTuple):
             self.n_rows + other.n_rows,
             weight,
             self.mean + share * (other.mean - self.mean),
-            np.minimum(self.low, other.low),
-            np.maximum(self.high, other.high),
+            np.maximum(self.largest, other.largest),
+            min(self.minimum, other.minimum),
+            max(self.maximum, other.maximum),
         )
 
 
@@ -89,7 +87,14 @@ class DataSummary:
     @property
     def extent(self) -> Extent:
         """The part of the summary that is kept after a fit."""
-        return Extent(self.n_rows, self.weight, self.mean, self.low, self.high)
+        return Extent(
+            self.n_rows,
+            self.weight,
+            self.mean,
+            np.maximum(-self.low, self.high),
+            float(self.minimum),
+            float(self.maximum),
+        )
 
     @property
     def minimum(self) -> float:
@@ -176,8 +181,9 @@ def extent_of(X, sample_weight: np.ndarray | None) -> Extent:
         n_samples,
         float(n_samples),
         total / n_samples,
-        low.astype(np.float64),
-        high.astype(np.float64),
+        np.maximum(-low, high).astype(np.float64),
+        float(low.min()),
+        float(high.max()),
     )
 
 

@@ -73,7 +73,7 @@ def chunks_memory(data, repeats):
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, "X.npy"))
         memory_map(path, N_ROWS, N_FEATURES)
-        code = "from benchmarks.chunks import *; print(json.dumps(peak({!r}, {})))"
+        code = "from benchmarks.streams import *; print(json.dumps(peak({!r}, {})))"
         sides = [
             [
                 json.loads(
