@@ -208,8 +208,9 @@ class BaseAutoencoder(
             arrays in small blocks only.
 
             From 2**18 rows or 1 GiB on, rows are visited in shuffled blocks of 32 KiB,
-            so that a float32 memory map may be larger than memory. Arrays of other
-            types are copied.
+            so that a float32 memory map, or an HDF5 data set that is stored as one
+            block, may be larger than memory. Arrays of other types are copied. Other
+            data that do not fit into memory are given to `partial_fit` in chunks.
 
         y : Ignored
             Not used, present for API consistency by convention.

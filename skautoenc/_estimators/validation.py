@@ -297,7 +297,8 @@ def _check_is_table(X):
     raise TypeError(
         f"X must hold all rows, as an array; got an object of type "
         f"{type(X).__module__}.{type(X).__name__}. Use {remedy}. An array that does "
-        "not fit into memory may be a memory map: np.load('X.npy', mmap_mode='r')."
+        "not fit into memory may be a memory map: np.load('X.npy', mmap_mode='r'); "
+        "or call partial_fit with one chunk of rows after another."
     )
 
 
