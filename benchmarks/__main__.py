@@ -22,6 +22,7 @@ from . import (  # noqa: F401  (importing them registers their cases)
     scale,
     search,
     starts,
+    streams,
     training,
     watching,
 )

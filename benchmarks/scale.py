@@ -16,11 +16,11 @@ from ._cases import PeakMemory, Result, case, seconds
 N_FEATURES = 16
 
 
-def memory_map(path, n):
+def memory_map(path, n, n_features=N_FEATURES):
     """Write `n` float32 rows of a curved surface to a file, and return a memory map."""
-    X = np.lib.format.open_memmap(path, "w+", np.float32, (n, N_FEATURES))
+    X = np.lib.format.open_memmap(path, "w+", np.float32, (n, n_features))
     rng = np.random.default_rng(0)
-    mix = rng.standard_normal((4, N_FEATURES), np.float32)
+    mix = rng.standard_normal((4, n_features), np.float32)
     for start in range(0, n, 100_000):
         rows = X[start : start + 100_000]
         rows[:] = np.tanh(rng.standard_normal((len(rows), 4), np.float32) @ mix)

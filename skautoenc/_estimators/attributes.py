@@ -7,8 +7,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._fit.codes import MAX_COMPONENTS
 
 OF_CODES = (
-    "fit computes it from the training data, which from_keras does not have, and for "
-    f"codes of at most {MAX_COMPONENTS} components unless the decoder is linear"
+    "fit computes it from all training data, which from_keras and partial_fit do not "
+    f"have, and for codes of at most {MAX_COMPONENTS} components unless the decoder is "
+    "linear"
 )
 OF_PCA = (
     "it is defined only if the fit ended as PCA, which it does if training starts from "

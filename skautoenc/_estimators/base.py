@@ -1,7 +1,8 @@
 """Base class of the autoencoders: parameters, fit, transform and scores."""
 
+import operator
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.callback import CallbackSupportMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend.fork import forked_after_tensorflow
@@ -20,6 +22,7 @@ from .._fit.augmentation import AugmentationOptions
 from .._fit.defaults import resolve_auto_settings
 from .._fit.fit import fit_autoencoder
 from .._fit.n_components import resolve_n_components
+from .._fit.partial import Progress, Start, result_of, session_rows
 from .._fit.trainable import needs_keras
 from .._fit.values import FitOptions, FitResult, Schema, WarmStart
 from .._fitted.custom_objects import picklable
@@ -38,6 +41,13 @@ from ..networks._base import without_auto_linear_path
 from ..networks._objectives import chain
 from ..networks._resolve import networks_of_models, to_picklable
 from .attributes import OF_CODES, OF_PCA, OptionalAttribute
+from .chunks import (
+    LiveSession,
+    check_partial_fit_parameters,
+    fit_chunk_anywhere,
+    print_losses,
+    takes_chunks,
+)
 from .parameters import (
     CONSTRAINTS,
     Activation,
@@ -53,6 +63,7 @@ from .parameters import (
 )
 from .validation import (
     flatten_rows,
+    validate_chunk,
     validate_codes,
     validate_rows,
     validate_training_data,
@@ -65,6 +76,9 @@ FORMAT = 1
 
 # Parts of an objective, kept in attributes of these names with a leading underscore.
 PARTS = ("encoder", "decoder", "log_variance")
+
+# Attributes from which a later training goes on.
+_OF_TRAINING = ("_training", "_progress", "_live")
 
 Metric = Literal["mean_squared_error", "mean_absolute_error"]
 
@@ -194,8 +208,9 @@ class BaseAutoencoder(
             arrays in small blocks only.
 
             From 2**18 rows or 1 GiB on, rows are visited in shuffled blocks of 32 KiB,
-            so that a float32 memory map may be larger than memory. Arrays of other
-            types are copied.
+            so that a float32 memory map, or an HDF5 data set that is stored as one
+            block, may be larger than memory. Arrays of other types are copied. Other
+            data that do not fit into memory are given to `partial_fit` in chunks.
 
         y : Ignored
             Not used, present for API consistency by convention.
@@ -256,6 +271,132 @@ class BaseAutoencoder(
         self._set_fitted(result, data.schema)
         return self
 
+    @available_if(takes_chunks)
+    @validates_parameters
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: Any = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train the autoencoder on a chunk of rows, in one pass over them.
+
+        For data that arrive in chunks, or do not fit into memory. The state of the
+        optimizer is kept from one call to the next, also in a pickle. After `fit` or
+        :meth:`from_keras`, training continues from their weights.
+
+        If training starts from PCA (see `init`), the network is PCA of all rows so far
+        until there are 256 of them, and two for each feature. Then it is trained, at a
+        constant learning rate, and its weights are averaged over about the last tenth
+        of the rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            One or more rows or images, as in `fit`.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, as in `fit`. If None, all weights are 1.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input or a parameter is invalid, if a parameter of the network has
+            changed since the last call, or if training diverges. The estimator is not
+            modified in this case.
+
+        Notes
+        -----
+        There is no validation set: `partial_fit` is not available with
+        ``early_stopping=True``, and ``"auto"`` means False. `n_components` must be a
+        number of components. Values of `batch_size` and `epochs` that are ``"auto"``
+        are those of `fit` for the largest chunk so far, rounded up to a power of two;
+        the number of epochs is used only to choose how training is compiled.
+        ``mixup="auto"`` means False. Keras `callbacks` are called as by ``Model.fit``
+        with one epoch, those of scikit-learn are not. A line is printed every `verbose`
+        calls.
+
+        ``history_["loss"]`` has the mean loss of each chunk while it was trained on,
+        and `n_iter_` is the number of these chunks. `mean_` is that of all rows so far.
+        The axes of the code are not changed, so that codes before and after a call are
+        comparable; `components_` and explained variances are not defined.
+
+        A denoising autoencoder adds noise to the rows of each chunk. Pairs of noisy and
+        clean rows are not supported.
+
+        References
+        ----------
+        B. T. Polyak, A. B. Juditsky, "Acceleration of Stochastic Approximation by
+        Averaging", SIAM Journal on Control and Optimization 30 (1992).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_digits
+        >>> from skautoenc import AutoencoderTransformer
+        >>> X = load_digits().data / 16
+        >>> autoencoder = AutoencoderTransformer(n_components=8, random_state=0)
+        >>> for chunk in np.array_split(X, 20):
+        ...     autoencoder = autoencoder.partial_fit(chunk)
+        >>> autoencoder.score(X) > 0.65
+        True
+        """
+        self._check_y(X, y)
+        live = self._live_session()
+        if live is None:
+            validate_parameters(self)
+            self._check_params()
+            check_partial_fit_parameters(self)
+        data = validate_chunk(self, X, sample_weight)
+        before = vars(self).get("_progress") or self._start_of_chunks()
+        n_rows = session_rows(data.X.shape[0], before)
+        session = live.session if live and live.session.n_rows == n_rows else None
+        if session is None:
+            options = self._fit_options(data, before.streams, n_rows)
+        else:
+            options = session.options
+        live = self._live = None  # if the call fails, its engine is not used again
+        progress, losses, session = fit_chunk_anywhere(data, options, before, session)
+        history = self.history_ if isinstance(before, Progress) else {}
+        result = replace(result_of(progress, options), history=history)
+        self._set_fitted(result, data.schema, progress)
+        for name, loss in losses.items():
+            history.setdefault(name, []).append(loss)
+        if session is not None:
+            self._live = LiveSession(session, self._parameter_values())
+        if self.verbose and losses and self.n_iter_ % self.verbose == 0:
+            print_losses(self.n_iter_, losses)
+        return self
+
+    def _check_y(self, X, y):
+        """Raise if `y`, which is not used, is meant to be used."""
+
+    def _start_of_chunks(self):
+        """Return what the first chunk starts from."""
+        streams = RandomStreams.from_random_state(self.random_state)
+        return Start(streams, self._warm_start(), vars(self).get("_seen"))
+
+    def _parameter_values(self):
+        return [getattr(self, name) for name in self._parameter_constraints]
+
+    def _live_session(self):
+        """Return the session of the last call, unless a parameter has changed."""
+        live = vars(self).get("_live")
+        if live is None or not all(
+            map(operator.is_, self._parameter_values(), live.parameters)
+        ):
+            return None
+        return live
+
     def _fit_data(self, data, streams, previous):
         """Fit without scikit-learn's callbacks, for another process."""
         options = self._fit_options(data, streams)
@@ -285,10 +426,13 @@ class BaseAutoencoder(
         )
         return result
 
-    def _fit_options(self, data, streams):
-        """Return the parameters as the fit takes them."""
+    def _fit_options(self, data, streams, n_rows=None):
+        """Return the parameters as the fit takes them.
+
+        Those that are "auto" are chosen for `n_rows`, or for the rows of the data.
+        """
         schedule = resolve_auto_settings(
-            data.X.shape[0],
+            n_rows or data.X.shape[0],
             self.batch_size,
             self.epochs,
             self.n_iter_no_change,
@@ -368,7 +512,7 @@ class BaseAutoencoder(
         networks = {
             part: vars(self)[f"_{part}"] for part in PARTS if f"_{part}" in vars(self)
         }
-        return WarmStart(networks, self._split_seed)
+        return WarmStart(networks, self._split_seed, vars(self).get("_training"))
 
     def _fitted_attributes(self, result, schema):
         """Return all fitted attributes by name."""
@@ -378,6 +522,7 @@ class BaseAutoencoder(
             "_largest": result.largest,
             "_n_features_out": result.n_components,
             "_row_shape": schema.row_shape,
+            "_seen": result.seen,
             "_split_seed": result.split_seed,
             "best_epoch_": result.best_epoch,
             "history_": result.history,
@@ -388,6 +533,8 @@ class BaseAutoencoder(
         }
         if result.mean is not None:
             attributes["mean_"] = result.mean
+        if result.training is not None and self.warm_start:
+            attributes["_training"] = result.training
         if result.codes is not None:
             attributes |= _code_attributes(result)
         if schema.feature_names is not None:
@@ -403,11 +550,14 @@ class BaseAutoencoder(
         own = {name: x for name, x in vars(self).items() if not name.endswith("_")}
         return own | self._fitted_attributes(result, schema)
 
-    def _set_fitted(self, result, schema):
+    def _set_fitted(self, result, schema, progress=None):
         """Set all fitted attributes at once, as other threads may read them."""
         attributes = self._fitted_attributes(result, schema)
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            if name not in attributes:
+        if progress is not None:
+            attributes["_progress"] = progress
+        for name in list(vars(self)):
+            is_of_fit = name.endswith("_") or name in _OF_TRAINING
+            if is_of_fit and name not in attributes:
                 vars(self).pop(name)
         vars(self).update(attributes)
 
@@ -602,7 +752,11 @@ class BaseAutoencoder(
         return fitted_attributes_html(self, doc_link)
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())
+        state.pop("_live", None)
+        if "history_" in state:  # partial_fit appends to the lists
+            lists = state["history_"].items()
+            state["history_"] = {name: list(losses) for name, losses in lists}
         network = to_picklable(state["network"], is_fitted="_encoder" in state)
         state = {name: picklable(value) for name, value in state.items()}
         return {**state, "network": network, "_format": FORMAT}

@@ -174,7 +174,11 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     warm_start : bool, default=False
         Whether to continue from the weights of the previous fit, with the same
-        held-out rows, instead of new weights.
+        held-out rows, instead of new weights. If that was a warm start too, the state
+        of the optimizer is continued: with an integer `random_state`, three fits of 12
+        epochs have the weights of one of 36, bit for bit, if the same engine trains
+        them. It is not continued if training started from PCA, because each fit anneals
+        the learning rate, or if the weights of an earlier epoch were kept.
 
     verbose : int, default=0
         If 1, a progress bar shows the epoch, the losses and the time left; about ten
@@ -237,7 +241,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         layers add).
 
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs run, or of chunks that `partial_fit` has trained on.
 
     best_epoch_ : int
         Epoch whose weights early stopping kept, 0 for the initial weights. Equal to
@@ -493,6 +497,13 @@ class DenoisingAutoencoder(BaseAutoencoder):
         if isinstance(self.hidden_layer_sizes, str):  # "auto"
             return denoising_layer_sizes(n_components)
         return self.hidden_layer_sizes
+
+    def _check_y(self, X, y):
+        if _looks_like_rows(y, X):
+            raise ValueError(
+                "y looks like rows of X, and would be ignored. partial_fit adds noise "
+                "to clean rows; to train on pairs, call fit(X_noisy, X_clean=X_clean)."
+            )
 
     def _outputs_reconstruction(self):
         return self.output == "reconstruction"

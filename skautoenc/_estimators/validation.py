@@ -14,6 +14,7 @@ from .._fit.values import FitData, Schema
 from .._utils.blocks import is_streamed
 from .._utils.shapes import shapes_compatible
 from .._utils.sklearn_compat import _check_sample_weight
+from .stored_arrays import read_stored
 
 # Training squares weighted gradients in float32, whose range is 2**-126 to 2**128. Half
 # of the upper exponents are left to the gradients.
@@ -58,6 +59,26 @@ def validate_training_data(estimator, X, sample_weight, X_val, X_clean) -> FitDa
         _validate_validation_set(copy, X_val, X_clean is not None),
         Schema(X.shape[1], copy._row_shape, getattr(copy, "feature_names_in_", None)),
     )
+
+
+def validate_chunk(estimator, X, sample_weight) -> FitData:
+    """Validate what `partial_fit` takes. The estimator is not changed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the array.
+    """
+    if not hasattr(estimator, "n_features_in_"):
+        return validate_training_data(estimator, X, sample_weight, None, None)
+    X = validate_rows(estimator, X)
+    if isinstance(X, np.ndarray):
+        X = np.ascontiguousarray(X)
+    if sample_weight is not None:
+        sample_weight = validate_weights(sample_weight, X)
+    names = getattr(estimator, "feature_names_in_", None)
+    schema = Schema(estimator.n_features_in_, estimator._row_shape, names)
+    return FitData(X, sample_weight, None, None, schema)
 
 
 def validate_rows(estimator, X):
@@ -205,9 +226,7 @@ def flatten_rows(X):
     X : array-like of shape (n_samples, n_features)
     row_shape : tuple of int or None
     """
-    # An HDF5 data set has the shape of an array, but cannot be reshaped.
-    if isinstance(X, list | tuple) or type(X).__module__.startswith("h5py."):
-        X = np.asarray(X)
+    X = np.asarray(X) if isinstance(X, list | tuple) else read_stored(X)
     if getattr(X, "ndim", 2) < 3:
         return X, None
     row_shape = tuple(X.shape[1:])
@@ -278,7 +297,8 @@ def _check_is_table(X):
     raise TypeError(
         f"X must hold all rows, as an array; got an object of type "
         f"{type(X).__module__}.{type(X).__name__}. Use {remedy}. An array that does "
-        "not fit into memory may be a memory map: np.load('X.npy', mmap_mode='r')."
+        "not fit into memory may be a memory map: np.load('X.npy', mmap_mode='r'); "
+        "or call partial_fit with one chunk of rows after another."
     )
 
 

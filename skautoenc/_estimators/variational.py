@@ -154,7 +154,11 @@ class VariationalAutoencoder(BaseAutoencoder):
 
     warm_start : bool, default=False
         Whether to continue from the weights of the previous fit, with the same
-        held-out rows, instead of new weights.
+        held-out rows, instead of new weights. If that was a warm start too, the state
+        of the optimizer is continued: with an integer `random_state`, three fits of 12
+        epochs have the weights of one of 36, bit for bit, if the same engine trains
+        them. It is not continued if training started from PCA, because each fit anneals
+        the learning rate, or if the weights of an earlier epoch were kept.
 
     verbose : int, default=0
         If 1, a progress bar shows the epoch, the losses and the time left; about ten
@@ -192,7 +196,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         layers add).
 
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs run, or of chunks that `partial_fit` has trained on.
 
     best_epoch_ : int
         Epoch whose weights early stopping kept, 0 for the initial weights. Equal to

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from .._training.augment import Corruption
+from .._training.augment import Augmentation, Corruption
 from ..noise import NOISES
-from .summary import DataSummary
+from .summary import DataSummary, Extent
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,48 @@ class NoiseOptions:
     clip: bool | tuple[float, float]
 
 
+def make_augmentation(
+    options: AugmentationOptions,
+    summary: DataSummary | Extent,
+    shift: np.ndarray | None,
+    mixup: float,
+    mixup_epochs: int | None = None,
+) -> Augmentation:
+    """Return the augmentation of the centered rows of a fit.
+
+    Parameters
+    ----------
+    options : AugmentationOptions
+    summary : DataSummary or Extent
+        Of the rows that are corrupted.
+
+    shift : ndarray of shape (n_features,) or None
+        What has been subtracted from the rows.
+
+    mixup : float
+    mixup_epochs : int or None, default=None
+        See `Augmentation`.
+    """
+    noise = options.noise
+    if noise is None:
+        return Augmentation(mixup, mixup_epochs)
+    return Augmentation(
+        mixup,
+        mixup_epochs,
+        bind_noise(noise, summary, shift),
+        thread_safe=not callable(noise.kind),
+    )
+
+
 def bind_noise(
-    noise: NoiseOptions, summary: DataSummary, shift: np.ndarray | None
+    noise: NoiseOptions, summary: DataSummary | Extent, shift: np.ndarray | None
 ) -> Corruption:
     """Return the noise as a function of the centered rows of a fit.
 
     Parameters
     ----------
     noise : NoiseOptions
-    summary : DataSummary
+    summary : DataSummary or Extent
         Of the rows that are corrupted.
 
     shift : ndarray of shape (n_features,) or None

@@ -214,6 +214,22 @@ def center_rows(
     return rows, _rows(*data.validation, shifts)
 
 
+def rows_in_order(data: FitData, shifts: Shifts) -> Rows | StreamedRows:
+    """Return the rows for training in the order in which they are given."""
+    is_weighted = data.sample_weight is not None
+    order = np.arange(data.X.shape[0]) if is_weighted else None
+    return _rows(data.X, data.X_clean, shifts, data.sample_weight, order)
+
+
+def with_shifts(networks: Networks, shifts: Shifts) -> Networks:
+    """Return the networks with the shifts around them."""
+    return {
+        **networks,
+        "encoder": networks["encoder"].with_shifts(input_shift=shifts[0]),
+        "decoder": networks["decoder"].with_shifts(output_shift=shifts[1]),
+    }
+
+
 def _rows(X, targets, shifts, sample_weight=None, order=None):
     shift, target_shift = shifts
     if is_streamed(X):

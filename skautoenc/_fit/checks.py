@@ -9,7 +9,7 @@ from .._fitted.graph import output_activation
 from .._fitted.network import FittedNetwork
 from .._utils.losses import loss_properties
 from .._utils.warnings import warn_user
-from .summary import DataSummary, summarize
+from .summary import DataSummary, Extent, summarize
 from .values import FitData
 
 # Standard deviations of a feature at which the steps of optimizers suit the weights of
@@ -20,14 +20,14 @@ _MIN_DEVIATION, _MAX_DEVIATION = 1 / 300, 30
 _TOLERANCE = 1e-6
 
 
-def check_loss_domain(loss, data: FitData, targets: DataSummary) -> None:
+def check_loss_domain(loss, data: FitData, targets: DataSummary | Extent) -> None:
     """Raise a ValueError if a binary cross-entropy gets targets outside [0, 1].
 
     Parameters
     ----------
     loss : str or Keras loss
     data : FitData
-    targets : DataSummary
+    targets : DataSummary or Extent
         Of the targets of `data`.
     """
     if not loss_properties(loss).binary:

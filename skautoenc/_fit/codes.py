@@ -99,8 +99,8 @@ def arrange_codes(
     if a penalty depends on the axes (L1), or the posterior of a variational
     autoencoder.
 
-    The state of an optimizer is not part of the networks. To continue with it, its
-    moments would have to be changed as the weights are.
+    The moments of the optimizer belong to the weights before this change, from which a
+    warm start goes on, see `Continuation`.
 
     Parameters
     ----------

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from .._training import (
-    Augmentation,
     CosineSchedule,
     EarlyStopping,
     Hook,
@@ -21,13 +22,14 @@ from .._training import (
 )
 from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
-from .augmentation import bind_noise
-from .centering import center_networks, center_rows, warn_of_rounding
-from .checks import check_loss_domain, warn_of_output_range, warn_of_scale
+from .augmentation import make_augmentation
+from .centering import center_rows, with_shifts
+from .checks import check_loss_domain
 from .codes import arrange_codes
+from .continuation import Continuation, continuation_of, resume
 from .defaults import adam_from_pca, resolve_mixup, uses_default_adam
 from .diagnosis import check_result, warn_of_collapse, warn_of_ending
-from .initialization import initialize
+from .initialization import center_start, initialize
 from .pca import noise_variance
 from .refit import kept_pca, use_all_rows
 from .selection import select_networks
@@ -40,7 +42,7 @@ from .trainable import (
     networks_with_weights,
     training_config,
 )
-from .values import FitData, FitOptions, FitResult, WarmStart
+from .values import FitData, FitOptions, FitResult, Networks, Seen, WarmStart
 
 HookFactory = Callable[[Callable[[list[np.ndarray]], FitResult]], Hook]
 
@@ -75,7 +77,7 @@ def fit_autoencoder(
     inputs, targets = _summarize(data)
     check_loss_domain(options.loss, data, targets)
     trainable = make_trainable(data, options, streams)
-    networks, shifts = _center_networks(
+    networks, shifts = center_start(
         trainable.networks, data, inputs, targets, options, previous
     )
     rows, validation = center_rows(data, shifts, inputs.row_hashes)
@@ -83,12 +85,13 @@ def fit_autoencoder(
         networks, rows, validation, inputs.row_hashes, options, streams, previous
     )
     config = _training_config(trainable, options, start, targets, shifts[1])
+    seen = Seen(targets.extent, config.step_scales, config.loss_weights)
     make_result = functools.partial(
         FitResult,
         n_components=trainable.n_components,
         dtype=data.targets.dtype.type,
-        mean=targets.mean,
-        largest=np.maximum(-targets.low, targets.high),
+        mean=seen.extent.mean,
+        largest=seen.extent.largest,
         mixup=config.augmentation.mixup,
         loss_weights=config.loss_weights,
         split_seed=start.split_seed,
@@ -96,17 +99,15 @@ def fit_autoencoder(
 
     def result_of(weights):
         networks = networks_with_weights(trainable, weights)
-        return make_result(_with_shifts(networks, shifts))
+        return make_result(with_shifts(networks, shifts))
 
     hooks = [make_hook(result_of) for make_hook in make_hooks]
-    learned, state, best_epoch, rates = _train(
-        trainable, start, config, options, streams, hooks, shifts
-    )
-    selection = _select(start, learned, state, best_epoch, rows, config, options)
-    if state.interrupted:
+    trained = _train(trainable, start, config, options, streams, hooks, shifts)
+    selection = _select(start, trained, rows, config, options)
+    if trained.state.interrupted:
         start = start._replace(is_repeated=False)
     progress = progress_hooks(options.verbose, "All rows, epoch")
-    repeat = [RepeatLearningRates(rates), *progress]
+    repeat = [RepeatLearningRates(trained.rates), *progress]
     kept = use_all_rows(
         selection, trainable, start, networks, rows, config, streams, repeat
     )
@@ -117,14 +118,35 @@ def fit_autoencoder(
         kept, rows, trainable.n_components, total, keep_basis=fixed, is_pca=is_pca
     )
     if options.verbose:
-        print(_ending(state) + selection.message, flush=True)
+        print(_ending(trained.state) + selection.message, flush=True)
     return make_result(
-        _with_shifts(learned, shifts),
-        history=state.history,
-        n_iter=len(state.history["loss"]),
+        with_shifts(learned, shifts),
+        history=trained.state.history,
+        n_iter=trained.n_iter,
         best_epoch=selection.epoch,
         codes=codes,
+        seen=seen,
+        training=_continuation(trained, start, selection),
     )
+
+
+class _Trained(NamedTuple):
+    """What the epochs gave.
+
+    `best_epoch` is None without early stopping, `rates` are the learning rates, and
+    `end` is where another training could go on.
+    """
+
+    networks: Networks
+    state: TrainingState
+    best_epoch: int | None
+    rates: list[float | None]
+    end: Continuation
+
+    @property
+    def n_iter(self) -> int:
+        """Number of epochs."""
+        return len(self.state.history["loss"])
 
 
 def _ending(state):
@@ -140,48 +162,18 @@ def _summarize(data):
     return inputs, summarize(data.X_clean, data.sample_weight)
 
 
-def _center_networks(networks, data, inputs, targets, options, previous):
-    """Center networks with random weights; return them and the shifts of the data."""
-    if previous is not None:
-        pair = previous.networks["encoder"], previous.networks["decoder"]
-        shifts = pair[0].input_shift, pair[1].output_shift
-    elif options.has_given_weights:  # trained on rows that are not centered
-        shifts = None, None
-    else:
-        networks, shifts = center_networks(
-            networks, options.loss, inputs, targets, data
-        )
-    name = data.name_of_targets
-    warn_of_output_range(networks["decoder"], options.loss, targets, name)
-    if options.objective.stochastic_encoder and is_squared_error(options.loss):
-        warn_of_scale(targets, name)
-    warn_of_rounding(inputs, shifts[0], data.X.dtype, data.schema.feature_names)
-    return networks, shifts
-
-
-def _with_shifts(networks, shifts):
-    """Return the networks with the shifts around them."""
-    return {
-        **networks,
-        "encoder": networks["encoder"].with_shifts(input_shift=shifts[0]),
-        "decoder": networks["decoder"].with_shifts(output_shift=shifts[1]),
-    }
-
-
 def _training_config(trainable, options, start, targets, shift):
     """Return the configuration of the epoch loop."""
-    noise = options.augmentation.noise
+    augmentation = options.augmentation
     if start.training.targets is not None:
-        noise = None  # the inputs are given
+        augmentation = replace(augmentation, noise=None)  # the inputs are given
     mixup, mixup_epochs = resolve_mixup(
-        options.augmentation.mixup,
+        augmentation.mixup,
         start.pca_initialized,
         len(start.training),
         start.training.X.shape[1],
         options.epochs,
     )
-    corruption = None if noise is None else bind_noise(noise, targets, shift)
-    thread_safe = noise is not None and not callable(noise.kind)
 
     def auto_beta():
         if not is_squared_error(options.loss):
@@ -193,8 +185,8 @@ def _training_config(trainable, options, start, targets, shift):
 
     settings = {
         "loss_weights": options.objective.loss_weights(auto_beta),
-        "augmentation": Augmentation(
-            mixup, mixup_epochs, corruption, thread_safe=thread_safe
+        "augmentation": make_augmentation(
+            augmentation, targets, shift, mixup, mixup_epochs
         ),
     }
     if start.pca_initialized and uses_default_adam(options):
@@ -206,10 +198,7 @@ def _training_config(trainable, options, start, targets, shift):
 
 
 def _train(trainable, start, config, options, streams, hooks, shifts):
-    """Run the epochs.
-
-    Returns the networks, the state, the best epoch if any and the learning rates.
-    """
+    """Run the epochs."""
     rates = RecordLearningRates()
     early_stopping = EarlyStopping(options.patience) if start.stops_early else None
     hooks = [
@@ -223,12 +212,25 @@ def _train(trainable, start, config, options, streams, hooks, shifts):
     hooks = [hook for hook in hooks if hook is not None]
     with engine_of(trainable, start, config, options.callbacks) as engine:
         state = TrainingState(streams)
+        if resume(engine, config, start.training_before):
+            state.n_earlier = start.training_before.n_epochs
         state = run_epochs(
             engine, start.training, start.validation, config, state, hooks
         )
         learned = networks_with_weights(trainable, engine.get_weights())
+        # Callbacks may have changed the weights when training ended.
+        end = engine.get_state() if options.callbacks else state.engine
+        n_epochs = state.n_earlier + state.epoch
+        end = continuation_of(engine, config, end, n_epochs)
     best_epoch = None if early_stopping is None else early_stopping.best_epoch
-    return learned, state, best_epoch, rates.rates
+    return _Trained(learned, state, best_epoch, rates.rates, end)
+
+
+def _continuation(trained, start, selection):
+    """Return where a warm start goes on; None if it can only go on from the weights."""
+    if start.pca_initialized or selection.epoch != trained.n_iter:
+        return None
+    return trained.end
 
 
 def _keras_callbacks(trainable, start, shifts, options):
@@ -239,22 +241,22 @@ def _keras_callbacks(trainable, start, shifts, options):
     return KerasCallbacks(options.callbacks, model)
 
 
-def _select(start, learned, state, best_epoch, rows, config, options):
+def _select(start, trained, rows, config, options):
     """Check the result of the training, and select the networks that are kept."""
+    learned = trained.networks
     sample = check_result(learned, rows, start.networks if start.is_pca else None)
-    warn_of_ending(state, config.epochs)
-    n_iter = len(state.history["loss"])
+    warn_of_ending(trained.state, config.epochs)
     selection = select_networks(
         start,
         learned,
-        best_epoch,
-        n_iter,
+        trained.best_epoch,
+        trained.n_iter,
         require_significance=options.early_stopping == "auto"
         and not options.objective.stochastic_encoder
         and config.augmentation.corruption is None
         and is_squared_error(options.loss),
     )
     if not selection.is_pca:
-        n_steps = n_iter * len(start.training) // config.batch_size
+        n_steps = trained.n_iter * len(start.training) // config.batch_size
         warn_of_collapse(options, learned["encoder"], rows, sample, n_steps)
     return selection

@@ -6,8 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
 from .._utils.warnings import warn_user
+from .centering import Shifts, center_networks, warn_of_rounding
+from .checks import warn_of_output_range, warn_of_scale
+from .continuation import Continuation
 from .pca import (
     MAX_STREAMED_FEATURES,
     Components,
@@ -22,7 +26,13 @@ from .pca_weights import (
     with_pca_weights,
 )
 from .split import limit_outlier_weights, split_rows
-from .values import FitOptions, Networks, WarmStart
+from .summary import DataSummary
+from .values import FitData, FitOptions, Networks, WarmStart
+
+_WARM_START = (
+    "warm_start=True",
+    "Set warm_start=False to train from new weights.",
+)
 
 
 class Initialization(NamedTuple):
@@ -50,6 +60,9 @@ class Initialization(NamedTuple):
 
     split_seed, pca_seed : int
         Seeds of the validation split, and of the randomized solver of PCA.
+
+    training_before : Continuation or None
+        The training that goes on. None if its learning rate was annealed to zero.
     """
 
     networks: Networks
@@ -61,11 +74,57 @@ class Initialization(NamedTuple):
     pca: Components | None
     split_seed: int
     pca_seed: int
+    training_before: Continuation | None
 
     @property
     def is_pca(self) -> bool:
         """Whether the networks are PCA of the training rows."""
         return self.pca is not None
+
+
+def center_start(
+    networks: Networks,
+    data: FitData,
+    inputs: DataSummary,
+    targets: DataSummary,
+    options: FitOptions,
+    previous: WarmStart | None,
+) -> tuple[Networks, Shifts]:
+    """Center networks with random weights, and warn of data that do not suit them.
+
+    Parameters
+    ----------
+    networks : dict of str to FittedNetwork
+        With random or given weights, by part.
+
+    data : FitData
+    inputs, targets : DataSummary
+        Of `data`.
+
+    options : FitOptions
+    previous : WarmStart or None
+        Its shifts are kept.
+
+    Returns
+    -------
+    networks : dict of str to FittedNetwork
+    shifts : tuple of (ndarray or None, ndarray or None)
+        What is subtracted from inputs and targets.
+    """
+    shifts: Shifts = None, None
+    if previous is not None:
+        pair = previous.networks["encoder"], previous.networks["decoder"]
+        shifts = pair[0].input_shift, pair[1].output_shift
+    elif not options.has_given_weights:  # those were trained on rows as they are
+        networks, shifts = center_networks(
+            networks, options.loss, inputs, targets, data
+        )
+    name = data.name_of_targets
+    warn_of_output_range(networks["decoder"], options.loss, targets, name)
+    if options.objective.stochastic_encoder and is_squared_error(options.loss):
+        warn_of_scale(targets, name)
+    warn_of_rounding(inputs, shifts[0], data.X.dtype, data.schema.feature_names)
+    return networks, shifts
 
 
 def initialize(
@@ -111,7 +170,7 @@ def initialize(
     )
     pca = None
     if previous is not None:
-        networks = _warm_start(networks, previous)
+        networks = with_previous_weights(networks, previous.networks, _WARM_START)
     elif pca_initialized:
         n_components = width_of_code(networks["encoder"])
         pca = principal_components(split.training, n_components, pca_seed)
@@ -130,6 +189,7 @@ def initialize(
         pca,
         split_seed,
         pca_seed,
+        previous.training if previous and not pca_initialized else None,
     )
 
 
@@ -153,17 +213,31 @@ def _starts_from_pca(networks, rows, options):
     return not reasons
 
 
-def _warm_start(networks, previous):
-    """Return the networks with the weights of an earlier fit."""
+def with_previous_weights(
+    networks: Networks, previous: Networks, messages: tuple[str, str]
+) -> Networks:
+    """Return the networks with the weights of an earlier fit.
+
+    Parameters
+    ----------
+    networks, previous : dict of str to FittedNetwork
+    messages : tuple of (str, str)
+        What continues from the weights, and the remedy, for the error.
+
+    Raises
+    ------
+    ValueError
+        If the networks differ in more than their weights.
+    """
     continued = dict(networks)
     for part, network in networks.items():
-        if part not in previous.networks:  # as after `from_keras`
+        if part not in previous:  # as after `from_keras`
             continue
-        if previous.networks[part].config != network.config:
+        if previous[part].config != network.config:
             raise ValueError(
-                "warm_start=True continues from the fitted weights, but the network or "
-                f"the number of features has changed since: the {part} differs. Set "
-                "warm_start=False to train from new weights."
+                f"{messages[0]} continues from the fitted weights, but the network or "
+                f"the number of features has changed since: the {part} differs. "
+                f"{messages[1]}"
             )
-        continued[part] = network.with_weights(previous.networks[part].weights)
+        continued[part] = network.with_weights(previous[part].weights)
     return continued

@@ -29,6 +29,36 @@ _MAX_SAMPLED, _MIN_NOISE = 2**12, 0.05
 _BLOCK_ROWS = 2**12
 
 
+class Covariance(NamedTuple):
+    """Weighted mean and covariance of rows, in float64.
+
+    Attributes
+    ----------
+    weight : float
+        Sum of the weights.
+
+    mean : ndarray of shape (n_features,)
+    matrix : ndarray of shape (n_features, n_features)
+    """
+
+    weight: float
+    mean: np.ndarray
+    matrix: np.ndarray
+
+    def merged(self, other: Covariance) -> Covariance:
+        """Return the covariance of the rows of both.
+
+        T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating Formulae and a Pairwise
+        Algorithm for Computing Sample Variances", COMPSTAT (1982).
+        """
+        weight = self.weight + other.weight
+        share = other.weight / weight
+        difference = other.mean - self.mean
+        matrix = (1 - share) * self.matrix + share * other.matrix
+        matrix += share * (1 - share) * np.outer(difference, difference)
+        return Covariance(weight, self.mean + share * difference, matrix)
+
+
 class Components(NamedTuple):
     """Principal components of rows.
 
@@ -145,15 +175,34 @@ def principal_components(rows, n_components: int, seed: int) -> Components:
         Of the randomized solver.
     """
     n_components = min(n_components, max_components(rows))
+    if _uses_covariance(rows):
+        return components_of(covariance_of(rows), n_components)
     # A single row, or constant rows, have no variance to divide by.
     with one_blas_thread, np.errstate(all="ignore"):
-        if _uses_covariance(rows):
-            components, mean, covariance, variances = _pca(rows, n_components)
-            total, constant = np.trace(covariance), np.diag(covariance) == 0
-        else:
-            components, mean, variances, total, constant = _pca_of_wide_rows(
-                rows, n_components, seed
-            )
+        return _cleaned(*_pca_of_wide_rows(rows, n_components, seed))
+
+
+def components_of(covariance: Covariance, n_components: int) -> Components:
+    """Return the first principal components of a covariance matrix.
+
+    Parameters
+    ----------
+    covariance : Covariance
+    n_components : int
+        At most the number of features.
+    """
+    _, mean, matrix = covariance
+    n_features = len(mean)
+    with one_blas_thread, np.errstate(all="ignore"):
+        first = n_features - n_components
+        variances, vectors = eigh(matrix, subset_by_index=[first, n_features - 1])
+        _, components = svd_flip(None, vectors.T[::-1], u_based_decision=False)
+        total, constant = np.trace(matrix), np.diag(matrix) == 0
+    return _cleaned(components, mean, variances[::-1], total, constant)
+
+
+def _cleaned(components, mean, variances, total, constant):
+    """Return components that are zero without variance, and for constant features."""
     total = max(np.nan_to_num(total), 0.0)
     variances = np.nan_to_num(variances).clip(0)
     varies = variances > total * np.finfo(np.float64).eps
@@ -161,30 +210,34 @@ def principal_components(rows, n_components: int, seed: int) -> Components:
     return Components(components, mean, variances, total)
 
 
-def _pca(rows, n_components):
-    """Return components, mean, covariance and eigenvalues, in one pass over rows."""
+def covariance_of(rows) -> Covariance:
+    """Return the covariance of rows, in one pass over them.
+
+    Parameters
+    ----------
+    rows : Rows or StreamedRows
+    """
     n_features = rows.X.shape[1]
     total, products = np.zeros(n_features), np.zeros((n_features, n_features))
-    weight, origin = 0.0, None
-    for part in rows.parts(_BLOCK_ROWS):
-        block, _ = part.arrays()
-        if origin is None:  # near the mean, or products would lose their digits to it
-            origin = block.mean(axis=0, dtype=np.float64)
-        block = block - origin
-        weighted = block * part.weight[:, None]
-        weight += part.weight.sum(dtype=np.float64)
-        total += weighted.sum(axis=0)
-        products += weighted.T @ block
-    mean = total / weight
-    covariance = products / weight - np.outer(mean, mean)
-    first = n_features - n_components
-    variances, vectors = eigh(covariance, subset_by_index=[first, n_features - 1])
-    _, components = svd_flip(None, vectors.T[::-1], u_based_decision=False)
-    return components, origin + mean, covariance, variances[::-1]
+    weight, origin = 0.0, np.zeros(n_features)
+    with one_blas_thread, np.errstate(all="ignore"):
+        for part in rows.parts(_BLOCK_ROWS):
+            block, _ = part.arrays()
+            if weight == 0:  # near the mean, or products lose their digits to it
+                origin = block.mean(axis=0, dtype=np.float64)
+            block = block - origin
+            weighted = block * part.weight[:, None]
+            weight += part.weight.sum(dtype=np.float64)
+            total += weighted.sum(axis=0)
+            products += weighted.T @ block
+        mean = total / weight
+        return Covariance(
+            weight, origin + mean, products / weight - np.outer(mean, mean)
+        )
 
 
 def _pca_of_wide_rows(rows, n_components, seed):
-    """Return the same for wide rows, but which features are constant as covariance."""
+    """Return what `_cleaned` takes, of rows too wide for their covariance."""
     if issparse(rows.X):
         X = rows.X[rows.index]
         constant = np.zeros(X.shape[1], bool)

@@ -29,16 +29,7 @@ def reasons_against_pca(
     rows : Rows or StreamedRows
     """
     n_features = rows.X.shape[1]
-    reasons = [
-        _why_not_linear(part, name, network)
-        for part, name, network in (
-            ("encoder", "code_activation", encoder),
-            ("decoder", "output_activation", decoder),
-        )
-        if not can_be_linear(network)
-    ]
-    # Any other reason is also why there is no linear path.
-    reasons = [reason for reason in reasons if reason != _NO_PATH] or reasons[:1]
+    reasons = reasons_of_networks(encoder, decoder)
     if is_too_wide(rows):
         reasons.append(
             f"X has {n_features} features, and data that are visited in blocks may "
@@ -50,6 +41,20 @@ def reasons_against_pca(
             f"the maximum for n_samples={len(rows)} and n_features={n_features}"
         )
     return reasons
+
+
+def reasons_of_networks(encoder: FittedNetwork, decoder: FittedNetwork) -> list[str]:
+    """Return why two networks cannot be PCA of any rows; empty if they can."""
+    reasons = [
+        _why_not_linear(part, name, network)
+        for part, name, network in (
+            ("encoder", "code_activation", encoder),
+            ("decoder", "output_activation", decoder),
+        )
+        if not can_be_linear(network)
+    ]
+    # Any other reason is also why there is no linear path.
+    return [reason for reason in reasons if reason != _NO_PATH] or reasons[:1]
 
 
 def can_be_linear(*networks: FittedNetwork) -> bool:

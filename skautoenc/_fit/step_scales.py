@@ -6,6 +6,7 @@ import numpy as np
 
 from .._fitted.linear_path import find_linear_path
 from .errors import squared_errors
+from .pca import Components
 from .values import Networks
 
 # Maximum number of rows that are measured.
@@ -40,32 +41,46 @@ def step_scales(networks: Networks, rows) -> list[float] | None:
         In Keras's order. None for other networks than two with linear paths, and for
         rows that hardly vary.
     """
-    if set(networks) != {"encoder", "decoder"}:
+    if not _have_hidden_layers(networks):
         return None
     encoder, decoder = networks["encoder"], networks["decoder"]
-    if not all(map(_has_hidden_layers, (encoder, decoder))):
-        return None
     n_rows = min(len(rows), _MAX_ROWS)
     sample = rows.take(np.linspace(0, len(rows) - 1, n_rows).astype(np.intp))
     inputs, targets = sample.arrays()
     spread = np.sqrt(targets.astype(np.float64).var(axis=0).mean())
     errors = np.concatenate(list(squared_errors(sample, encoder, decoder)))
-    error = max(np.sqrt(errors.mean()), _MIN_ERROR * spread)
     codes = encoder(inputs).astype(np.float64)
     code_spread = np.sqrt(codes.var(axis=0).mean())
-    if not min(spread, code_spread) > np.finfo(np.float32).tiny:
+    return _scales_for(networks, spread, np.sqrt(errors.mean()), code_spread)
+
+
+def step_scales_of_pca(networks: Networks, pca: Components) -> list[float] | None:
+    """Return `step_scales` of networks that are PCA, on the rows that PCA is of."""
+    n_features = len(pca.mean)
+    residual = max(pca.total - pca.variances.sum(), 0.0)
+    spread, error = np.sqrt([pca.total / n_features, residual / n_features])
+    return _scales_for(networks, spread, error, np.sqrt(pca.variances.mean()))
+
+
+def _have_hidden_layers(networks):
+    """Whether these are two networks with hidden layers beside a linear path."""
+    paths = [find_linear_path(network) for network in networks.values()]
+    return set(networks) == {"encoder", "decoder"} and all(
+        path is not None and path.hidden is not None for path in paths
+    )
+
+
+def _scales_for(networks, spread, error, code_spread):
+    """Return the scales for rows and codes of this spread, and errors of this size."""
+    has_spread = min(spread, code_spread) > np.finfo(np.float32).tiny
+    if not (has_spread and _have_hidden_layers(networks)):
         return None
+    error = max(error, _MIN_ERROR * spread)
     linear = np.sqrt(error / spread)
     return [
-        *_scales(encoder, 1 / spread, linear, error, _MAX_INPUTS),
-        *_scales(decoder, 1 / code_spread, linear, error, np.inf),
+        *_scales(networks["encoder"], 1 / spread, linear, error, _MAX_INPUTS),
+        *_scales(networks["decoder"], 1 / code_spread, linear, error, np.inf),
     ]
-
-
-def _has_hidden_layers(network):
-    """Whether a network has hidden layers beside a linear path."""
-    path = find_linear_path(network)
-    return path is not None and path.hidden is not None
 
 
 def _scales(network, first, linear, last, max_inputs):

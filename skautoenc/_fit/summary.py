@@ -3,12 +3,56 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 
 from .._fitted.network import MAX_DENSE_FEATURES
 from .._utils.blocks import is_streamed, row_blocks
+
+# Number of values in a line of a reduction.
+_LINE = 2**11
+
+
+class Extent(NamedTuple):
+    """Number, mean and range of rows.
+
+    Attributes
+    ----------
+    n_rows : int
+    weight : float
+        Sum of the weights of the rows.
+
+    mean : ndarray of shape (n_features,)
+        Weighted mean of each feature.
+
+    largest : ndarray of shape (n_features,)
+        Largest absolute value of each feature, over rows of positive weight.
+
+    minimum, maximum : float
+        Of all values.
+    """
+
+    n_rows: int
+    weight: float
+    mean: np.ndarray
+    largest: np.ndarray
+    minimum: float
+    maximum: float
+
+    def merged(self, other: Extent) -> Extent:
+        """Return the extent of the rows of both."""
+        weight = self.weight + other.weight
+        share = other.weight / weight
+        return Extent(
+            self.n_rows + other.n_rows,
+            weight,
+            self.mean + share * (other.mean - self.mean),
+            np.maximum(self.largest, other.largest),
+            min(self.minimum, other.minimum),
+            max(self.maximum, other.maximum),
+        )
 
 
 @dataclass(frozen=True)
@@ -26,6 +70,10 @@ class DataSummary:
 
     low, high : ndarray of shape (n_features,)
         Minimum and maximum of each feature, over rows of positive weight.
+
+    n_rows : int
+    weight : float
+        Sum of the weights of the rows.
     """
 
     row_hashes: np.ndarray | None
@@ -33,6 +81,20 @@ class DataSummary:
     variance: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    n_rows: int
+    weight: float
+
+    @property
+    def extent(self) -> Extent:
+        """The part of the summary that is kept after a fit."""
+        return Extent(
+            self.n_rows,
+            self.weight,
+            self.mean,
+            np.maximum(-self.low, self.high),
+            float(self.minimum),
+            float(self.maximum),
+        )
 
     @property
     def minimum(self) -> float:
@@ -45,16 +107,22 @@ class DataSummary:
         return self.high.max()
 
 
-def summarize(X, sample_weight: np.ndarray | None) -> DataSummary:
+def summarize(
+    X, sample_weight: np.ndarray | None, *, hash_rows: bool = True
+) -> DataSummary:
     """Summarize the rows of `X` in float64, a block of rows at a time.
 
     Parameters
     ----------
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
     sample_weight : ndarray of shape (n_samples,) or None
+    hash_rows : bool, default=True
+        Whether to compute `row_hashes`, unless `X` is visited in blocks.
     """
     n_samples, n_features = X.shape
-    row_hashes = None if is_streamed(X) else np.empty(n_samples, np.uint64)
+    row_hashes = None
+    if hash_rows and not is_streamed(X):
+        row_hashes = np.empty(n_samples, np.uint64)
     total_weight, sums, squares = 0.0, np.zeros(n_features), np.zeros(n_features)
     low, high = np.full((2, n_features), [[np.inf], [-np.inf]])
     # Squares are summed around the first row: around zero, a large mean would cost the
@@ -89,7 +157,53 @@ def summarize(X, sample_weight: np.ndarray | None) -> DataSummary:
     mean = sums / total_weight
     variance = (squares / total_weight - mean**2).clip(0)
     variance[low == high] = 0
-    return DataSummary(row_hashes, origin + mean, variance, low, high)
+    return DataSummary(
+        row_hashes, origin + mean, variance, low, high, n_samples, float(total_weight)
+    )
+
+
+def extent_of(X, sample_weight: np.ndarray | None) -> Extent:
+    """Return the extent of the rows of `X`, as `summarize` does but faster.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+        C-contiguous if dense.
+
+    sample_weight : ndarray of shape (n_samples,) or None
+    """
+    if sample_weight is not None or issparse(X):
+        return summarize(X, sample_weight, hash_rows=False).extent
+    n_samples = X.shape[0]
+    total = _reduced(np.add, X, dtype=np.float64)
+    low, high = (_reduced(ufunc, X) for ufunc in (np.minimum, np.maximum))
+    return Extent(
+        n_samples,
+        float(n_samples),
+        total / n_samples,
+        np.maximum(-low, high).astype(np.float64),
+        float(low.min()),
+        float(high.max()),
+    )
+
+
+def _reduced(ufunc, X, **options):
+    """Return a reduction over rows; several are put in a line, as short ones are slow.
+
+    Parameters
+    ----------
+    ufunc : {np.add, np.minimum, np.maximum}
+    X : ndarray of shape (n_samples, n_features)
+    """
+    n_samples, n_features = X.shape
+    n_in_line = max(1, _LINE // n_features)
+    n_lines = n_samples // n_in_line
+    if n_in_line == 1 or n_lines < 2:
+        return ufunc.reduce(X, axis=0, **options)
+    n_whole = n_lines * n_in_line
+    lines = ufunc.reduce(X[:n_whole].reshape(n_lines, -1), axis=0, **options)
+    parts = [lines.reshape(n_in_line, n_features), X[n_whole:]]
+    return ufunc.reduce(np.concatenate(parts), axis=0, **options)
 
 
 def _hash_rows(block):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from .._training import (
     trains_in_numpy,
 )
 from .._utils.random import RandomStreams
+from .._utils.threads import one_blas_thread
 from ..networks._dense import dense_pair
 from ..networks._objectives import Objective, chain
 from ..networks._resolve import build_pair
@@ -59,11 +61,23 @@ def training_config(options: FitOptions, **settings) -> TrainingConfig:
 
 
 def make_trainable(
-    data: FitData, options: FitOptions, streams: RandomStreams
+    data: FitData,
+    options: FitOptions,
+    streams: RandomStreams,
+    n_rows: int | None = None,
 ) -> Trainable:
-    """Build the networks of a fit, as Keras models only if NumPy cannot train them."""
+    """Build the networks of a fit, as Keras models only if NumPy cannot train them.
+
+    Parameters
+    ----------
+    data : FitData
+    options : FitOptions
+    streams : RandomStreams
+    n_rows : int or None, default=None
+        Number of rows in an epoch; None for those of `data`.
+    """
     pair = _dense_pair(data, options, streams)
-    if _is_trained_in_numpy(pair, data, options):
+    if _is_trained_in_numpy(pair, n_rows or data.X.shape[0], options):
         networks = dict(zip(("encoder", "decoder"), pair, strict=True))
         return Trainable(networks, pair[0].dense_spec.widths[-1], None)
     check_can_be_loaded(_custom_parameters(options))
@@ -99,9 +113,15 @@ def _custom_parameters(options):
     }
 
 
-def needs_keras(data: FitData, options: FitOptions, streams: RandomStreams) -> bool:
-    """Whether the fit builds Keras models."""
-    return not _is_trained_in_numpy(_dense_pair(data, options, streams), data, options)
+def needs_keras(
+    data: FitData,
+    options: FitOptions,
+    streams: RandomStreams,
+    n_rows: int | None = None,
+) -> bool:
+    """Whether `make_trainable` builds Keras models."""
+    pair = _dense_pair(data, options, streams)
+    return not _is_trained_in_numpy(pair, n_rows or data.X.shape[0], options)
 
 
 def _dense_pair(data, options, streams):
@@ -111,7 +131,7 @@ def _dense_pair(data, options, streams):
     )
 
 
-def _is_trained_in_numpy(pair, data, options):
+def _is_trained_in_numpy(pair, n_rows, options):
     if pair is None or options.objective.has_auxiliary_outputs:
         return False
     if options.callbacks and (
@@ -119,7 +139,7 @@ def _is_trained_in_numpy(pair, data, options):
     ):
         return False
     config = training_config(options)
-    return trains_in_numpy(pair, config, data.X.shape[0])
+    return trains_in_numpy(pair, config, n_rows)
 
 
 @contextlib.contextmanager
@@ -129,18 +149,45 @@ def engine_of(
     config: TrainingConfig,
     callbacks: tuple,
 ) -> Iterator[Engine]:
-    """Open the engine that trains `trainable`, with its initial weights."""
-    networks, n_rows = start.networks, len(start.training)
+    """Open the engine of a fit, with its initial weights."""
     n_validation = 0 if start.validation is None else len(start.validation)
+    n_rows = len(start.training), n_validation
+    holds_blas = one_blas_thread if trainable.objective is None else nullcontext()
+    with (
+        open_engine_of(trainable, start.networks, config, n_rows, callbacks) as engine,
+        holds_blas,
+    ):
+        yield engine
+
+
+@contextlib.contextmanager
+def open_engine_of(
+    trainable: Trainable,
+    networks: Networks,
+    config: TrainingConfig,
+    n_rows: tuple[int, int],
+    callbacks: tuple,
+) -> Iterator[Engine]:
+    """Open the engine that trains `trainable`, from the weights of `networks`.
+
+    Parameters
+    ----------
+    trainable : Trainable
+    networks : dict of str to FittedNetwork
+    config : TrainingConfig
+    n_rows : tuple of (int, int)
+        Number of training and validation rows.
+
+    callbacks : tuple of keras.callbacks.Callback
+    """
     if trainable.objective is None:
         pair = networks["encoder"], networks["decoder"]
-        with make_numpy_engine(pair, config, n_rows) as engine:
-            yield engine
+        yield make_numpy_engine(pair, config, n_rows[0])
         return
     model, parts, _ = trainable.objective
     for part, keras_model in parts.items():
         keras_model.set_weights(networks[part].weights)
-    with open_engine(model, config, n_rows, n_validation, callbacks) as engine:
+    with open_engine(model, config, *n_rows, callbacks) as engine:
         yield engine
 
 
@@ -153,9 +200,12 @@ def networks_with_weights(trainable: Trainable, weights: list[np.ndarray]) -> Ne
             for part, network in trainable.networks.items()
         }
     model, parts, _ = trainable.objective
-    model.set_weights(weights)
+    weight_of = {
+        id(variable): weight
+        for variable, weight in zip(model.weights, weights, strict=True)
+    }
     return {
-        part: network.with_weights(parts[part].get_weights())
+        part: network.with_weights([weight_of[id(v)] for v in parts[part].weights])
         for part, network in trainable.networks.items()
     }
 

@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from .._fitted.network import FittedNetwork
     from .augmentation import AugmentationOptions
+    from .continuation import Continuation
+    from .summary import Extent
 
 Table = Any  # ndarray or CSR matrix of shape (n_samples, n_features)
 Networks = dict[str, "FittedNetwork"]  # by part: "encoder", "decoder", ...
@@ -123,10 +125,14 @@ class WarmStart(NamedTuple):
 
     split_seed : int or None
         Seed of the earlier validation split.
+
+    training : Continuation or None
+        The end of its training, to go on with the same optimizer.
     """
 
     networks: Networks
     split_seed: int | None
+    training: Continuation | None = None
 
 
 class CodeStatistics(NamedTuple):
@@ -154,6 +160,24 @@ class CodeStatistics(NamedTuple):
     explained_variance: np.ndarray
     singular_values: np.ndarray | None = None
     noise_variance: float | None = None
+
+
+class Seen(NamedTuple):
+    """What is known of the rows that a network was trained on.
+
+    Attributes
+    ----------
+    extent : Extent
+        Of the targets.
+
+    step_scales : list of float or None
+    loss_weights : mapping of str to float
+        See `TrainingConfig`.
+    """
+
+    extent: Extent
+    step_scales: list[float] | None
+    loss_weights: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -196,6 +220,13 @@ class FitResult:
     codes : CodeStatistics or None
         None before the end of the fit, for codes with very many components, and where
         the training data are not known.
+
+    seen : Seen or None
+        None before the end of the fit, and where the training data are not known.
+
+    training : Continuation or None
+        The end of the training. None unless the weights of the last epoch are kept, and
+        the learning rate was not annealed.
     """
 
     networks: Networks
@@ -210,3 +241,5 @@ class FitResult:
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     split_seed: int | None = None
     codes: CodeStatistics | None = None
+    seen: Seen | None = None
+    training: Continuation | None = None

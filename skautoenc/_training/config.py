@@ -78,6 +78,10 @@ class TrainingState:
         Whether Ctrl-C stopped training. The weights may then be those of a part of
         another epoch.
 
+    n_earlier : int, default=0
+        Number of epochs of earlier runs that this one continues. Their random streams
+        are not used again.
+
     engine : object, default=None
         What ``Engine.get_state()`` gave: the weights and the optimizer. None starts
         from the weights that the engine has.
@@ -89,4 +93,5 @@ class TrainingState:
     stop: bool = False
     stopped_by: str = ""
     interrupted: bool = False
+    n_earlier: int = 0
     engine: Any = None

@@ -135,7 +135,8 @@ def _run_until_stopped(run, hooks):
     try:
         while state.epoch < run.config.epochs and not state.stop:
             _call(hooks, "on_epoch_begin", run)
-            logs = run.engine.train_epoch(run.rows, state.streams, state.epoch)
+            n_before = state.n_earlier + state.epoch
+            logs = run.engine.train_epoch(run.rows, state.streams, n_before)
             if validation is not None:
                 _call(hooks, "on_validation_begin", run)
                 validation_logs = run.evaluate()

@@ -41,7 +41,11 @@ _MAX_ROWS_IN_MEMORY, _MAX_BYTES_IN_MEMORY = 2**18, 2**30
 
 def is_streamed(X: Any) -> bool:
     """Whether training visits `X` in blocks, and stores nothing for each row."""
-    n_samples, n_features = X.shape
+    return is_large(*X.shape)
+
+
+def is_large(n_samples: int, n_features: int) -> bool:
+    """Whether training visits a table of this shape in blocks."""
     return (
         n_samples > _MAX_ROWS_IN_MEMORY
         or 4 * n_samples * n_features > _MAX_BYTES_IN_MEMORY

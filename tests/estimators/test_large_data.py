@@ -1,11 +1,13 @@
 """Rows that may be larger than memory are visited in blocks."""
 
+import h5py
 import numpy as np
 import pytest
 from engines import ENGINES, engines_used
 from sklearn.decomposition import PCA
 
 from skautoenc import AutoencoderTransformer, DenoisingAutoencoder
+from skautoenc._estimators.stored_arrays import read_stored, warn_of_reading
 from skautoenc._training import StreamedRows
 
 N = 2**18 + 1001  # streamed, with a short last block
@@ -139,3 +141,37 @@ def test_init_pca_is_pca_of_all_streamed_rows(mapped):
     rows = np.asarray(mapped[::100])
     wanted = pca.inverse_transform(pca.transform(rows))
     np.testing.assert_allclose(estimator.reconstruct(rows), wanted, atol=1e-5)
+
+
+def test_fit_reads_a_large_hdf5_data_set_in_blocks(mapped, tmp_path):
+    estimator = AutoencoderTransformer(
+        2, hidden_layer_sizes=(4,), batch_size=4096, epochs=1, random_state=0
+    )
+    codes = estimator.fit(mapped).transform(mapped[:100])
+    with h5py.File(tmp_path / "X.h5", "w", userblock_size=512) as file:
+        stored = file.create_dataset("X", data=mapped)
+        read = read_stored(stored)
+        assert isinstance(read, np.memmap)
+        np.testing.assert_array_equal(read, mapped)
+        del read
+        estimator.fit(stored)
+    np.testing.assert_array_equal(estimator.transform(mapped[:100]), codes)
+
+
+def test_fit_reads_hdf5_data_sets_that_are_not_one_block(mapped, tmp_path):
+    settings = {"chunks": (1000, 8)}, {"compression": "gzip"}
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        for i, options in enumerate(settings):
+            stored = file.create_dataset(f"X{i}", data=mapped, **options)
+            np.testing.assert_array_equal(read_stored(stored), mapped)
+    with h5py.File("X.h5", "w", driver="core", backing_store=False) as file:
+        stored = file.create_dataset("X", data=mapped)
+        np.testing.assert_array_equal(read_stored(stored), mapped)
+
+
+def test_fit_warns_of_a_large_array_that_is_read_as_a_whole(tmp_path):
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        shape = 2**20, 512
+        stored = file.create_dataset("X", shape, np.float32, chunks=(2**10, 512))
+        with pytest.warns(UserWarning, match=r"h5py array of 2.0 GiB.*partial_fit"):
+            warn_of_reading(stored)

@@ -1,6 +1,7 @@
 """What a fit ends with: finite networks, reasons, warnings, attributes all at once."""
 
 import contextlib
+import copy
 import io
 import pickle
 import warnings
@@ -10,6 +11,7 @@ import pandas
 import pytest
 import scipy.sparse as sp
 from engines import ENGINES, BatchListener, engines_used
+from helpers import make_autoencoder
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -380,3 +382,46 @@ def test_init_warns_where_wide_streamed_rows_have_no_pca():
     with pytest.warns(UserWarning, match=r"not from PCA.*5000 features.*init='random'"):
         estimator.fit(X.astype(np.float32))
     assert "val_loss" not in estimator.history_
+
+
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow", "keras"], indirect=True)
+def test_warm_start_continues_the_optimizer_with_the_same_bits(digits, engine):
+    params = {"init": "random", "activity_regularizer": 1e-3, **engine}
+    whole = make_autoencoder(**params, epochs=9).fit(digits)
+    continued = make_autoencoder(**params, epochs=3, warm_start=True)
+    losses = []
+    for i in range(3):
+        losses += continued.fit(digits).history_["loss"]
+        if i == 1 and "callbacks" not in engine:
+            continued = pickle.loads(pickle.dumps(continued))
+    assert losses == whole.history_["loss"]
+    # The axes of the code are arranged after each fit, but not in the training.
+    np.testing.assert_array_equal(continued.transform(digits), whole.transform(digits))
+
+
+def test_warm_start_of_a_denoiser_draws_other_noise_in_each_fit(digits):
+    params = {"init": "random", "random_state": 0, "hidden_layer_sizes": (8,)}
+    whole = DenoisingAutoencoder(3, epochs=4, **params).fit(digits)
+    continued = DenoisingAutoencoder(3, epochs=2, warm_start=True, **params)
+    losses = [continued.fit(digits).history_["loss"] for _ in range(2)]
+    assert losses[0] + losses[1] == whole.history_["loss"]
+
+
+def test_warm_start_uses_a_learning_rate_that_has_changed(digits):
+    estimator = make_autoencoder(init="random", warm_start=True).fit(digits)
+    codes = estimator.transform(digits)
+    estimator.set_params(learning_rate=1e-30).fit(digits)
+    np.testing.assert_array_equal(estimator.transform(digits), codes)
+    other = copy.deepcopy(estimator).set_params(learning_rate=0.01).fit(digits)
+    assert np.abs(other.transform(digits) - codes).max() > 0.1
+
+
+def test_warm_start_keeps_moments_only_of_weights_that_are_kept(digits):
+    """The state of the optimizer does not belong to the weights of an earlier epoch."""
+    estimator = make_autoencoder(
+        init="random", warm_start=True, early_stopping=True, learning_rate=0.5
+    ).fit(digits)
+    assert estimator.best_epoch_ < estimator.n_iter_
+    codes = estimator.transform(digits)
+    estimator.set_params(learning_rate=1e-30, early_stopping=False).fit(digits)
+    np.testing.assert_allclose(estimator.transform(digits), codes, atol=1e-5)

@@ -1,0 +1,86 @@
+"""What `partial_fit` needs besides the fit of a chunk."""
+
+from numbers import Integral
+from typing import Any, NamedTuple
+
+from .._backend.fork import forked_after_tensorflow
+from .._backend.worker import run_in_subprocess
+from .._fit.partial import Progress, Session, Start, fit_chunk, session_rows
+from .._fit.trainable import needs_keras
+from .._fit.values import FitData, FitOptions
+
+
+class LiveSession(NamedTuple):
+    """The session of the last call, and the parameters that it was opened with."""
+
+    session: Session
+    parameters: list[Any]
+
+
+def takes_chunks(estimator: Any) -> bool:
+    """Whether an estimator has `partial_fit`.
+
+    Raises
+    ------
+    AttributeError
+        If not, with the reason.
+    """
+    if estimator.early_stopping is not True:
+        return True
+    raise AttributeError(
+        "partial_fit does not support early_stopping=True: a chunk is visited once, "
+        "and there is no validation set. Set early_stopping=False, or call fit."
+    )
+
+
+def check_partial_fit_parameters(estimator: Any) -> None:
+    """Raise a ValueError if a parameter is not supported by `partial_fit`."""
+    n_components = estimator.n_components
+    if n_components is not None and not isinstance(n_components, Integral):
+        raise ValueError(
+            f"partial_fit does not support n_components={n_components}: a share of "
+            "the variance can be computed from all rows only. Give a number of "
+            "components."
+        )
+
+
+def fit_chunk_anywhere(
+    data: FitData,
+    options: FitOptions,
+    progress: Progress | Start,
+    session: Session | None,
+) -> tuple[Progress, dict[str, float], Session | None]:
+    """Call `fit_chunk`, in a subprocess if this process cannot run TensorFlow.
+
+    There is no session then.
+
+    Raises
+    ------
+    RuntimeError
+        If there are Keras callbacks, which are not supported in the subprocess.
+    """
+    n_rows = session_rows(data.X.shape[0], progress)
+    if forked_after_tensorflow() and needs_keras(
+        data, options, progress.streams, n_rows
+    ):
+        if options.callbacks:
+            raise RuntimeError(
+                "callbacks: this process was forked after TensorFlow was imported, so "
+                "partial_fit runs in a subprocess, where callbacks are not supported. "
+                "Start processes with the 'spawn' method or with joblib."
+            )
+        result = run_in_subprocess(_fit_chunk, data, options, progress)
+        return *result, None
+    return fit_chunk(data, options, progress, session)
+
+
+def _fit_chunk(data, options, progress):
+    """Return what of `fit_chunk` can be copied from another process."""
+    progress, losses, _ = fit_chunk(data, options, progress)
+    return progress, losses
+
+
+def print_losses(n_iter: int, losses: dict[str, float]) -> None:
+    """Print the losses of a chunk."""
+    line = "  ".join(f"{name} {loss:.5f}" for name, loss in losses.items())
+    print(f"Chunk {n_iter}  {line}", flush=True)
