@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
+from os import PathLike
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -47,6 +48,7 @@ from .parameters import (
     Network,
     Optimizer,
     Regularizer,
+    check_checkpoint,
     check_network_parameters,
     init_from_fields,
     validates_parameters,
@@ -103,6 +105,7 @@ class BaseAutoencoder(
     n_iter_no_change: int | Auto = "auto"
     callbacks: Sequence[Any] | None = None
     warm_start: bool = False
+    checkpoint: str | PathLike | None = None
     verbose: int = 0
     random_state: int | np.random.RandomState | None = None
 
@@ -290,6 +293,7 @@ class BaseAutoencoder(
             early_stopping=self.early_stopping,
             validation_fraction=self.validation_fraction,
             callbacks=tuple(self.callbacks or ()),
+            checkpoint=self.checkpoint,
             verbose=self.verbose,
         )
 
@@ -307,6 +311,7 @@ class BaseAutoencoder(
             If a parameter is out of range, or does not fit another one.
         """
         check_network_parameters(self)
+        check_checkpoint(self.checkpoint, self.random_state)
 
     def _network(self):
         """Return the network; the flat parameters describe a `DenseNetwork`."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from .._training import (
     Augmentation,
+    Checkpoint,
     CosineSchedule,
     EarlyStopping,
     Hook,
@@ -16,6 +18,8 @@ from .._training import (
     RecordLearningRates,
     TrainingState,
     Verbose,
+    make_callbacks,
+    remove_checkpoint,
     run_epochs,
 )
 from .._utils.losses import is_squared_error
@@ -26,6 +30,7 @@ from .checks import check_loss_domain, warn_of_output_range, warn_of_scale
 from .codes import arrange_codes
 from .defaults import adam_from_pca, resolve_mixup, uses_default_adam
 from .diagnosis import check_result, warn_of_collapse
+from .fingerprint import find_checkpoint
 from .initialization import initialize
 from .pca import noise_variance
 from .refit import kept_pca, use_all_rows
@@ -71,6 +76,7 @@ def fit_autoencoder(
     ValueError
         If the data do not suit the loss or the network, or if training diverges.
     """
+    options = replace(options, callbacks=make_callbacks(options.callbacks))
     inputs, targets = _summarize(data)
     check_loss_domain(options.loss, data, targets)
     trainable = make_trainable(data, options, streams)
@@ -98,8 +104,10 @@ def fit_autoencoder(
         return make_result(_with_shifts(networks, shifts))
 
     hooks = [make_hook(result_of) for make_hook in make_hooks]
+    hooks.append(_keras_callbacks(trainable, start, shifts, options))
+    checkpoint = find_checkpoint(data, options, streams, trainable, start, config)
     learned, history, best_epoch, rates = _train(
-        trainable, start, config, options, streams, hooks, shifts
+        trainable, start, config, options, streams, hooks, checkpoint
     )
     sample = check_result(learned, rows, start.networks if start.is_pca else None)
     n_iter = len(history["loss"])
@@ -110,14 +118,11 @@ def fit_autoencoder(
     kept = use_all_rows(
         selection, trainable, start, networks, rows, config, streams, rates
     )
-    fixed = options.has_given_weights or kept_pca(selection, rows)
-    is_pca = selection.is_pca and not options.objective.stochastic_encoder
     total = targets.variance.sum()
-    learned, codes = arrange_codes(
-        kept, rows, trainable.n_components, total, keep_basis=fixed, is_pca=is_pca
-    )
+    learned, codes = _arrange_codes(kept, selection, rows, total, trainable, options)
     if options.verbose:
         print(selection.message, flush=True)
+    remove_checkpoint(checkpoint)
     return make_result(
         _with_shifts(learned, shifts),
         history=history,
@@ -200,7 +205,7 @@ def _training_config(trainable, options, start, targets, shift):
     return training_config(options, **settings)
 
 
-def _train(trainable, start, config, options, streams, hooks, shifts):
+def _train(trainable, start, config, options, streams, hooks, checkpoint):
     """Run the epochs.
 
     Returns the networks, the history, the best epoch if any and the learning rates.
@@ -211,11 +216,12 @@ def _train(trainable, start, config, options, streams, hooks, shifts):
         CosineSchedule() if start.pca_initialized else None,
         early_stopping,
         *hooks,
-        _keras_callbacks(trainable, start, shifts, options),
         Verbose(options.verbose) if options.verbose else None,
         rates,
     ]
     hooks = [hook for hook in hooks if hook is not None]
+    if checkpoint is not None:
+        hooks.append(Checkpoint(checkpoint, hooks, verbose=bool(options.verbose)))
     with engine_of(trainable, start, config, options.callbacks) as engine:
         state = TrainingState(streams)
         state = run_epochs(
@@ -245,4 +251,16 @@ def _select(start, learned, best_epoch, n_iter, config, options):
         and not options.objective.stochastic_encoder
         and config.augmentation.corruption is None
         and is_squared_error(options.loss),
+    )
+
+
+def _arrange_codes(kept, selection, rows, total_variance, trainable, options):
+    """Choose the axes of the code; return the networks and the code's statistics."""
+    return arrange_codes(
+        kept,
+        rows,
+        trainable.n_components,
+        total_variance,
+        keep_basis=options.has_given_weights or kept_pca(selection, rows),
+        is_pca=selection.is_pca and not options.objective.stochastic_encoder,
     )
