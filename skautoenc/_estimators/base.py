@@ -213,8 +213,9 @@ class BaseAutoencoder(
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation set, whose loss is measured after each epoch
             (``history_["val_loss"]``). If given, `early_stopping` uses it and does not
-            hold out rows of X. A pipeline does not transform it, unless it has
-            ``transform_input=["X_val"]`` and metadata routing is enabled.
+            hold out rows of X. A pipeline passes it on with metadata routing, and
+            transforms it by the steps before only with ``transform_input=["X_val"]``;
+            see the example.
 
         Returns
         -------
@@ -226,6 +227,29 @@ class BaseAutoencoder(
         ValueError
             If the input or a parameter is invalid, or if training diverges. The
             estimator is not modified in this case.
+
+        Examples
+        --------
+        A validation set for the last step of a pipeline, which the first step scales:
+
+        >>> from sklearn import config_context
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.model_selection import train_test_split
+        >>> from sklearn.pipeline import Pipeline
+        >>> from sklearn.preprocessing import MinMaxScaler
+        >>> from skautoenc import AutoencoderTransformer
+        >>> X, X_val = train_test_split(load_digits().data, random_state=0)
+        >>> with config_context(enable_metadata_routing=True):
+        ...     autoencoder = AutoencoderTransformer(8, epochs=20, random_state=0)
+        ...     pipeline = Pipeline(
+        ...         [
+        ...             ("scale", MinMaxScaler()),
+        ...             ("reduce", autoencoder.set_fit_request(X_val=True)),
+        ...         ],
+        ...         transform_input=["X_val"],
+        ...     ).fit(X, X_val=X_val)
+        >>> bool(pipeline["reduce"].history_["val_loss"][-1] < 0.02)
+        True
         """
         return self._fit_and_keep(X, y, sample_weight, X_val)
 

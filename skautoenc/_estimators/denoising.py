@@ -381,7 +381,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
         X_val : array-like of shape (n_val, n_features) or tuple of two, default=None
             Validation set, whose loss is measured after each epoch
             (``history_["val_loss"]``). The same noise is added in each epoch. If
-            `X_clean` is given, a tuple (noisy rows, clean rows).
+            `X_clean` is given, a tuple (noisy rows, clean rows), both of which a
+            pipeline transforms with ``transform_input=["X_clean", "X_val"]``.
 
         Returns
         -------
@@ -393,6 +394,35 @@ class DenoisingAutoencoder(BaseAutoencoder):
         ValueError
             If the input or a parameter is invalid, or if training diverges. The
             estimator is not modified in this case.
+
+        Examples
+        --------
+        Pairs of noisy and clean rows in a pipeline, which the first step scales:
+
+        >>> import numpy as np
+        >>> from sklearn import config_context
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.model_selection import train_test_split
+        >>> from sklearn.pipeline import Pipeline
+        >>> from sklearn.preprocessing import MinMaxScaler
+        >>> from skautoenc import DenoisingAutoencoder
+        >>> clean = load_digits().data
+        >>> noisy = clean + np.random.default_rng(0).normal(scale=4, size=clean.shape)
+        >>> X, X_val, X_clean, X_val_clean = train_test_split(
+        ...     noisy, clean, random_state=0
+        ... )
+        >>> with config_context(enable_metadata_routing=True):
+        ...     denoiser = DenoisingAutoencoder(16, epochs=20, random_state=0)
+        ...     pipeline = Pipeline(
+        ...         [
+        ...             ("scale", MinMaxScaler()),
+        ...             ("denoise", denoiser.set_fit_request(X_clean=True, X_val=True)),
+        ...         ],
+        ...         transform_input=["X_clean", "X_val"],
+        ...     ).fit(X, X_clean=X_clean, X_val=(X_val, X_val_clean))
+        >>> losses = pipeline["denoise"].history_["val_loss"]
+        >>> losses[-1] < losses[0] < 0.1
+        True
         """
         if _looks_like_rows(y, X):
             raise ValueError(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._backend.keras import import_keras, isolated_random_state
-from .._backend.keras_internals import initial_epoch, set_initial_epoch
+from .._backend.keras_internals import forget_writers, initial_epoch, set_initial_epoch
 from .checkpoint_file import is_plain
 from .lazy_model import LazyModel
 from .loop import Hook, Run
@@ -53,6 +53,8 @@ def callback_settings(callback: Any) -> dict[str, Any]:
     settings = {k: v for k, v in vars(callback).items() if k in names}
     if "min_delta" in settings:  # Keras changes its sign
         settings["min_delta"] = abs(settings["min_delta"])
+    if "initial_value_threshold" in names:
+        settings["initial_value_threshold"] = _initial_threshold(callback)
     return settings
 
 
@@ -86,7 +88,6 @@ class KerasCallbacks(Hook):
         self._holders: set[int] = set()
         self._logs: dict[str, float] = {}
         self._stops = False
-        self._thresholds: list[Any] = []
 
     def on_train_begin(self, run: Run) -> None:
         self._compile(run)
@@ -121,7 +122,8 @@ class KerasCallbacks(Hook):
             if isinstance(callback, keras.callbacks.History):
                 callback.history = {}
             if isinstance(callback, keras.callbacks.ModelCheckpoint):
-                self._thresholds.append((callback, callback.best))
+                threshold = _initial_threshold(callback)
+                callback.best = callback.initial_value_threshold = threshold
 
     def _compile(self, run):
         """Give the model the optimizer that callbacks see."""
@@ -166,10 +168,7 @@ class KerasCallbacks(Hook):
         _, keras = import_keras()
         for callback in self._callbacks:
             keras.callbacks.Callback.set_model(callback, None)
-            if isinstance(callback, keras.callbacks.CSVLogger):
-                callback.csv_file = None  # closed, and cannot be copied
-        for callback, best in self._thresholds:
-            callback.best = best
+            _make_copyable(callback)
 
     def get_state(self) -> dict[str, Any]:
         return {
@@ -210,6 +209,29 @@ class KerasCallbacks(Hook):
             getattr(callback, method)(*arguments)
         if self._lazy.was_used and not _is_from_keras(callback):
             self._holders.add(id(callback))
+
+
+class _ClosedFile:
+    """Replaces the closed file of a callback, which cannot be copied."""
+
+    closed = True
+
+
+def _make_copyable(callback):
+    """Remove what Keras's callbacks keep of open files, so that they can be copied."""
+    _, keras = import_keras()
+    if isinstance(callback, keras.callbacks.CSVLogger):
+        if callback.csv_file is not None:
+            callback.csv_file.close()
+            callback.csv_file = _ClosedFile()
+        callback.writer = None
+    if isinstance(callback, keras.callbacks.TensorBoard):
+        forget_writers(callback)
+
+
+def _initial_threshold(checkpoint):
+    """Return what a ModelCheckpoint compares with at first, which Keras overwrites."""
+    return vars(checkpoint).get("initial_value_threshold", checkpoint.best)
 
 
 def _has_method(callback, name):
