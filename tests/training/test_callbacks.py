@@ -399,6 +399,31 @@ def test_callbacks_tensorboard_writes_the_losses(digits, tmp_path):
         assert any("events" in name for name in files_in(tmp_path))
 
 
+def test_learning_rate_schedule_is_followed_and_seen_by_callbacks(digits):
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.02, 5, 0.5)
+    params = {"epochs": 4, "learning_rate": schedule, "mixup": False, "init": "random"}
+    histories = []
+    for engine, more in ("tensorflow", []), ("keras", [BatchListener()]):
+        watch = Watches()
+        watch.rows = digits[:1]
+        estimator = quick("numpy", callbacks=[watch, *more], **params)
+        with assert_trained_by(engine):
+            estimator.fit(digits)
+        np.testing.assert_allclose(watch.rates, [0.02, 0.01, 0.005, 0.0025], rtol=1e-6)
+        histories.append(estimator.history_["loss"])
+    np.testing.assert_allclose(*histories, rtol=1e-4)
+
+
+def test_learning_rate_schedule_can_be_used_again_copied_and_searched(digits):
+    schedule = keras.optimizers.schedules.CosineDecay(0.02, 20)
+    estimator = quick("numpy", learning_rate=schedule).fit(digits)
+    first = pickle.loads(pickle.dumps(estimator))
+    for again in estimator, clone(estimator), clone(first):
+        assert_same_bits(again.fit(digits), first)
+    search = GridSearchCV(estimator, {"learning_rate": [schedule]}, cv=2)
+    assert_same_bits(search.fit(digits).best_estimator_, first)
+
+
 stop_early = functools.partial(callbacks.EarlyStopping, "loss", patience=1, min_delta=1)
 
 
