@@ -205,7 +205,7 @@ class KerasCallbacks(Hook):
         """
         if id(callback) in self._holders:
             self._lazy.copy_weights()
-        with self._lazy.noticing():
+        with self._lazy.tracked():
             getattr(callback, method)(*arguments)
         if self._lazy.was_used and not _is_from_keras(callback):
             self._holders.add(id(callback))

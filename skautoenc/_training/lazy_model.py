@@ -1,4 +1,4 @@
-"""A Keras model for callbacks, which gets its weights when a callback looks at it."""
+"""A Keras model for callbacks, whose weights are copied when they are used."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class LazyModel:
     Copying takes longer than an epoch of a small network, and most callbacks read
     nothing but losses. So weights are copied when a callback uses an attribute of the
     model, and learning rate and number of steps when it uses the optimizer. For this,
-    the class of the model is a subclass meanwhile that notices the first use; methods
+    the class of the model is a subclass meanwhile that tracks the first use; methods
     that run afterwards find the original class.
 
     Parameters
@@ -29,7 +29,7 @@ class LazyModel:
 
     def __init__(self, model: Any):
         self._model, self._class = model, type(model)
-        self._noticing_class = _noticing_class(self, type(model))
+        self._tracking_class = _tracking_class(self, type(model))
         self._engine: Any = None
         self._weights: list[np.ndarray] | None = None
         # The learning rate of the engine, and the rounded one of the optimizer.
@@ -49,10 +49,10 @@ class LazyModel:
         self._give_back()
 
     @contextlib.contextmanager
-    def noticing(self) -> Iterator[None]:
-        """Notice what a callback uses meanwhile, and copy it."""
+    def tracked(self) -> Iterator[None]:
+        """Track what a callback uses meanwhile, and copy it."""
         self._was_used = False
-        self._set_class(self._noticing_class)
+        self._set_class(self._tracking_class)
         try:
             yield
         finally:
@@ -99,7 +99,7 @@ class LazyModel:
         object.__setattr__(self._model, "__class__", kind)
 
     def use(self, name: str) -> bool:
-        """Copy what an attribute leads to; return whether to notice further uses."""
+        """Copy what an attribute leads to; return whether to track further uses."""
         self._set_class(self._class)
         if name in _NO_WEIGHTS:
             return True
@@ -110,28 +110,28 @@ class LazyModel:
         self.copy_weights()
         return False
 
-    def notice_again(self) -> None:
-        """Notice further uses."""
-        self._set_class(self._noticing_class)
+    def track_again(self) -> None:
+        """Track further uses."""
+        self._set_class(self._tracking_class)
 
 
-def _noticing_class(lazy, kind):
+def _tracking_class(lazy, kind):
     """Return a subclass of a model's class that reports each use of an attribute."""
 
     def get(model, name):
-        notices_further = lazy.use(name)
+        tracks_further = lazy.use(name)
         try:
             return getattr(model, name)
         finally:
-            if notices_further:
-                lazy.notice_again()
+            if tracks_further:
+                lazy.track_again()
 
     def set_(model, name, value):
         lazy.use("__class__")
         try:
             setattr(model, name, value)
         finally:
-            lazy.notice_again()
+            lazy.track_again()
 
     namespace = {"__getattribute__": get, "__setattr__": set_}
     return type(kind.__name__, (kind,), namespace)
