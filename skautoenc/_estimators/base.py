@@ -227,6 +227,8 @@ class BaseAutoencoder(
         ValueError
             If the input or a parameter is invalid, or if training diverges. The
             estimator is not modified in this case.
+        OSError
+            If a checkpoint cannot be written or read.
 
         Examples
         --------

@@ -175,16 +175,18 @@ class DenoisingAutoencoder(BaseAutoencoder):
         held-out rows, instead of new weights.
 
     checkpoint : str, path-like or None, default=None
-        Folder in which the state of the training is written after epochs, if that takes
-        at most 5 % of the time. If the process is killed, the next `fit` with the same
-        data and parameters resumes at the last epoch written, and returns the result of
-        an uninterrupted fit, bit for bit. The file is named after a digest of the data,
-        the parameters and the versions of the packages, and removed at the end of
-        `fit`; several fits, such as those of a search, can use one folder.
-        `random_state` must be an int. The repetition of a training on all rows, see
-        `early_stopping`, is not resumed but started again. Of Keras callbacks,
-        attributes are restored that are numbers, strings, arrays, or lists or dicts of
-        these.
+        Folder in which the state of the training is written after epochs, unless that
+        would take more than 5 % of the time. If the process is killed, the next `fit`
+        with the same data and parameters resumes at the last epoch written, and returns
+        the result of an uninterrupted fit, bit for bit. `random_state` must be an int.
+
+        The file is named after a digest of the data, the parameters and the versions of
+        the packages, and removed at the end of `fit`, but not if `fit` raises an error;
+        several fits, such as those of a search, can use one folder. It holds arrays and
+        JSON, no pickles. A damaged file, or a folder that cannot be written, raises an
+        error. The repetition of a training on all rows, see `early_stopping`, is
+        started again. Of Keras callbacks, attributes are restored that are numbers,
+        strings, arrays, or lists or dicts of these.
 
     verbose : int, default=0
         Number of epochs between two printed lines. The last line gives the epoch whose
@@ -394,6 +396,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
         ValueError
             If the input or a parameter is invalid, or if training diverges. The
             estimator is not modified in this case.
+        OSError
+            If a checkpoint cannot be written or read.
 
         Examples
         --------
