@@ -16,6 +16,7 @@ from pathlib import Path
 
 from . import (  # noqa: F401  (importing them registers their cases)
     encoding,
+    hooks,
     libraries,
     memory,
     quality,

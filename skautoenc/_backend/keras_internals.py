@@ -82,6 +82,12 @@ def profiles_batches(callback: keras.callbacks.TensorBoard) -> bool:
     return callback._should_trace
 
 
+def forget_writers(callback: keras.callbacks.TensorBoard) -> None:
+    """Let a TensorBoard callback forget its closed writers, which cannot be copied."""
+    callback._summary_module = None
+    callback._writers = {}
+
+
 def safe_mode() -> AbstractContextManager:
     """Return a context in which Keras refuses to deserialize lambdas."""
     from keras.src.saving.serialization_lib import SafeModeScope

@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, replace
+from os import PathLike
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -57,6 +58,7 @@ from .parameters import (
     Network,
     Optimizer,
     Regularizer,
+    check_checkpoint,
     check_network_parameters,
     init_from_fields,
     validates_parameters,
@@ -117,6 +119,7 @@ class BaseAutoencoder(
     n_iter_no_change: int | Auto = "auto"
     callbacks: Sequence[Any] | None = None
     warm_start: bool = False
+    checkpoint: str | PathLike | None = None
     verbose: int = 0
     random_state: int | np.random.RandomState | None = None
 
@@ -225,8 +228,9 @@ class BaseAutoencoder(
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
             Validation set, whose loss is measured after each epoch
             (``history_["val_loss"]``). If given, `early_stopping` uses it and does not
-            hold out rows of X. A pipeline does not transform it, unless it has
-            ``transform_input=["X_val"]`` and metadata routing is enabled.
+            hold out rows of X. A pipeline passes it on with metadata routing, and
+            transforms it by the steps before only with ``transform_input=["X_val"]``;
+            see the example.
 
         Returns
         -------
@@ -238,6 +242,8 @@ class BaseAutoencoder(
         ValueError
             If the input or a parameter is invalid, or if training diverges. The
             estimator is not modified in this case.
+        OSError
+            If a checkpoint cannot be written or read.
 
         Warns
         -----
@@ -254,6 +260,29 @@ class BaseAutoencoder(
         KeyboardInterrupt, and the estimator is not modified. In worker processes, other
         threads than the main one, and where another handler of the signal is set,
         nothing is done about Ctrl-C.
+
+        Examples
+        --------
+        A validation set for the last step of a pipeline, which the first step scales:
+
+        >>> from sklearn import config_context
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.model_selection import train_test_split
+        >>> from sklearn.pipeline import Pipeline
+        >>> from sklearn.preprocessing import MinMaxScaler
+        >>> from skautoenc import AutoencoderTransformer
+        >>> X, X_val = train_test_split(load_digits().data, random_state=0)
+        >>> with config_context(enable_metadata_routing=True):
+        ...     autoencoder = AutoencoderTransformer(8, epochs=20, random_state=0)
+        ...     pipeline = Pipeline(
+        ...         [
+        ...             ("scale", MinMaxScaler()),
+        ...             ("reduce", autoencoder.set_fit_request(X_val=True)),
+        ...         ],
+        ...         transform_input=["X_val"],
+        ...     ).fit(X, X_val=X_val)
+        >>> bool(pipeline["reduce"].history_["val_loss"][-1] < 0.02)
+        True
         """
         return self._fit_and_keep(X, y, sample_weight, X_val)
 
@@ -456,6 +485,7 @@ class BaseAutoencoder(
             early_stopping=self.early_stopping,
             validation_fraction=self.validation_fraction,
             callbacks=tuple(self.callbacks or ()),
+            checkpoint=self.checkpoint,
             verbose=self.verbose,
         )
 
@@ -473,6 +503,7 @@ class BaseAutoencoder(
             If a parameter is out of range, or does not fit another one.
         """
         check_network_parameters(self)
+        check_checkpoint(self.checkpoint, self.random_state)
 
     def _is_convolutional(self):
         """Whether the fit trains a network of convolutions of this package."""

@@ -165,12 +165,17 @@ class DenoisingAutoencoder(BaseAutoencoder):
         Number of epochs without a lower validation loss after which early stopping ends
         training. ``"auto"`` means a fifth of `epochs`, at least 10.
 
-    callbacks : list of keras.callbacks.Callback or None, default=None
+    callbacks : list of keras.callbacks.Callback or callable, or None, default=None
         Keras callbacks, called as in ``Model.fit``. Callbacks that act once per epoch
         do not change how training runs. Callbacks with methods for batches or
         for validation require ``Model.fit``, which is slower and draws different
         noise. The optimizer that callbacks see has the learning rate, but no moments.
-        Callbacks of scikit-learn are registered with `set_callbacks` instead.
+
+        An instance may be used by several fits. A callable without arguments, such as a
+        function or ``functools.partial(keras.callbacks.EarlyStopping, "loss")``,
+        returns a new callback for each fit, so that those of a search or of several
+        threads share nothing. Callbacks of scikit-learn are registered with
+        `set_callbacks` instead.
 
     warm_start : bool, default=False
         Whether to continue from the weights of the previous fit, with the same
@@ -179,6 +184,20 @@ class DenoisingAutoencoder(BaseAutoencoder):
         epochs have the weights of one of 36, bit for bit, if the same engine trains
         them. It is not continued if training started from PCA, because each fit anneals
         the learning rate, or if the weights of an earlier epoch were kept.
+
+    checkpoint : str, path-like or None, default=None
+        Folder in which the state of the training is written after epochs, unless that
+        would take more than 5 % of the time. If the process is killed, the next `fit`
+        with the same data and parameters resumes at the last epoch written, and returns
+        the result of an uninterrupted fit, bit for bit. `random_state` must be an int.
+
+        The file is named after a digest of the data, the parameters and the versions of
+        the packages, and removed at the end of `fit`, but not if `fit` raises an error;
+        several fits, such as those of a search, can use one folder. It holds arrays and
+        JSON, no pickles. A damaged file, or a folder that cannot be written, raises an
+        error. The repetition of a training on all rows, see `early_stopping`, is
+        started again. Of Keras callbacks, attributes are restored that are numbers,
+        strings, arrays, or lists or dicts of these.
 
     verbose : int, default=0
         If 1, a progress bar shows the epoch, the losses and the time left; about ten
@@ -383,7 +402,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
         X_val : array-like of shape (n_val, n_features) or tuple of two, default=None
             Validation set, whose loss is measured after each epoch
             (``history_["val_loss"]``). The same noise is added in each epoch. If
-            `X_clean` is given, a tuple (noisy rows, clean rows).
+            `X_clean` is given, a tuple (noisy rows, clean rows), both of which a
+            pipeline transforms with ``transform_input=["X_clean", "X_val"]``.
 
         Returns
         -------
@@ -395,10 +415,41 @@ class DenoisingAutoencoder(BaseAutoencoder):
         ValueError
             If the input or a parameter is invalid, or if training diverges. The
             estimator is not modified in this case.
+        OSError
+            If a checkpoint cannot be written or read.
 
         Notes
         -----
         For warnings and Ctrl-C see :meth:`AutoencoderTransformer.fit`.
+
+        Examples
+        --------
+        Pairs of noisy and clean rows in a pipeline, which the first step scales:
+
+        >>> import numpy as np
+        >>> from sklearn import config_context
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.model_selection import train_test_split
+        >>> from sklearn.pipeline import Pipeline
+        >>> from sklearn.preprocessing import MinMaxScaler
+        >>> from skautoenc import DenoisingAutoencoder
+        >>> clean = load_digits().data
+        >>> noisy = clean + np.random.default_rng(0).normal(scale=4, size=clean.shape)
+        >>> X, X_val, X_clean, X_val_clean = train_test_split(
+        ...     noisy, clean, random_state=0
+        ... )
+        >>> with config_context(enable_metadata_routing=True):
+        ...     denoiser = DenoisingAutoencoder(16, epochs=20, random_state=0)
+        ...     pipeline = Pipeline(
+        ...         [
+        ...             ("scale", MinMaxScaler()),
+        ...             ("denoise", denoiser.set_fit_request(X_clean=True, X_val=True)),
+        ...         ],
+        ...         transform_input=["X_clean", "X_val"],
+        ...     ).fit(X, X_clean=X_clean, X_val=(X_val, X_val_clean))
+        >>> losses = pipeline["denoise"].history_["val_loss"]
+        >>> losses[-1] < losses[0] < 0.1
+        True
         """
         if _looks_like_rows(y, X):
             raise ValueError(

@@ -1,6 +1,7 @@
 """Parameters that the estimators share: their types, constraints and constructor."""
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import field, make_dataclass
 from numbers import Integral, Real
@@ -84,6 +85,7 @@ CONSTRAINTS = {
     "n_iter_no_change": _COUNT,
     "callbacks": [list, tuple, None],
     "warm_start": ["boolean"],
+    "checkpoint": [str, os.PathLike, None],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }
@@ -162,3 +164,22 @@ def check_network_parameters(estimator: Any) -> None:
                 f"{name}={getattr(estimator, name)!r} applies only to network='dense'. "
                 "Set it in the given network instead."
             )
+
+
+def check_checkpoint(checkpoint: str | os.PathLike | None, random_state: Any) -> None:
+    """Check the folder of checkpoints, and that a fit can be resumed at all.
+
+    Raises
+    ------
+    ValueError
+        If the path is not that of a folder, or if `random_state` is not an int.
+    """
+    if checkpoint is None:
+        return
+    if os.path.exists(checkpoint) and not os.path.isdir(checkpoint):
+        raise ValueError(f"checkpoint={str(checkpoint)!r} is a file; give a folder.")
+    if not isinstance(random_state, Integral):
+        raise ValueError(
+            "checkpoint requires an int as random_state, because the fit that is "
+            f"resumed must draw the same random numbers; got {random_state!r}."
+        )

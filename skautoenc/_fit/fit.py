@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._training import (
+    Checkpoint,
     CosineSchedule,
     EarlyStopping,
     Hook,
@@ -17,7 +18,9 @@ from .._training import (
     RecordLearningRates,
     RepeatLearningRates,
     TrainingState,
+    make_callbacks,
     progress_hooks,
+    remove_checkpoint,
     run_epochs,
 )
 from .._utils.losses import is_squared_error
@@ -29,6 +32,7 @@ from .codes import arrange_codes
 from .continuation import Continuation, continuation_of, resume
 from .defaults import adam_from_pca, resolve_mixup, uses_default_adam
 from .diagnosis import check_result, warn_of_collapse, warn_of_ending
+from .fingerprint import find_checkpoint
 from .initialization import center_start, initialize
 from .pca import noise_variance
 from .refit import kept_pca, use_all_rows
@@ -74,6 +78,7 @@ def fit_autoencoder(
     ValueError
         If the data do not suit the loss or the network, or if training diverges.
     """
+    options = replace(options, callbacks=make_callbacks(options.callbacks))
     inputs, targets = _summarize(data)
     check_loss_domain(options.loss, data, targets)
     trainable = make_trainable(data, options, streams)
@@ -102,7 +107,9 @@ def fit_autoencoder(
         return make_result(with_shifts(networks, shifts))
 
     hooks = [make_hook(result_of) for make_hook in make_hooks]
-    trained = _train(trainable, start, config, options, streams, hooks, shifts)
+    hooks.append(_keras_callbacks(trainable, start, shifts, options))
+    checkpoint = find_checkpoint(data, options, streams, trainable, start, config)
+    trained = _train(trainable, start, config, options, streams, hooks, checkpoint)
     selection = _select(start, trained, rows, config, options)
     if trained.state.interrupted:
         start = start._replace(is_repeated=False)
@@ -111,14 +118,11 @@ def fit_autoencoder(
     kept = use_all_rows(
         selection, trainable, start, networks, rows, config, streams, repeat
     )
-    fixed = options.has_given_weights or kept_pca(selection, rows)
-    is_pca = selection.is_pca and not options.objective.stochastic_encoder
     total = targets.variance.sum()
-    learned, codes = arrange_codes(
-        kept, rows, trainable.n_components, total, keep_basis=fixed, is_pca=is_pca
-    )
+    learned, codes = _arrange_codes(kept, selection, rows, total, trainable, options)
     if options.verbose:
         print(_ending(trained.state) + selection.message, flush=True)
+    remove_checkpoint(checkpoint)
     return make_result(
         with_shifts(learned, shifts),
         history=trained.state.history,
@@ -197,7 +201,7 @@ def _training_config(trainable, options, start, targets, shift):
     return training_config(options, **settings)
 
 
-def _train(trainable, start, config, options, streams, hooks, shifts):
+def _train(trainable, start, config, options, streams, hooks, checkpoint):
     """Run the epochs."""
     rates = RecordLearningRates()
     early_stopping = EarlyStopping(options.patience) if start.stops_early else None
@@ -205,11 +209,12 @@ def _train(trainable, start, config, options, streams, hooks, shifts):
         CosineSchedule() if start.pca_initialized else None,
         early_stopping,
         *hooks,
-        _keras_callbacks(trainable, start, shifts, options),
         *progress_hooks(options.verbose),
         rates,
     ]
     hooks = [hook for hook in hooks if hook is not None]
+    if checkpoint is not None:
+        hooks.append(Checkpoint(checkpoint, hooks, verbose=bool(options.verbose)))
     with engine_of(trainable, start, config, options.callbacks) as engine:
         state = TrainingState(streams)
         if resume(engine, config, start.training_before):
@@ -260,3 +265,15 @@ def _select(start, trained, rows, config, options):
         n_steps = trained.n_iter * len(start.training) // config.batch_size
         warn_of_collapse(options, learned["encoder"], rows, sample, n_steps)
     return selection
+
+
+def _arrange_codes(kept, selection, rows, total_variance, trainable, options):
+    """Choose the axes of the code; return the networks and the code's statistics."""
+    return arrange_codes(
+        kept,
+        rows,
+        trainable.n_components,
+        total_variance,
+        keep_basis=options.has_given_weights or kept_pca(selection, rows),
+        is_pca=selection.is_pca and not options.objective.stochastic_encoder,
+    )

@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._training import Engine, Hook, KerasCallbacks, Run, TrainingState, run_epochs
+from .._training import (
+    Engine,
+    Hook,
+    KerasCallbacks,
+    Run,
+    TrainingState,
+    make_callbacks,
+    run_epochs,
+)
 from .._training.portions import next_power_of_two
 from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
@@ -148,6 +156,7 @@ class Session(NamedTuple):
     n_rows : int
         See `session_rows`.
 
+    callbacks : tuple of keras.callbacks.Callback
     trainable : Trainable
     training : _OpenTraining or None
         None before training starts.
@@ -155,6 +164,7 @@ class Session(NamedTuple):
 
     options: FitOptions
     n_rows: int
+    callbacks: tuple
     trainable: Trainable
     training: _OpenTraining | None = None
 
@@ -213,8 +223,10 @@ def fit_chunk(
     """
     n_rows = session_rows(data.X.shape[0], progress)
     if session is None or session.options is not options or session.n_rows != n_rows:
-        trainable = make_trainable(data, options, progress.streams, n_rows)
-        session = Session(options, n_rows, trainable)
+        callbacks = make_callbacks(options.callbacks)
+        made = replace(options, callbacks=callbacks)
+        trainable = make_trainable(data, made, progress.streams, n_rows)
+        session = Session(options, n_rows, callbacks, trainable)
     extent = extent_of(data.X, data.sample_weight)
     check_loss_domain(options.loss, data, extent)
     if isinstance(progress, Start):
@@ -397,15 +409,15 @@ def _with_open_engine(session, progress):
             progress.networks,
             config,
             (session.n_rows, 0),
-            options.callbacks,
+            session.callbacks,
         )
     )
     callbacks = None
-    if options.callbacks:
+    if session.callbacks:
         model = model_for_callbacks(
             session.trainable, progress.networks, progress.shifts
         )
-        callbacks = KerasCallbacks(options.callbacks, model)
+        callbacks = KerasCallbacks(session.callbacks, model)
     training = _OpenTraining(engine, config, key, callbacks, closing)
     return session._replace(training=training)
 

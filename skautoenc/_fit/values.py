@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -89,7 +90,12 @@ class FitOptions:
     batch_size, epochs, patience : int
     early_stopping : bool or "auto"
     validation_fraction : float
-    callbacks : sequence of keras.callbacks.Callback
+    callbacks : sequence of keras.callbacks.Callback or callable
+        A callable returns a new callback for each fit.
+
+    checkpoint : str, path-like or None
+        Folder of the checkpoint.
+
     verbose : int
     """
 
@@ -107,6 +113,7 @@ class FitOptions:
     early_stopping: bool | Literal["auto"]
     validation_fraction: float
     callbacks: tuple
+    checkpoint: str | os.PathLike | None
     verbose: int
 
     @property

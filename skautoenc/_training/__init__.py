@@ -2,10 +2,12 @@
 
 from .augment import Augmentation
 from .batch_callbacks import listens_to_batches
+from .checkpoint import Checkpoint
+from .checkpoint_file import checkpoint_path, remove_checkpoint
 from .config import TrainingConfig, TrainingState
 from .early_stopping import EarlyStopping
 from .engine import Engine, open_engine
-from .keras_callbacks import KerasCallbacks
+from .keras_callbacks import KerasCallbacks, callback_settings, make_callbacks
 from .loop import Hook, Run, run_epochs
 from .losses import get_loss
 from .numpy_engine.engine import make_numpy_engine, trains_in_numpy
@@ -17,6 +19,7 @@ from .verbose import progress_hooks
 
 __all__ = [
     "Augmentation",
+    "Checkpoint",
     "CosineSchedule",
     "EarlyStopping",
     "Engine",
@@ -30,12 +33,16 @@ __all__ = [
     "StreamedRows",
     "TrainingConfig",
     "TrainingState",
+    "callback_settings",
+    "checkpoint_path",
     "get_loss",
     "get_optimizer",
     "listens_to_batches",
+    "make_callbacks",
     "make_numpy_engine",
     "open_engine",
     "progress_hooks",
+    "remove_checkpoint",
     "run_epochs",
     "trains_in_numpy",
 ]

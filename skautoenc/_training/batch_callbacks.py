@@ -34,18 +34,8 @@ def listens_to_batches(callback: Any) -> bool:
     """Whether a callback has methods for each batch, or for the validation.
 
     Of a class derived from one of Keras's, the methods that it overrides count.
-
-    Raises
-    ------
-    TypeError
-        If it is not a Keras callback.
     """
     _, keras = import_keras()
-    if not isinstance(callback, keras.callbacks.Callback):
-        raise TypeError(
-            f"callbacks takes instances of Keras callbacks; got {callback!r}. "
-            "scikit-learn's go to set_callbacks."
-        )
 
     def listens(name):
         if name in vars(callback):

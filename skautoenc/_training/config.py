@@ -57,7 +57,8 @@ class TrainingState:
     A run that is resumed from its state, with the same configuration and the same rows,
     is bitwise identical to one that was not interrupted. Random streams depend on the
     numbers of the epoch and the portion alone, so that no generator is stored. Hooks
-    have their state themselves: to resume with early stopping, pass the same object.
+    have their state themselves: to resume with early stopping, pass the same object, or
+    one with the same state.
 
     Parameters
     ----------

@@ -60,3 +60,15 @@ class EarlyStopping(Hook):
     def on_train_end(self, run: Run) -> None:
         if self.best_epoch is not None:
             run.engine.restore(self._best_weights)
+
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "best_epoch": self.best_epoch,
+            "best_loss": self.best_loss,
+            "n_worse": self._n_worse,
+            "best_weights": self._best_weights,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.best_epoch, self.best_loss = state["best_epoch"], state["best_loss"]
+        self._n_worse, self._best_weights = state["n_worse"], state["best_weights"]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .config import TrainingConfig, TrainingState
 from .engine import Engine
@@ -66,6 +67,16 @@ class Hook:
 
     def close(self) -> None:
         """Called last, also if training raised an error."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what changes in a run, as a checkpoint holds it.
+
+        Numbers, strings, arrays, and lists and dicts of them.
+        """
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `get_state` gave. Called after `on_train_begin`."""
 
 
 def run_epochs(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from .loop import Hook, Run
 
@@ -46,6 +47,12 @@ class RecordLearningRates(Hook):
 
     def on_validation_begin(self, run: Run) -> None:
         self.rates.append(run.engine.learning_rate)
+
+    def get_state(self) -> dict[str, Any]:
+        return {"rates": self.rates}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.rates = state["rates"]
 
 
 class RepeatLearningRates(Hook):

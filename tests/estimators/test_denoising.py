@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skautoenc import ConvNetwork, DenoisingAutoencoder
 from skautoenc._fit.augmentation import bind_noise
@@ -361,6 +361,22 @@ def test_x_clean_is_routed_through_a_pipeline(digits, noisy):
     )
     np.testing.assert_array_equal(pipeline[0].transform(noisy), alone.transform(noisy))
     assert pipeline[0].history_ == alone.history_
+
+
+def test_x_clean_and_the_pair_x_val_are_transformed_by_the_steps_before(digits, noisy):
+    with config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(
+            StandardScaler(with_std=False),
+            quick().set_fit_request(X_clean=True, X_val=True),
+            transform_input=["X_clean", "X_val"],
+        ).fit(noisy[:200], X_clean=digits[:200], X_val=(noisy[200:], digits[200:]))
+    scale = StandardScaler(with_std=False).fit(noisy[:200]).transform
+    alone = quick().fit(
+        scale(noisy[:200]),
+        X_clean=scale(digits[:200]),
+        X_val=(scale(noisy[200:]), scale(digits[200:])),
+    )
+    assert pipeline[-1].history_ == alone.history_
 
 
 def test_output_reconstruction_is_what_transform_gives(digits, noisy):

@@ -85,6 +85,7 @@ SHARED = {
     "n_iter_no_change": COUNTS,
     "callbacks": ["stop", 3],
     "warm_start": ["yes", 3],
+    "checkpoint": [3, True, __file__],
     "verbose": [-1, "loud"],
     "random_state": [-1, "seed"],
 }

@@ -193,6 +193,29 @@ def test_sample_weight_and_x_val_are_routed(labelled):
     assert pipeline[0].history_ == alone.history_
 
 
+@pytest.mark.parametrize("in_search", [False, True])
+def test_x_val_is_transformed_by_the_steps_before(labelled, in_search):
+    X, _ = labelled
+    autoencoder = AutoencoderTransformer(
+        2, hidden_layer_sizes=(), epochs=2, init="random", random_state=0
+    )
+    with config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline(
+            MinMaxScaler(),
+            clone(autoencoder).set_fit_request(X_val=True),
+            transform_input=["X_val"],
+        )
+        if in_search:
+            grid = {"autoencodertransformer__n_components": [2]}
+            search = GridSearchCV(pipeline, grid, cv=2)
+            pipeline = search.fit(X[:200], X_val=X[200:]).best_estimator_
+        else:
+            pipeline.fit(X[:200], X_val=X[200:])
+    scaler = MinMaxScaler().fit(X[:200])
+    train, val = scaler.transform(X[:200]), scaler.transform(X[200:])
+    assert pipeline[-1].history_ == autoencoder.fit(train, X_val=val).history_
+
+
 class Records:
     """A scikit-learn callback that stops the fit after the second epoch."""
 

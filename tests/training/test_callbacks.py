@@ -2,12 +2,18 @@
 
 import contextlib
 import csv
+import functools
+import importlib.util
+import pickle
+import shutil
 
 import keras
 import numpy as np
 import pytest
 from engines import ENGINES, BatchListener, engines_used
-from helpers import make_autoencoder
+from helpers import make_autoencoder, run_in_threads
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
 from skautoenc import ConvNetwork, VariationalAutoencoder
 from skautoenc._training import listens_to_batches
@@ -325,6 +331,179 @@ def test_callbacks_write_files(digits, engine, tmp_path):
         rows = list(csv.DictReader(file))
     for name in ("loss", "val_loss"):
         assert [float(row[name]) for row in rows] == estimator.history_[name]
+
+
+def falling_rate(epoch, rate):
+    return 0.02 / (epoch + 1)
+
+
+def log_nothing(epoch, logs):
+    pass
+
+
+# Callbacks of which some change the training, and some write files.
+ACTIVE = {
+    **{
+        k: make for k, make in IN_EPOCH_FORM.items() if k not in ("function", "derived")
+    },
+    "early": lambda folder: callbacks.EarlyStopping(
+        "val_loss", patience=1, min_delta=0.01, restore_best_weights=True
+    ),
+    "function": lambda folder: callbacks.LambdaCallback(on_epoch_end=log_nothing),
+    "plateau": lambda folder: callbacks.ReduceLROnPlateau(
+        "loss", patience=1, min_delta=9, cooldown=1
+    ),
+    "schedule": lambda folder: callbacks.LearningRateScheduler(falling_rate),
+}
+
+
+def files_in(folder):
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("kind", ACTIVE)
+def test_callbacks_give_the_same_fit_when_they_are_used_again_and_copied(
+    digits, tmp_path, kind
+):
+    with assert_trained_by("tensorflow"):
+        estimator = quick(
+            "tensorflow", epochs=5, callbacks=[ACTIVE[kind](tmp_path)], init="random"
+        )
+        X_val = digits[:70]
+        first = pickle.loads(pickle.dumps(estimator.fit(digits, X_val=X_val)))
+        files = files_in(tmp_path)
+        for again in estimator, clone(estimator), first, clone(first):
+            shutil.rmtree(tmp_path)
+            tmp_path.mkdir()
+            expected = first.history_, weights_of(first)
+            again.fit(digits, X_val=X_val)
+            assert again.history_ == expected[0]
+            for a, b in zip(weights_of(again), expected[1], strict=True):
+                np.testing.assert_array_equal(a, b)
+            assert files_in(tmp_path) == files
+    if kind == "history":
+        assert estimator.callbacks[0].history == estimator.history_
+
+
+def test_callbacks_tensorboard_writes_the_losses(digits, tmp_path):
+    """Without the package tensorboard, TensorFlow raises an error that names it."""
+    estimator = quick("tensorflow", callbacks=[callbacks.TensorBoard(tmp_path)])
+    if importlib.util.find_spec("tensorboard") is None:
+        with pytest.raises(Exception, match="TensorBoard is not installed"):
+            estimator.fit(digits)
+        assert not hasattr(estimator, "history_")
+        return
+    for _ in range(2):
+        estimator = clone(estimator).fit(digits)
+        assert_same_bits(estimator, quick("tensorflow").fit(digits))
+        assert any("events" in name for name in files_in(tmp_path))
+
+
+def test_learning_rate_schedule_is_followed_and_seen_by_callbacks(digits):
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.02, 5, 0.5)
+    params = {"epochs": 4, "learning_rate": schedule, "mixup": False, "init": "random"}
+    histories = []
+    for engine, more in ("tensorflow", []), ("keras", [BatchListener()]):
+        watch = Watches()
+        watch.rows = digits[:1]
+        estimator = quick("numpy", callbacks=[watch, *more], **params)
+        with assert_trained_by(engine):
+            estimator.fit(digits)
+        np.testing.assert_allclose(watch.rates, [0.02, 0.01, 0.005, 0.0025], rtol=1e-6)
+        histories.append(estimator.history_["loss"])
+    np.testing.assert_allclose(*histories, rtol=1e-4)
+
+
+def test_learning_rate_schedule_can_be_used_again_copied_and_searched(digits):
+    schedule = keras.optimizers.schedules.CosineDecay(0.02, 20)
+    estimator = quick("numpy", learning_rate=schedule).fit(digits)
+    first = pickle.loads(pickle.dumps(estimator))
+    for again in estimator, clone(estimator), clone(first):
+        assert_same_bits(again.fit(digits), first)
+    search = GridSearchCV(estimator, {"learning_rate": [schedule]}, cv=2)
+    assert_same_bits(search.fit(digits).best_estimator_, first)
+
+
+stop_early = functools.partial(callbacks.EarlyStopping, "loss", patience=1, min_delta=1)
+
+
+def test_callbacks_made_by_a_function_are_new_in_each_fit(digits, engine):
+    made = []
+
+    def make():
+        made.append(Watches())
+        made[-1].rows = digits[:1]
+        return made[-1]
+
+    estimator = quick(engine, epochs=9, callbacks=[make, stop_early])
+    first = estimator.fit(digits).history_
+    assert clone(estimator).fit(digits).history_ == first
+    assert len(first["loss"]) == 2
+    assert len(made) == 2
+    assert made[0].order == made[1].order
+    assert made[0].model is None
+
+
+def test_callbacks_made_by_a_function_are_safe_in_searches_and_threads(digits):
+    estimator = quick("numpy", epochs=9, callbacks=[stop_early])
+    search = GridSearchCV(estimator, {"learning_rate": [0.01, 0.02]}, cv=2, n_jobs=2)
+    search.fit(digits)
+    assert search.best_estimator_.n_iter_ == 2
+    pickle.loads(pickle.dumps(search))
+    fits = run_in_threads(
+        lambda each: each.fit(digits), [clone(estimator) for _ in range(3)]
+    )
+    assert {fit.n_iter_ for fit in fits} == {2}
+    for fit in fits[1:]:
+        assert_same_bits(fit, fits[0])
+
+
+@pytest.mark.parametrize("engine", FITS)
+def test_callbacks_made_by_a_function_must_be_callbacks(digits, engine):
+    with pytest.raises(TypeError, match=r"functions without arg.*; got 3 from <func"):
+        quick(engine, callbacks=[lambda: 3]).fit(digits)
+
+
+def test_callbacks_made_by_a_function_may_listen_to_batches(digits):
+    with assert_trained_by("keras"):
+        quick("numpy", callbacks=[lambda: BatchListener()]).fit(digits)
+
+
+class KeepsLayer(callbacks.Callback):
+    """Uses the model once, and reads a layer of it in each epoch."""
+
+    def set_model(self, model):
+        super().set_model(model)
+        if model is not None:
+            self.kernel = model.trainable_variables[0]
+            self.kernels = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.kernels.append(self.kernel.numpy())
+
+
+def test_callbacks_that_keep_a_layer_see_its_weights_in_each_epoch(digits, engine):
+    keeps, watches = KeepsLayer(), Watches()
+    watches.rows = digits[:1]
+    quick(engine, callbacks=[watches, keeps]).fit(digits)
+    assert len(keeps.kernels) == 3
+    assert not np.array_equal(keeps.kernels[0], keeps.kernels[1])
+    assert not np.array_equal(keeps.kernels[1], keeps.kernels[2])
+
+
+class ReadsModel(callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.types = type(self.model), self.model.__class__
+        self.weights = self.model.get_weights()
+        self.type_after = type(self.model)
+
+
+def test_callbacks_find_the_class_of_the_model(digits, engine):
+    reads = ReadsModel()
+    quick(engine, callbacks=[reads]).fit(digits)
+    assert issubclass(reads.types[0], keras.Model)
+    assert reads.types[1] is reads.type_after
+    assert reads.type_after.__module__.startswith("keras.")
 
 
 class Interrupts(callbacks.Callback):
