@@ -5,6 +5,7 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from .._fit.codes import MAX_COMPONENTS
+from .._fit.values import FitResult
 
 OF_CODES = (
     "fit computes it from all training data, which from_keras and partial_fit do not "
@@ -44,3 +45,12 @@ class OptionalAttribute:
 
     def __set__(self, estimator: Any, value: Any) -> None:
         vars(estimator)[self._name] = value
+
+
+def code_attributes(result: FitResult) -> dict[str, Any]:
+    """Return the attributes that the estimators have in common with PCA."""
+    if result.codes is None:
+        return {}
+    statistics = result.codes._asdict()
+    statistics["components"] = result.codes.components.astype(result.dtype)
+    return {f"{name}_": x for name, x in statistics.items() if x is not None}

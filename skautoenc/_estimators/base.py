@@ -1,6 +1,5 @@
 """Base class of the autoencoders: parameters, fit, transform and scores."""
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, replace
 from os import PathLike
@@ -41,11 +40,13 @@ from ..networks import ConvNetwork, DenseNetwork
 from ..networks._base import without_auto_linear_path
 from ..networks._objectives import chain
 from ..networks._resolve import networks_of_models, to_picklable
-from .attributes import OF_CODES, OF_PCA, OptionalAttribute
+from .attributes import OF_CODES, OF_PCA, OptionalAttribute, code_attributes
 from .chunks import (
     LiveSession,
     check_partial_fit_parameters,
     fit_chunk_anywhere,
+    live_session,
+    parameter_values,
     print_losses,
     takes_chunks,
 )
@@ -352,7 +353,7 @@ class BaseAutoencoder(
         the number of epochs is used only to choose how training is compiled.
         ``mixup="auto"`` means False. Keras `callbacks` are called as by ``Model.fit``
         with one epoch, those of scikit-learn are not. A line is printed every `verbose`
-        calls.
+        calls. `checkpoint` is not used: pickle the estimator between two calls.
 
         ``history_["loss"]`` has the mean loss of each chunk while it was trained on,
         and `n_iter_` is the number of these chunks. `mean_` is that of all rows so far.
@@ -380,7 +381,7 @@ class BaseAutoencoder(
         True
         """
         self._check_y(X, y)
-        live = self._live_session()
+        live = live_session(self)
         if live is None:
             validate_parameters(self)
             self._check_params()
@@ -401,7 +402,7 @@ class BaseAutoencoder(
         for name, loss in losses.items():
             history.setdefault(name, []).append(loss)
         if session is not None:
-            self._live = LiveSession(session, self._parameter_values())
+            self._live = LiveSession(session, parameter_values(self))
         if self.verbose and losses and self.n_iter_ % self.verbose == 0:
             print_losses(self.n_iter_, losses)
         return self
@@ -413,18 +414,6 @@ class BaseAutoencoder(
         """Return what the first chunk starts from."""
         streams = RandomStreams.from_random_state(self.random_state)
         return Start(streams, self._warm_start(), vars(self).get("_seen"))
-
-    def _parameter_values(self):
-        return [getattr(self, name) for name in self._parameter_constraints]
-
-    def _live_session(self):
-        """Return the session of the last call, unless a parameter has changed."""
-        live = vars(self).get("_live")
-        if live is None or not all(
-            map(operator.is_, self._parameter_values(), live.parameters)
-        ):
-            return None
-        return live
 
     def _fit_data(self, data, streams, previous):
         """Fit without scikit-learn's callbacks, for another process."""
@@ -566,8 +555,7 @@ class BaseAutoencoder(
             attributes["mean_"] = result.mean
         if result.training is not None and self.warm_start:
             attributes["_training"] = result.training
-        if result.codes is not None:
-            attributes |= _code_attributes(result)
+        attributes |= code_attributes(result)
         if schema.feature_names is not None:
             attributes["feature_names_in_"] = schema.feature_names
         return attributes
@@ -808,13 +796,6 @@ class BaseAutoencoder(
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _code_attributes(result):
-    """Return the attributes that the estimators have in common with PCA."""
-    statistics = result.codes._asdict()
-    statistics["components"] = result.codes.components.astype(result.dtype)
-    return {f"{name}_": x for name, x in statistics.items() if x is not None}
 
 
 def _differences(encoder, decoder, X):

@@ -1,5 +1,6 @@
 """What `partial_fit` needs besides the fit of a chunk."""
 
+import operator
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -15,6 +16,21 @@ class LiveSession(NamedTuple):
 
     session: Session
     parameters: list[Any]
+
+
+def parameter_values(estimator: Any) -> list[Any]:
+    """Return the values of the parameters of an estimator."""
+    return [getattr(estimator, name) for name in estimator._parameter_constraints]
+
+
+def live_session(estimator: Any) -> LiveSession | None:
+    """Return the session of the last call, unless a parameter has changed."""
+    live = vars(estimator).get("_live")
+    if live is None or not all(
+        map(operator.is_, parameter_values(estimator), live.parameters)
+    ):
+        return None
+    return live
 
 
 def takes_chunks(estimator: Any) -> bool:

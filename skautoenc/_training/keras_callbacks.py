@@ -83,7 +83,6 @@ class KerasCallbacks(Hook):
 
     def __init__(self, callbacks: Sequence[Any], model: Any):
         self._callbacks, self._model = list(callbacks), model
-        self._lazy = LazyModel(model)
         # Callbacks that may hold layers or weights of the model.
         self._holders: set[int] = set()
         self._logs: dict[str, float] = {}
@@ -91,6 +90,7 @@ class KerasCallbacks(Hook):
 
     def on_train_begin(self, run: Run) -> None:
         self._compile(run)
+        self._lazy = LazyModel(self._model)
         self._model.stop_training = False
         self._reset()
         batch_size = limit_batch_size(run.config.batch_size, len(run.rows))
