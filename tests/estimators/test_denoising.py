@@ -211,7 +211,7 @@ def inputs_of_training(X, **params):
         return recording
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("skautoenc._fit.fit.bind_noise", bind)
+        patch.setattr("skautoenc._fit.augmentation.bind_noise", bind)
         quick(**{"epochs": 1, "noise": spread, **params}).fit(X)
     return seen[0]
 
