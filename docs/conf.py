@@ -22,7 +22,8 @@ autodoc_typehints = "none"
 # Methods of scikit-learn whose docstrings refer to its user guide.
 autodoc_default_options = {
     "exclude-members": "get_metadata_routing, set_fit_request, "
-    "set_inverse_transform_request, set_output, set_score_request"
+    "set_inverse_transform_request, set_output, set_partial_fit_request, "
+    "set_score_request"
 }
 autosummary_generate = True
 sphinx_gallery_conf = {
