@@ -29,8 +29,9 @@ _MIN_EXPLAINED, _MIN_SHARE = 0.01, 0.05
 _MAX_GROWTH = 1e9
 
 # Relative fall of the validation loss in the last tenth of the epochs that is usual at
-# the end of training.
-_MAX_FALL = 0.02
+# the end of training, and that of one row, from which a mean of n rows differs by the
+# square root of n.
+_MAX_FALL, _MAX_FALL_OF_A_ROW = 0.02, 0.25
 
 # Maximum share of unused units that is usual with activations such as relu.
 _MAX_SHARE_UNUSED = 0.05
@@ -94,7 +95,7 @@ def check_result(
     return Sample(targets, codes, outputs)
 
 
-def warn_of_ending(state: TrainingState, epochs: int) -> None:
+def warn_of_ending(state: TrainingState, epochs: int, n_validation: int) -> None:
     """Warn if Ctrl-C has ended training, or if the validation loss still fell.
 
     Losses of fewer than 10 epochs are not judged. The schedule after a start from PCA
@@ -108,6 +109,9 @@ def warn_of_ending(state: TrainingState, epochs: int) -> None:
 
     epochs : int
         Number of epochs that were asked for.
+
+    n_validation : int
+        Number of validation rows. The loss of few rows falls by chance, too.
     """
     if state.interrupted:
         warn_user(
@@ -118,8 +122,9 @@ def warn_of_ending(state: TrainingState, epochs: int) -> None:
     n = len(losses) // 10
     if state.stop or n == 0:
         return
+    max_fall = max(_MAX_FALL, _MAX_FALL_OF_A_ROW / np.sqrt(n_validation))
     before, after = np.median(losses[-2 * n : -n]), np.median(losses[-n:])
-    if before - after > _MAX_FALL * abs(before):
+    if before - after > max_fall * abs(before):
         warn_user(
             f"The validation loss still fell by {1 - after / before:.1%} in the last "
             f"{n} of {epochs} epochs. Raise epochs, or the learning_rate.",

@@ -250,7 +250,8 @@ def _select(start, trained, rows, config, options):
     """Check the result of the training, and select the networks that are kept."""
     learned = trained.networks
     sample = check_result(learned, rows, start.networks if start.is_pca else None)
-    warn_of_ending(trained.state, config.epochs)
+    n_validation = 0 if start.validation is None else len(start.validation)
+    warn_of_ending(trained.state, config.epochs, n_validation)
     selection = select_networks(
         start,
         learned,

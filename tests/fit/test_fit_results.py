@@ -221,7 +221,12 @@ FEW_EPOCHS = "validation loss still fell by .* in the last 3 of 30 epochs. Raise
 @pytest.mark.parametrize("with_val", [False, True])
 def test_epochs_warns_if_the_validation_loss_still_fell_at_the_end(digits, with_val):
     estimator = AutoencoderTransformer(
-        8, init="random", early_stopping=not with_val, epochs=30, random_state=0
+        8,
+        init="random",
+        early_stopping=not with_val,
+        epochs=30,
+        learning_rate=3e-4,
+        random_state=0,
     )
     with pytest.warns(ConvergenceWarning, match=FEW_EPOCHS):
         estimator.fit(digits, X_val=digits[::3] if with_val else None)
