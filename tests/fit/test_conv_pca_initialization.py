@@ -207,3 +207,9 @@ def own(input_shape, n_components):
 def test_init_pca_of_models_with_a_linear_path(digits):
     start = start_of(own, digits)
     np.testing.assert_allclose(start.reconstruct(digits), by_pca(digits, 5), atol=1e-5)
+
+
+@pytest.mark.parametrize(("mixup", "share"), [("auto", 0), (True, 1)])
+def test_mixup_auto_is_not_used_for_a_conv_network(digits, mixup, share):
+    estimator = AutoencoderTransformer(3, network=SMALL, mixup=mixup, epochs=1)
+    assert estimator.fit(digits).mixup_ == share
