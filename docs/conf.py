@@ -14,6 +14,8 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx_gallery.gen_gallery",
 ]
+# Links to headings of other pages.
+myst_heading_anchors = 2
 html_theme = "pydata_sphinx_theme"
 exclude_patterns = ["_build"]
 numpydoc_show_class_members = False
