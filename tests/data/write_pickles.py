@@ -17,7 +17,7 @@ from skautoenc import (
     DenoisingAutoencoder,
     VariationalAutoencoder,
 )
-from skautoenc._estimators.base import FORMAT
+from skautoenc._estimators.reducer import FORMAT
 
 FOLDER = Path(__file__).parent
 

@@ -8,7 +8,7 @@ import pytest
 from helpers import make_autoencoder
 
 from skautoenc import AutoencoderTransformer
-from skautoenc._estimators.base import FORMAT
+from skautoenc._estimators.reducer import FORMAT
 
 FOLDER = Path(__file__).parents[1] / "data"
 PICKLES = sorted(FOLDER.glob("*.pickle"))
