@@ -1,5 +1,6 @@
 """AutoencoderTransformer."""
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from numbers import Real
 from typing import ClassVar
@@ -194,6 +195,15 @@ class AutoencoderTransformer(BaseAutoencoder):
         ``history_`` then has ``reconstruction_loss`` and ``contractive_loss`` too. Each
         training step evaluates every row once per component.
 
+    one_hot_groups : list of list of int, "auto" or None, default=None
+        Positions of columns that encode a category each, as `OneHotEncoder` without
+        `drop` returns them. The decoder returns a probability for each of them: a
+        softmax of the group, trained with the cross-entropy, which is weighted such
+        that all groups have as much weight as half a number each. Other columns keep
+        the squared error. ``"auto"`` finds adjacent columns of 0 and 1 of which one is
+        1 in each row. With None, all columns are numbers; the code is then about as
+        good, but reconstructions are no probabilities.
+
     mixup : bool or "auto", default="auto"
         Whether to train on random points between pairs of rows, drawn in each epoch,
         which reduces overfitting to individual samples. ``history_["loss"]`` is then
@@ -259,6 +269,9 @@ class AutoencoderTransformer(BaseAutoencoder):
     singular_values_, noise_variance_ : ndarray of shape (n_components,) and float
         As those of :class:`~sklearn.decomposition.PCA`. Defined only if the fit ended
         as PCA.
+
+    one_hot_groups_ : list of list of int
+        Groups of one-hot columns. Defined only if there are some.
 
     mean_ : ndarray of shape (n_features,)
         Mean of the training data, which `score` uses as a baseline.
@@ -328,11 +341,13 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     _: KW_ONLY
     contractive: float = 0.0
+    one_hot_groups: Sequence[Sequence[int]] | Auto | None = None
     mixup: bool | Auto = "auto"
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseAutoencoder._parameter_constraints,
         "contractive": [Number(Real, 0, None, closed="left")],
+        "one_hot_groups": ["array-like", StrOptions({"auto"}), None],
         "mixup": [StrOptions({"auto"}), "boolean"],
     }
 

@@ -46,6 +46,7 @@ from .parameters import (
     Regularizer,
     check_checkpoint,
     check_network_parameters,
+    check_one_hot_groups,
     init_from_fields,
     validates_parameters,
 )
@@ -430,6 +431,7 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
             loss=self.loss,
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
+            one_hot_groups=getattr(self, "one_hot_groups", None),
             batch_size=schedule.batch_size,
             epochs=schedule.epochs,
             patience=schedule.patience,
@@ -454,6 +456,7 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
             If a parameter is out of range, or does not fit another one.
         """
         check_network_parameters(self)
+        check_one_hot_groups(self)
         check_checkpoint(self.checkpoint, self.random_state)
 
     def _is_convolutional(self):
@@ -518,6 +521,8 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
         if result.training is not None and self.warm_start:
             attributes["_training"] = result.training
         attributes |= code_attributes(result)
+        if groups := result.networks["decoder"].groups:
+            attributes["one_hot_groups_"] = list(map(list, groups))
         if schema.feature_names is not None:
             attributes["feature_names_in_"] = schema.feature_names
         return attributes

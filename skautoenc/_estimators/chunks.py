@@ -58,6 +58,11 @@ def check_partial_fit_parameters(estimator: Any) -> None:
             "the variance can be computed from all rows only. Give a number of "
             "components."
         )
+    if getattr(estimator, "one_hot_groups", None) is not None:
+        raise ValueError(
+            "partial_fit does not support one_hot_groups: the share of each category "
+            "can be computed from all rows only. Use fit, or set one_hot_groups=None."
+        )
 
 
 def fit_chunk_anywhere(

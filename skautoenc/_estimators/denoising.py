@@ -217,6 +217,15 @@ class DenoisingAutoencoder(BaseAutoencoder):
         ``history_`` then has ``reconstruction_loss`` and ``contractive_loss`` too. Each
         training step evaluates every row once per component.
 
+    one_hot_groups : list of list of int, "auto" or None, default=None
+        Positions of columns that encode a category each, as `OneHotEncoder` without
+        `drop` returns them. The decoder returns a probability for each of them: a
+        softmax of the group, trained with the cross-entropy, which is weighted such
+        that all groups have as much weight as half a number each. Other columns keep
+        the squared error. ``"auto"`` finds adjacent columns of 0 and 1 of which one is
+        1 in each row. With None, all columns are numbers; the code is then about as
+        good, but reconstructions are no probabilities.
+
     noise : {"gaussian", "masking", "salt_and_pepper"} or callable, default="gaussian"
         Corruption of the training rows:
 
@@ -297,6 +306,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
         As those of :class:`~sklearn.decomposition.PCA`. Defined only if the fit ended
         as PCA.
 
+    one_hot_groups_ : list of list of int
+        Groups of one-hot columns. Defined only if there are some.
+
     mean_ : ndarray of shape (n_features,)
         Mean of the training data, which `score` uses as a baseline.
 
@@ -350,6 +362,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
     hidden_layer_sizes: int | Sequence[int] | Auto = "auto"  # type: ignore[assignment]
     early_stopping: bool | Auto = False
     contractive: float = 0.0
+    one_hot_groups: Sequence[Sequence[int]] | Auto | None = None
     noise: Literal["gaussian", "masking", "salt_and_pepper"] | Callable = "gaussian"
     noise_level: float = 0.25
     clip: bool | tuple[float, float] = False
@@ -362,6 +375,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
             *BaseAutoencoder._parameter_constraints["hidden_layer_sizes"],
         ],
         "contractive": [Number(Real, 0, None, closed="left")],
+        "one_hot_groups": ["array-like", StrOptions({"auto"}), None],
         "noise": [StrOptions(set(NOISES)), callable],
         "noise_level": [Number(Real, 0, None, closed="left")],
         "clip": ["boolean", tuple, list],

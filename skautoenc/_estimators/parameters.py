@@ -7,9 +7,11 @@ from dataclasses import field, make_dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, Protocol, TypeVar, dataclass_transform
 
+import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
 
+from .._utils.losses import is_squared_error
 from .._utils.sklearn_compat import (
     HasMethods,
     Hidden,
@@ -164,6 +166,50 @@ def check_network_parameters(estimator: Any) -> None:
                 f"{name}={getattr(estimator, name)!r} applies only to network='dense'. "
                 "Set it in the given network instead."
             )
+
+
+def check_one_hot_groups(estimator: Any) -> None:
+    """Check groups of columns, and that the network and the loss suit them.
+
+    Raises
+    ------
+    ValueError
+        If they are not groups of columns, or do not fit another parameter.
+    """
+    groups = getattr(estimator, "one_hot_groups", None)
+    if groups is None:
+        return
+    if groups != "auto" and not all(map(_holds_integers, groups)):
+        raise ValueError(
+            "one_hot_groups must be a list of lists of column positions, such as "
+            f"[[0, 1, 2], [5, 6]], or 'auto'; got {groups!r}."
+        )
+    if not is_squared_error(estimator.loss):
+        raise ValueError(
+            f"one_hot_groups and loss={estimator.loss!r} cannot be combined: the loss "
+            "is a cross-entropy for the groups, and the squared error for other "
+            "columns. Set loss='mean_squared_error'."
+        )
+    if estimator.output_activation not in ("linear", None):
+        raise ValueError(
+            "one_hot_groups and output_activation="
+            f"{estimator.output_activation!r} cannot be combined: the activation is a "
+            "softmax for the groups. Set output_activation='linear'."
+        )
+    if isinstance(estimator.network, tuple | list):
+        raise ValueError(
+            "one_hot_groups and network=(encoder, decoder) cannot be combined, because "
+            "the decoder must return logits of the groups. Give a function that "
+            "returns such models."
+        )
+
+
+def _holds_integers(group):
+    return (
+        np.iterable(group)
+        and not isinstance(group, str)
+        and all(isinstance(column, Integral) for column in group)
+    )
 
 
 def check_checkpoint(checkpoint: str | os.PathLike | None, random_state: Any) -> None:

@@ -87,6 +87,8 @@ def choose_shifts(
     if not is_dense and not distance(inputs) > _FAR:
         return None, None
     shifts = _center(inputs), _center(targets)
+    for shift in shifts:  # the targets of cross-entropies are shares
+        shift[_in_groups(decoder)] = 0
     return shifts if any(shift.any() for shift in shifts) else (None, None)
 
 
@@ -100,6 +102,11 @@ def _center(summary):
     deviation = np.sqrt(np.where(varies, summary.variance, 1.0))
     unit = np.exp2(np.floor(np.log2(deviation)) - 10)
     return np.where(varies, np.round(summary.mean / unit) * unit, summary.low)
+
+
+def _in_groups(decoder):
+    """Return the columns of one-hot groups."""
+    return [column for group in decoder.groups for column in group]
 
 
 def distance(summary: DataSummary) -> float:
@@ -130,6 +137,7 @@ def with_constant_outputs(
     and they are reconstructed exactly.
     """
     spec, varies = decoder.dense_spec, targets.variance > 0
+    varies[_in_groups(decoder)] = True
     if spec is None or spec.is_transposed or varies.all():
         return decoder
     mask = varies.astype(np.float32)

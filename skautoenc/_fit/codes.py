@@ -173,6 +173,8 @@ def arrange_codes(
 
 def _linear_kernel(decoder):
     """Return the kernel of a decoder that is linear, in float64; None if it is not."""
+    if decoder.groups:  # probabilities are not linear
+        return None
     path, weights = find_linear_path(decoder), decoder.weights
     if path is not None:
         hidden = path.hidden

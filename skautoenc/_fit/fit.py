@@ -34,6 +34,7 @@ from .defaults import adam_from_pca, resolve_mixup, uses_default_adam
 from .diagnosis import check_result, warn_of_collapse, warn_of_ending
 from .fingerprint import find_checkpoint
 from .initialization import center_start, initialize
+from .mixed_columns import with_mixed_loss
 from .pca import noise_variance
 from .refit import kept_pca, use_all_rows
 from .selection import select_networks
@@ -80,6 +81,7 @@ def fit_autoencoder(
     """
     options = replace(options, callbacks=make_callbacks(options.callbacks))
     inputs, targets = _summarize(data)
+    options = with_mixed_loss(options, data, targets)
     check_loss_domain(options.loss, data, targets)
     trainable = make_trainable(data, options, streams)
     networks, shifts = center_start(

@@ -17,6 +17,9 @@ _NO_PATH = (
 # Minimum scale of a component relative to that of a feature; smaller ones are noise.
 _MIN_SCALE = 1e-3
 
+# Minimum share of a category, of which there may be no rows.
+_MIN_SHARE = 1e-4
+
 
 def reasons_against_pca(
     encoder: FittedNetwork, decoder: FittedNetwork, rows
@@ -107,6 +110,8 @@ def with_pca_weights(networks: Networks, pca: Components) -> Networks:
     the one with the highest evidence lower bound. J. Lucas et al., "Don't Blame the
     ELBO! A Linear VAE Perspective on Posterior Collapse", NeurIPS (2019).
 
+    If columns are probabilities, the networks are PCA to first order around the mean.
+
     Hidden layers keep their random kernels, whose inputs are centered rows and codes of
     unit scale, whatever the scale of the data; their contribution starts at zero. The
     inputs of a convolution are centered and scaled by channel.
@@ -133,12 +138,26 @@ def with_pca_weights(networks: Networks, pca: Components) -> Networks:
         into = out = np.ones(len(components))
         scales = np.maximum(np.sqrt(variances), _MIN_SCALE * scale)
     into, out = components.T * into, components * out[:, None]
-    origin = np.zeros(len(components))
+    origin, mean = np.zeros(len(components)), pca.mean
+    if decoder.groups:
+        out, mean = _logits(out, mean, np.concatenate(decoder.groups))
     return {
         **networks,
         "encoder": _with_linear(encoder, into, -pca.mean @ into, pca.mean, scale),
-        "decoder": _with_linear(decoder, out, pca.mean, origin, scales),
+        "decoder": _with_linear(decoder, out, mean, origin, scales),
     }
+
+
+def _logits(components, mean, columns):
+    """Return components and mean such that probabilities are PCA to first order.
+
+    The slope of a probability is that of its logit times the probability.
+    """
+    shares = np.maximum(mean[columns], _MIN_SHARE)
+    components, mean = components.copy(), mean.copy()
+    components[:, columns] /= shares
+    mean[columns] = np.log(shares)
+    return components, mean
 
 
 def _posterior(variances, noise_variance):

@@ -23,6 +23,7 @@ from .._training import (
     open_engine,
     trains_in_numpy,
 )
+from .._utils.losses import MixedLoss
 from .._utils.random import RandomStreams
 from .._utils.threads import one_blas_thread
 from ..networks._dense import dense_pair
@@ -79,7 +80,8 @@ def make_trainable(
     pair = _dense_pair(data, options, streams)
     if _is_trained_in_numpy(pair, n_rows or data.X.shape[0], options):
         networks = dict(zip(("encoder", "decoder"), pair, strict=True))
-        return Trainable(networks, pair[0].dense_spec.widths[-1], None)
+        n_components = pair[0].dense_spec.widths[-1]
+        return Trainable(_with_groups(networks, options), n_components, None)
     check_can_be_loaded(_custom_parameters(options))
     with isolated_random_state(streams.seed("weights")):
         # Unknown names are refused before anything is computed.
@@ -98,7 +100,15 @@ def make_trainable(
     if pair is not None:
         networks |= zip(("encoder", "decoder"), pair, strict=True)
     n_components = objective.parts["encoder"].output_shape[1]
-    return Trainable(networks, n_components, objective)
+    return Trainable(_with_groups(networks, options), n_components, objective)
+
+
+def _with_groups(networks, options):
+    """Return the networks with a decoder that gives the probabilities of groups."""
+    if not isinstance(options.loss, MixedLoss):
+        return networks
+    decoder = networks["decoder"].with_groups(options.loss.groups)
+    return {**networks, "decoder": decoder}
 
 
 def _custom_parameters(options):
@@ -210,10 +220,15 @@ def networks_with_weights(trainable: Trainable, weights: list[np.ndarray]) -> Ne
     }
 
 
-def model_for_callbacks(trainable: Trainable, networks: Networks, shifts):
+def model_for_callbacks(
+    trainable: Trainable,
+    networks: Networks,
+    shifts: tuple[np.ndarray | None, np.ndarray | None],
+):
     """Return the Keras model that callbacks see, which takes rows before `shifts`."""
+    groups = networks["decoder"].groups
     if trainable.objective is not None:
-        return between_shifts(trainable.objective.model, *shifts)
+        return between_shifts(trainable.objective.model, *shifts, groups=groups)
     with isolated_random_state(0):
         model = chain(networks["encoder"].build(), networks["decoder"].build())
-    return between_shifts(model, *shifts)
+    return between_shifts(model, *shifts, groups=groups)

@@ -85,7 +85,10 @@ class FitOptions:
     augmentation : AugmentationOptions
     init : {"auto", "pca", "random"}
     loss, optimizer, learning_rate : object
-        As an estimator takes them.
+        As an estimator takes them. During the fit, `loss` may be a `MixedLoss`.
+
+    one_hot_groups : sequence of sequence of int, "auto" or None
+        Columns of each group.
 
     batch_size, epochs, patience : int
     early_stopping : bool or "auto"
@@ -107,6 +110,7 @@ class FitOptions:
     loss: Any
     optimizer: Any
     learning_rate: Any
+    one_hot_groups: Any
     batch_size: int
     epochs: int
     patience: int

@@ -9,10 +9,11 @@ import numpy as np
 
 from .._backend.fork import forked_after_tensorflow
 from .._backend.fusion import upsampling_fused
-from .._backend.keras import import_keras, isolated_random_state
+from .._backend.keras import custom_layers, import_keras, isolated_random_state
 from .._backend.keras_internals import flatten_layers
 from .._backend.worker import run_in_subprocess
 from .._utils.blocks import row_blocks
+from .._utils.one_hot import Groups, with_probabilities
 from .dense_spec import DenseSpec
 from .forward import plan_forward
 from .rebuilding import model_from_config, set_weights, with_modules
@@ -53,6 +54,9 @@ class FittedNetwork:
     output_shift : ndarray of shape (n_out,) or None, default=None
         Added to the output of the network.
 
+    groups : tuple of tuple of int, default=()
+        Columns of the output that are logits. The softmax of each group is returned.
+
     Attributes
     ----------
     dense_spec : DenseSpec or None
@@ -65,11 +69,13 @@ class FittedNetwork:
         weights: Sequence[np.ndarray],
         input_shift: np.ndarray | None = None,
         output_shift: np.ndarray | None = None,
+        groups: Groups = (),
     ):
         self.config = config
         self.weights = tuple(map(_read_only, weights))
         self.input_shift = _read_only(input_shift)
         self.output_shift = _read_only(output_shift)
+        self.groups = groups
         self._prepare()
 
     @classmethod
@@ -93,6 +99,10 @@ class FittedNetwork:
             input_shift=_read_only(input_shift), output_shift=_read_only(output_shift)
         )
 
+    def with_groups(self, groups: Groups) -> "FittedNetwork":
+        """Return the network with other groups of columns that are logits."""
+        return self._with(groups=groups)
+
     def _with(self, **changes):
         other = object.__new__(FittedNetwork)
         vars(other).update(vars(self), **changes)
@@ -114,18 +124,20 @@ class FittedNetwork:
         return f"<FittedNetwork {name!r}, {sum(w.size for w in self.weights)} weights>"
 
     def __getstate__(self):
-        return {
+        state = {
             "format": FORMAT,
             "config": self.config,
             "weights": list(self.weights),
             "input_shift": self.input_shift,
             "output_shift": self.output_shift,
         }
+        return {**state, "groups": self.groups} if self.groups else state
 
     def __setstate__(self, state):
         check_state(state)
         shifts = state.get("input_shift"), state.get("output_shift")
-        self.__init__(state["config"], state["weights"], *shifts)
+        groups = state.get("groups", ())
+        self.__init__(state["config"], state["weights"], *shifts, groups)
 
     def __call__(self, X: Any, dtype: Any = np.float32) -> np.ndarray:
         """Evaluate the network.
@@ -191,6 +203,8 @@ class FittedNetwork:
 
     def _shifted(self, values, dtype, out=None):
         """Return the output of the network, shifted, in `dtype`."""
+        if self.groups:
+            values = with_probabilities(values, self.groups)
         if self.output_shift is not None:
             return np.add(values, self.output_shift, out=out, dtype=dtype)
         if out is None:
@@ -228,9 +242,9 @@ class FittedNetwork:
             model = self.build()
         shifts = self.input_shift, self.output_shift
         if self.dense_spec is None:
-            return between_shifts(model, *shifts)
+            return between_shifts(model, *shifts, self.groups)
         model.set_weights(self.dense_spec.fold(self.weights, *shifts))
-        return model
+        return between_shifts(model, None, None, self.groups)
 
     def build(self) -> Any:
         """Build a new Keras model with this config and these weights, without shifts.
@@ -256,7 +270,10 @@ def _read_only(array):
 
 
 def between_shifts(
-    model: Any, input_shift: np.ndarray | None, output_shift: np.ndarray | None
+    model: Any,
+    input_shift: np.ndarray | None,
+    output_shift: np.ndarray | None,
+    groups: Groups = (),
 ) -> Any:
     """Put a Keras model between layers that shift its input and its output.
 
@@ -266,13 +283,17 @@ def between_shifts(
         Its first input and its first output are shifted. Weights are shared.
 
     input_shift, output_shift : ndarray or None
-        Subtracted and added. If both are None the model itself is returned.
+        Subtracted and added.
+
+    groups : tuple of tuple of int, default=()
+        Columns of the output that are logits.
 
     Returns
     -------
     keras.Model
+        The model itself if nothing is to be shifted, and no columns are logits.
     """
-    if input_shift is None and output_shift is None:
+    if input_shift is None and output_shift is None and not groups:
         return model
     _, keras = import_keras()
 
@@ -289,6 +310,9 @@ def between_shifts(
         taken = [shifted(inputs[0], offset, "less_mean"), *inputs[1:]]
         outputs = model(taken if len(taken) > 1 else taken[0])
         first, *others = keras.tree.flatten(outputs)
+        if groups:
+            softmax = custom_layers().GroupedSoftmax(groups, name="probabilities")
+            first = softmax(first)
         outputs = [shifted(first, output_shift, "plus_mean"), *others]
         return keras.Model(
             inputs if len(inputs) > 1 else inputs[0],

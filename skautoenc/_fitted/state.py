@@ -20,7 +20,8 @@ def check_state(state: Any) -> None:
     Parameters
     ----------
     state : dict
-        With ``format``, ``config``, ``weights``, ``input_shift`` and ``output_shift``.
+        With ``format``, ``config``, ``weights``, ``input_shift``, ``output_shift`` and
+        possibly ``groups``.
 
     Raises
     ------
@@ -39,6 +40,7 @@ def check_state(state: Any) -> None:
         raise ValueError("The weights of a pickled network must be a list of arrays.")
     for name in ("input_shift", "output_shift"):
         _check_shift(name, state.get(name))
+    _check_groups(state.get("groups", ()))
     try:
         forward = plan_forward(spec, len(weights))
         shapes = weight_shapes(spec)
@@ -107,6 +109,17 @@ def _check_shift(name, shift):
         and shift.ndim == 1
     ):
         raise ValueError(f"{name} of a pickled network must be a vector or None.")
+
+
+def _check_groups(groups):
+    is_valid = isinstance(groups, tuple) and all(
+        isinstance(group, tuple)
+        and len(group) > 0
+        and all(type(column) is int and column >= 0 for column in group)
+        for group in groups
+    )
+    if not is_valid:
+        raise ValueError("groups of a pickled network must be tuples of columns.")
 
 
 def _has_models(spec):

@@ -1,13 +1,15 @@
 """Keras losses by row, and the losses of an epoch by name."""
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .._backend.keras import import_keras
+from .._utils.losses import MixedLoss
 
 
 def get_loss(loss: Any) -> Any:
-    """Return the Keras loss of a name, an instance or a function.
+    """Return the Keras loss of a name, an instance or a function, or a `MixedLoss`.
 
     Raises
     ------
@@ -16,6 +18,8 @@ def get_loss(loss: Any) -> Any:
         learning rate would then depend on `batch_size`.
     """
     _, keras = import_keras()
+    if isinstance(loss, MixedLoss):
+        return _mixed_loss(loss)
     try:
         found = keras.losses.get(loss)
     except ValueError as error:
@@ -27,6 +31,25 @@ def get_loss(loss: Any) -> Any:
             "rows. Use reduction='sum_over_batch_size'."
         )
     return found
+
+
+@functools.lru_cache  # compiled programs are found by the function
+def _mixed_loss(loss: MixedLoss) -> Callable[[Any, Any], Any]:
+    tf, _ = import_keras()
+    in_groups = {column for group in loss.groups for column in group}
+
+    def mixed_loss(targets, outputs):
+        n_features = outputs.shape[-1]
+        numbers = [i for i in range(n_features) if i not in in_groups]
+        errors = tf.gather(targets - outputs, numbers, axis=1)
+        losses = [tf.reduce_sum(tf.square(errors), axis=1)]
+        for group, weight in zip(loss.groups, loss.weights, strict=True):
+            shares, logits = (tf.gather(a, group, axis=1) for a in (targets, outputs))
+            cross_entropy = tf.nn.softmax_cross_entropy_with_logits(shares, logits)
+            losses.append(weight * cross_entropy)
+        return tf.add_n(losses) / n_features
+
+    return mixed_loss
 
 
 def row_losses(loss: Any) -> Callable[[Any, Any], Any]:

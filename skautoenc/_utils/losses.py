@@ -1,7 +1,10 @@
 """The losses that training treats specially: one table of names and properties."""
 
 import re
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from .one_hot import Groups
 
 
 class LossProperties(NamedTuple):
@@ -23,6 +26,26 @@ class LossProperties(NamedTuple):
     aliases: tuple[str, ...] = ()
     of_differences: bool = False
     binary: bool = False
+
+
+@dataclass(frozen=True)
+class MixedLoss:
+    """Squared errors of numbers, and a cross-entropy of each group of one-hot columns.
+
+    Both are summed over a row, and divided by the number of features. Outputs are
+    logits where they belong to a group.
+
+    Attributes
+    ----------
+    groups : tuple of tuple of int
+        Columns of each group.
+
+    weights : tuple of float
+        Weight of the cross-entropy of each group.
+    """
+
+    groups: Groups
+    weights: tuple[float, ...]
 
 
 LOSSES: dict[str, LossProperties] = {
@@ -58,6 +81,8 @@ def loss_name(loss: Any) -> str | None:
     """
     if isinstance(loss, str):
         return _ALIASES.get(loss, loss)
+    if isinstance(loss, MixedLoss):
+        return None
     kind = loss if hasattr(loss, "__name__") else type(loss)
     if not kind.__module__.startswith("keras."):
         return None
@@ -65,7 +90,12 @@ def loss_name(loss: Any) -> str | None:
 
 
 def loss_properties(loss: Any) -> LossProperties:
-    """Return the properties of a loss; those of unknown losses are all False."""
+    """Return the properties of a loss; those of unknown losses are all False.
+
+    A `MixedLoss` depends on differences where columns are numbers.
+    """
+    if isinstance(loss, MixedLoss):
+        return LossProperties(of_differences=True)
     return LOSSES.get(loss_name(loss) or "", LossProperties())
 
 

@@ -100,7 +100,10 @@ def test_docstring_documents_the_attributes_of_a_fit(cls, digits):
     attributes = {name for name in vars(estimator) if re.fullmatch(r"[a-z]\w*_", name)}
     models = {"encoder_", "decoder_", "autoencoder_"}
     documents = entries(cls, "Attributes")
-    assert set(documents) == attributes | models | {"feature_names_in_"}
+    conditional = {"feature_names_in_"}
+    if "one_hot_groups" in inspect.signature(cls).parameters:
+        conditional.add("one_hot_groups_")
+    assert set(documents) == attributes | models | conditional
     assert all(description for _, description in documents.values())
 
 

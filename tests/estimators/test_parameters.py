@@ -92,10 +92,12 @@ SHARED = {
 OWN = {
     AutoencoderTransformer: {
         "contractive": [-1, "strong", True],
+        "one_hot_groups": ["all", 3, [1, 2], ["ab"], [[0.5, 1]]],
         "mixup": ["always", 3],
     },
     DenoisingAutoencoder: {
         "contractive": [-1, "strong", True],
+        "one_hot_groups": ["all", 3, [1, 2], ["ab"], [[0.5, 1]]],
         "noise": ["speckle", 3],
         "noise_level": [-0.1, "high", True],
         "clip": [3, "range", (0,), (1, 0), (0, 1, 2), (0, np.nan), ("a", "b")],

@@ -21,6 +21,7 @@ from skautoenc._training.numpy_engine.optimizers import (
     OPTIMIZERS,
     get_numpy_optimizer,
 )
+from skautoenc._utils.losses import MixedLoss
 from skautoenc.networks._dense import dense_pair
 from skautoenc.networks._objectives import deterministic
 from skautoenc.noise import gaussian
@@ -86,6 +87,22 @@ def test_numpy_has_the_loss_curve_of_model_fit(digits, optimizer, loss, regulari
     optimizer = KERAS_OPTIMIZERS[optimizer]()
     assert_same(
         curves(rows, network, loss=loss, optimizer=optimizer, validation=validation)
+    )
+
+
+def test_mixed_loss_has_the_loss_curve_of_model_fit(digits):
+    rows = digits.copy()
+    groups = (4, 2, 60, 33), tuple(range(10, 20))
+    for group in groups:
+        shares = rows[:, group] + 0.01
+        rows[:, group] = shares / shares.sum(axis=1, keepdims=True)
+    weight = np.linspace(0.5, 3, 203, dtype=np.float32)
+    training = Rows(rows[:203], np.arange(203), weight)
+    loss = MixedLoss(groups, (0.4, 3.0))
+    assert_same(
+        curves(
+            training, DenseNetwork((16,)), loss=loss, validation=Rows.all(rows[203:])
+        )
     )
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ..._fitted.network import FittedNetwork
-from ..._utils.losses import loss_name
 from ..._utils.random import RandomStreams
 from ..._utils.threads import one_blas_thread
 from ..config import TrainingConfig
@@ -27,7 +26,7 @@ from ..portions import (
 )
 from ..rows import Rows, StreamedRows
 from .layers import DenseTrainer, dense_layers
-from .losses import NUMPY_LOSSES
+from .losses import find_loss
 from .optimizers import get_numpy_optimizer
 
 # Number of multiplications of a step below which NumPy is faster. On 2 cores a compiled
@@ -58,7 +57,7 @@ def trains_in_numpy(
     if parts is None or config.loss_weights or _in_strategy():
         return False
     layers, loss, _ = parts
-    if NUMPY_LOSSES[loss].activation not in (None, layers[-1].activation):
+    if loss.activation not in (None, layers[-1].activation):
         return False
     batch_size = min(config.batch_size, n_rows)
     step = 3 * batch_size * sum(layer.n_in * layer.n_out for layer in layers)
@@ -94,8 +93,8 @@ def _trainer_parts(networks, config):
     """Return layers, loss and optimizer in NumPy; None if one of them needs Keras."""
     layers = dense_layers([network.dense_spec for network in networks])
     optimizer = get_numpy_optimizer(config.optimizer, config.learning_rate)
-    loss = loss_name(config.loss) if isinstance(config.loss, str) else None
-    if layers is None or optimizer is None or loss not in NUMPY_LOSSES:
+    loss = find_loss(config.loss)
+    if layers is None or optimizer is None or loss is None:
         return None
     return layers, loss, optimizer
 

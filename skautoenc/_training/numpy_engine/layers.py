@@ -9,7 +9,7 @@ import numpy as np
 from ..._fitted.activations import ACTIVATIONS
 from ..._fitted.dense_spec import DenseSpec, LayerSpec
 from ..._utils.regularizers import STRENGTHS, l1_l2
-from .losses import NUMPY_LOSSES, Loss
+from .losses import Loss
 from .optimizers import Optimizer
 
 
@@ -115,8 +115,7 @@ class DenseTrainer:
     Parameters
     ----------
     layers : list of DenseLayer
-    loss : str
-        A key of `NUMPY_LOSSES`.
+    loss : Loss
 
     optimizer : callable
         ``(n_weights) -> Optimizer``.
@@ -137,11 +136,10 @@ class DenseTrainer:
     def __init__(
         self,
         layers: list[DenseLayer],
-        loss: str,
+        loss: Loss,
         optimizer: Callable[[int], Optimizer],
     ):
-        self.loss = loss
-        self._layers, self._factor = layers, NUMPY_LOSSES[loss].factor
+        self._layers, self._factor = layers, loss.factor
         n = sum(layer.size for layer in layers)
         self.weights, self._gradient = np.empty((2, n), np.float32)
         start = 0
@@ -156,9 +154,7 @@ class DenseTrainer:
             bool(self._regularized),
             any(layer.activity_regularizer for layer in layers),
         ]
-        self._batch_of = functools.cache(
-            functools.partial(_Batch, layers, NUMPY_LOSSES[loss])
-        )
+        self._batch_of = functools.cache(functools.partial(_Batch, layers, loss))
 
     def load(self, arrays: Sequence[np.ndarray]) -> None:
         """Set the weights, given in Keras's order."""

@@ -1,9 +1,12 @@
 """The losses of the NumPy engine, with their gradients; see also `_utils.losses`."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from ..._utils.losses import MixedLoss, loss_name
+from ..._utils.one_hot import OneHotColumns
 
 
 class Loss(NamedTuple):
@@ -66,3 +69,30 @@ NUMPY_LOSSES: dict[str, Loss] = {
     "mean_absolute_error": Loss(_absolute_error, 1.0),
     "mean_squared_error": Loss(_squared_error, 2.0),
 }
+
+
+def find_loss(loss: Any) -> Loss | None:
+    """Return the loss of a parameter `loss`; None if it is not implemented here."""
+    if isinstance(loss, MixedLoss):
+        return _mixed_loss(loss)
+    name = loss_name(loss) if isinstance(loss, str) else None
+    return NUMPY_LOSSES.get(name or "")
+
+
+def _mixed_loss(loss):
+    hot = OneHotColumns.of(loss.groups)
+    weights = hot.spread(np.array(loss.weights, np.float32))
+    columns = hot.columns
+
+    def function(outputs, targets, errors, scratch):
+        np.subtract(outputs, targets, out=errors)
+        log_probabilities = hot.log_softmax(outputs)
+        shares = targets[:, columns]
+        losses = np.vecdot(log_probabilities, shares * -weights)
+        errors[:, columns] = 0
+        losses += np.vecdot(errors, errors)
+        probabilities = np.exp(log_probabilities, out=log_probabilities)
+        errors[:, columns] = (probabilities - shares) * (weights / 2)
+        return losses / errors.shape[1]
+
+    return Loss(function, 2.0)
