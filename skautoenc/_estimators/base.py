@@ -13,7 +13,6 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend.fork import forked_after_tensorflow
@@ -32,6 +31,7 @@ from .._utils.blocks import row_blocks, to_dense
 from .._utils.metrics import METRICS, ExplainedVariance
 from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import (
+    available_if,
     fitted_attributes_html,
     init_callback_context,
     validate_parameters,
@@ -44,11 +44,11 @@ from .attributes import OF_CODES, OF_PCA, OptionalAttribute, code_attributes
 from .chunks import (
     LiveSession,
     check_partial_fit_parameters,
+    check_takes_chunks,
     fit_chunk_anywhere,
     live_session,
     parameter_values,
     print_losses,
-    takes_chunks,
 )
 from .parameters import (
     CONSTRAINTS,
@@ -301,7 +301,7 @@ class BaseAutoencoder(
         self._set_fitted(result, data.schema)
         return self
 
-    @available_if(takes_chunks)
+    @available_if(check_takes_chunks)
     @validates_parameters
     def partial_fit(
         self,
@@ -352,16 +352,14 @@ class BaseAutoencoder(
         are those of `fit` for the largest chunk so far, rounded up to a power of two;
         the number of epochs is used only to choose how training is compiled.
         ``mixup="auto"`` means False. Keras `callbacks` are called as by ``Model.fit``
-        with one epoch, those of scikit-learn are not. A line is printed every `verbose`
-        calls. `checkpoint` is not used: pickle the estimator between two calls.
+        with one epoch. For those of scikit-learn each call is a fit without epochs. A
+        line is printed every `verbose` calls. `checkpoint` is not used: pickle the
+        estimator between two calls.
 
         ``history_["loss"]`` has the mean loss of each chunk while it was trained on,
         and `n_iter_` is the number of these chunks. `mean_` is that of all rows so far.
         The axes of the code are not changed, so that codes before and after a call are
         comparable; `components_` and explained variances are not defined.
-
-        A denoising autoencoder adds noise to the rows of each chunk. Pairs of noisy and
-        clean rows are not supported.
 
         References
         ----------
@@ -380,13 +378,19 @@ class BaseAutoencoder(
         >>> autoencoder.score(X) > 0.65
         True
         """
-        self._check_y(X, y)
+        return self._fit_chunk(X, y, sample_weight)
+
+    def _fit_chunk(self, X, y, sample_weight, X_clean=None):
+        """Train on a chunk, and set the fitted attributes if that succeeds."""
         live = live_session(self)
         if live is None:
             validate_parameters(self)
             self._check_params()
             check_partial_fit_parameters(self)
-        data = validate_chunk(self, X, sample_weight)
+        data = validate_chunk(self, X, sample_weight, X_clean)
+        arrays = _arrays_of_callbacks(X, y)
+        task = init_callback_context(self, max_subtasks=0)
+        task.call_on_fit_task_begin(estimator=self, **arrays)
         before = vars(self).get("_progress") or self._start_of_chunks()
         n_rows = session_rows(data.X.shape[0], before)
         session = live.session if live and live.session.n_rows == n_rows else None
@@ -405,10 +409,10 @@ class BaseAutoencoder(
             self._live = LiveSession(session, parameter_values(self))
         if self.verbose and losses and self.n_iter_ % self.verbose == 0:
             print_losses(self.n_iter_, losses)
+        task.call_on_fit_task_end(
+            estimator=self, reconstruction_attributes={}, **arrays
+        )
         return self
-
-    def _check_y(self, X, y):
-        """Raise if `y`, which is not used, is meant to be used."""
 
     def _start_of_chunks(self):
         """Return what the first chunk starts from."""
@@ -423,8 +427,7 @@ class BaseAutoencoder(
     def _fit_with_callbacks(self, data, options, streams, previous, X, y):
         """Fit under scikit-learn's callbacks."""
         task = init_callback_context(self, options.epochs)
-        # Scoring callbacks need targets, which of an autoencoder are the rows.
-        arrays = {"X": X, "y": X if y is None else y}
+        arrays = _arrays_of_callbacks(X, y)
         task.call_on_fit_task_begin(estimator=self, **arrays)
 
         def attributes(result):
@@ -796,6 +799,14 @@ class BaseAutoencoder(
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _arrays_of_callbacks(X, y):
+    """Return the training data as scikit-learn's callbacks are given them.
+
+    Those that compute scores need targets, which of an autoencoder are the rows.
+    """
+    return {"X": X, "y": X if y is None else y}
 
 
 def _differences(encoder, decoder, X):
