@@ -26,14 +26,12 @@ from .._fit.trainable import needs_keras
 from .._fit.values import FitOptions, FitResult, Schema, WarmStart
 from .._fitted.custom_objects import picklable
 from .._fitted.state import check_format
-from .._training import SklearnCallbacks
 from .._utils.blocks import row_blocks, to_dense
 from .._utils.metrics import METRICS, ExplainedVariance
 from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import (
     available_if,
     fitted_attributes_html,
-    init_callback_context,
     validate_parameters,
 )
 from ..networks import ConvNetwork, DenseNetwork
@@ -50,6 +48,7 @@ from .chunks import (
     parameter_values,
     print_losses,
 )
+from .fit_task import FitTask
 from .parameters import (
     CONSTRAINTS,
     Activation,
@@ -258,7 +257,9 @@ class BaseAutoencoder(
         Ctrl-C during training ends it within an epoch. The best weights so far are
         kept: those with the lowest validation loss if there is early stopping, else the
         last ones. A second Ctrl-C, in the same fit or within two seconds, raises
-        KeyboardInterrupt, and the estimator is not modified. In worker processes, other
+        KeyboardInterrupt, and the estimator is not modified. A search with ``n_jobs=1``
+        goes on with its next fit after the first Ctrl-C, as it does with
+        :class:`~sklearn.neural_network.MLPRegressor`. In worker processes, other
         threads than the main one, and where another handler of the signal is set,
         nothing is done about Ctrl-C.
 
@@ -388,9 +389,8 @@ class BaseAutoencoder(
             self._check_params()
             check_partial_fit_parameters(self)
         data = validate_chunk(self, X, sample_weight, X_clean)
-        arrays = _arrays_of_callbacks(X, y)
-        task = init_callback_context(self, max_subtasks=0)
-        task.call_on_fit_task_begin(estimator=self, **arrays)
+        task = FitTask(self, X, y)
+        task.begin(n_epochs=0)
         before = vars(self).get("_progress") or self._start_of_chunks()
         n_rows = session_rows(data.X.shape[0], before)
         session = live.session if live and live.session.n_rows == n_rows else None
@@ -409,9 +409,7 @@ class BaseAutoencoder(
             self._live = LiveSession(session, parameter_values(self))
         if self.verbose and losses and self.n_iter_ % self.verbose == 0:
             print_losses(self.n_iter_, losses)
-        task.call_on_fit_task_end(
-            estimator=self, reconstruction_attributes={}, **arrays
-        )
+        task.end({})
         return self
 
     def _start_of_chunks(self):
@@ -426,25 +424,17 @@ class BaseAutoencoder(
 
     def _fit_with_callbacks(self, data, options, streams, previous, X, y):
         """Fit under scikit-learn's callbacks."""
-        task = init_callback_context(self, options.epochs)
-        arrays = _arrays_of_callbacks(X, y)
-        task.call_on_fit_task_begin(estimator=self, **arrays)
+        task = FitTask(self, X, y)
 
         def attributes(result):
             return {"__dict__": self._state_after(result, data.schema)}
 
-        def make_hook(result_of):
-            def attributes_with(weights):
-                return attributes(result_of(weights))
-
-            return SklearnCallbacks(self, task, arrays, attributes_with)
+        def make_hook(result_of, n_epochs):
+            task.begin(n_epochs)
+            return task.epochs(lambda weights: attributes(result_of(weights)))
 
         result = fit_autoencoder(data, options, streams, previous, [make_hook])
-        task.call_on_fit_task_end(
-            estimator=self,
-            reconstruction_attributes=lambda: attributes(result),
-            **arrays,
-        )
+        task.end(lambda: attributes(result))
         return result
 
     def _fit_options(self, data, streams, n_rows=None):
@@ -799,14 +789,6 @@ class BaseAutoencoder(
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _arrays_of_callbacks(X, y):
-    """Return the training data as scikit-learn's callbacks are given them.
-
-    Those that compute scores need targets, which of an autoencoder are the rows.
-    """
-    return {"X": X, "y": X if y is None else y}
 
 
 def _differences(encoder, decoder, X):
