@@ -38,8 +38,9 @@ def test_can_show_bars_after_a_call_without_a_terminal(monkeypatch):
 
 def test_can_show_bars_in_a_notebook_that_has_widgets(monkeypatch):
     installed = {found.metadata["Name"] for found in importlib.metadata.distributions()}
-    monkeypatch.setattr(rich, "_console", rich.console.Console(force_jupyter=True))
     with terminal_output():
+        notebook = rich.console.Console(force_jupyter=True, force_interactive=True)
+        monkeypatch.setattr(rich, "_console", notebook)
         assert can_show_bars() is ("ipywidgets" in installed)
 
 
