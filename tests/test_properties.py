@@ -12,6 +12,7 @@ import keras  # noqa: F401  importing TensorFlow sets environment variables
 import numpy as np
 import pandas as pd
 import pytest
+from engines import engines_used
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -209,6 +210,26 @@ def test_fit_and_transform_succeed_or_raise_a_clear_error(estimator, X):
         assert fit_or_clear_error(lambda: check_results(estimator, X))
     assert content(X) == before
     assert repr(estimator.get_params()) == params
+
+
+# The others would need a new program for almost every example.
+OF_ONE_PROGRAM = st.fixed_dictionaries(
+    {name: PARAMETERS[name] for name in ("learning_rate", "random_state")}
+)
+
+
+@profile(60)
+@given(st.sampled_from(KINDS), OF_ONE_PROGRAM, tables(n_features=5), st.booleans())
+def test_fits_by_tensorflow_succeed_or_raise_a_clear_error(kind, params, X, in_chunks):
+    settings = {"hidden_layer_sizes": (4,), "batch_size": 8, "epochs": 2}
+    estimator = kind(2, **settings, optimizer="nadam", init="random", **params)
+    before = content(X)
+    with engines_used() as used:
+        fit = estimator.partial_fit if in_chunks else estimator.fit
+        if fit_or_clear_error(lambda: fit(X)):
+            assert fit_or_clear_error(lambda: check_results(estimator, X))
+            assert used == {"tensorflow"}
+    assert content(X) == before
 
 
 FITTED = {}
