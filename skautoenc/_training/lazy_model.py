@@ -161,7 +161,11 @@ def _tracking_class(kind: type, use: Callable[[str], bool]) -> type:
             if tracks_further:
                 _set_class(obj, tracking)
 
-    namespace = {"__getattribute__": get, "__setattr__": set_}
+    namespace = {
+        "__module__": kind.__module__,
+        "__getattribute__": get,
+        "__setattr__": set_,
+    }
     tracking = type(kind.__name__, (kind,), namespace)
     return tracking
 
