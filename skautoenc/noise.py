@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._utils.blocks import row_blocks
-from ._utils.threads import run_in_threads
+from ._utils.threads import map_in_threads
 
 FloatArray = NDArray[np.float32]
 
@@ -173,7 +173,7 @@ def _corrupt(
         block_rng = np.random.Generator(np.random.SFC64(seed))
         corrupt_block(X[rows], level, block_rng, corrupted[rows], *values)
 
-    run_in_threads(corrupt, blocks, seeds)
+    map_in_threads(corrupt, blocks, seeds)
     return corrupted
 
 

@@ -12,6 +12,7 @@ import keras  # noqa: F401  importing TensorFlow sets environment variables
 import numpy as np
 import pandas as pd
 import pytest
+from engines import engines_used
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -211,6 +212,26 @@ def test_fit_and_transform_succeed_or_raise_a_clear_error(estimator, X):
     assert repr(estimator.get_params()) == params
 
 
+# The others would need a new program for almost every example.
+OF_ONE_PROGRAM = st.fixed_dictionaries(
+    {name: PARAMETERS[name] for name in ("learning_rate", "random_state")}
+)
+
+
+@profile(60)
+@given(st.sampled_from(KINDS), OF_ONE_PROGRAM, tables(n_features=5), st.booleans())
+def test_fits_by_tensorflow_succeed_or_raise_a_clear_error(kind, params, X, in_chunks):
+    settings = {"hidden_layer_sizes": (4,), "batch_size": 8, "epochs": 2}
+    estimator = kind(2, **settings, optimizer="nadam", init="random", **params)
+    before = content(X)
+    with engines_used() as used:
+        fit = estimator.partial_fit if in_chunks else estimator.fit
+        if fit_or_clear_error(lambda: fit(X)):
+            assert fit_or_clear_error(lambda: check_results(estimator, X))
+            assert used == {"tensorflow"}
+    assert content(X) == before
+
+
 FITTED = {}
 
 
@@ -271,17 +292,24 @@ def test_sample_weight_and_x_val_are_used_or_refused(estimator, X, weights, X_va
     assert (content(X), content(X_val)) == before
 
 
+def codes_of(estimator):
+    """The codes of some rows; None before the first fit."""
+    if not hasattr(estimator, "n_features_in_"):
+        return None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        return estimator.transform(np.eye(5))
+
+
 @profile(200)
 @given(st.sampled_from(KINDS), st.lists(tables(n_features=5), min_size=1, max_size=3))
 def test_partial_fit_succeeds_or_keeps_the_estimator(kind, chunks):
     estimator = kind(2, hidden_layer_sizes=(4,), random_state=0)
     for X in chunks:
-        before, codes = content(X), None
-        if hasattr(estimator, "n_features_in_"):
-            codes = estimator.transform(np.eye(5))
+        before, codes = content(X), codes_of(estimator)
         succeeded = fit_or_clear_error(lambda X=X: estimator.partial_fit(X))
-        if not succeeded and codes is not None:
-            np.testing.assert_array_equal(estimator.transform(np.eye(5)), codes)
+        if not succeeded:
+            np.testing.assert_array_equal(codes_of(estimator), codes)
         assert content(X) == before
 
 

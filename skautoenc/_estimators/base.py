@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils.metaestimators import available_if
 
 from .._backend.fork import forked_after_tensorflow
 from .._backend.worker import fit_in_subprocess
@@ -19,9 +18,8 @@ from .._fit.n_components import resolve_n_components
 from .._fit.partial import Progress, Start, result_of, session_rows
 from .._fit.trainable import needs_keras
 from .._fit.values import FitOptions, FitResult, Schema, WarmStart
-from .._training import SklearnCallbacks
 from .._utils.random import RandomStreams
-from .._utils.sklearn_compat import init_callback_context, validate_parameters
+from .._utils.sklearn_compat import available_if, validate_parameters
 from ..networks import ConvNetwork, DenseNetwork
 from ..networks._base import without_auto_linear_path
 from ..networks._resolve import networks_of_models
@@ -29,12 +27,13 @@ from .attributes import code_attributes
 from .chunks import (
     LiveSession,
     check_partial_fit_parameters,
+    check_takes_chunks,
     fit_chunk_anywhere,
     live_session,
     parameter_values,
     print_losses,
-    takes_chunks,
 )
+from .fit_task import FitTask
 from .parameters import (
     CONSTRAINTS,
     Activation,
@@ -221,7 +220,9 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
         Ctrl-C during training ends it within an epoch. The best weights so far are
         kept: those with the lowest validation loss if there is early stopping, else the
         last ones. A second Ctrl-C, in the same fit or within two seconds, raises
-        KeyboardInterrupt, and the estimator is not modified. In worker processes, other
+        KeyboardInterrupt, and the estimator is not modified. A search with ``n_jobs=1``
+        goes on with its next fit after the first Ctrl-C, as it does with
+        :class:`~sklearn.neural_network.MLPRegressor`. In worker processes, other
         threads than the main one, and where another handler of the signal is set,
         nothing is done about Ctrl-C.
 
@@ -264,7 +265,7 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
         self._set_fitted(result, data.schema)
         return self
 
-    @available_if(takes_chunks)
+    @available_if(check_takes_chunks)
     @validates_parameters
     def partial_fit(
         self,
@@ -315,16 +316,14 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
         are those of `fit` for the largest chunk so far, rounded up to a power of two;
         the number of epochs is used only to choose how training is compiled.
         ``mixup="auto"`` means False. Keras `callbacks` are called as by ``Model.fit``
-        with one epoch, those of scikit-learn are not. A line is printed every `verbose`
-        calls. `checkpoint` is not used: pickle the estimator between two calls.
+        with one epoch. For those of scikit-learn each call is a fit without epochs. A
+        line is printed every `verbose` calls. `checkpoint` is not used: pickle the
+        estimator between two calls.
 
         ``history_["loss"]`` has the mean loss of each chunk while it was trained on,
         and `n_iter_` is the number of these chunks. `mean_` is that of all rows so far.
         The axes of the code are not changed, so that codes before and after a call are
         comparable; `components_` and explained variances are not defined.
-
-        A denoising autoencoder adds noise to the rows of each chunk. Pairs of noisy and
-        clean rows are not supported.
 
         References
         ----------
@@ -343,13 +342,18 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
         >>> autoencoder.score(X) > 0.65
         True
         """
-        self._check_y(X, y)
+        return self._fit_chunk(X, y, sample_weight)
+
+    def _fit_chunk(self, X, y, sample_weight, X_clean=None):
+        """Train on a chunk, and set the fitted attributes if that succeeds."""
         live = live_session(self)
         if live is None:
             validate_parameters(self)
             self._check_params()
             check_partial_fit_parameters(self)
-        data = validate_chunk(self, X, sample_weight)
+        data = validate_chunk(self, X, sample_weight, X_clean)
+        task = FitTask(self, X, y)
+        task.begin(n_epochs=0)
         before = vars(self).get("_progress") or self._start_of_chunks()
         n_rows = session_rows(data.X.shape[0], before)
         session = live.session if live and live.session.n_rows == n_rows else None
@@ -368,10 +372,8 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
             self._live = LiveSession(session, parameter_values(self))
         if self.verbose and losses and self.n_iter_ % self.verbose == 0:
             print_losses(self.n_iter_, losses)
+        task.end({})
         return self
-
-    def _check_y(self, X, y):
-        """Raise if `y`, which is not used, is meant to be used."""
 
     def _start_of_chunks(self):
         """Return what the first chunk starts from."""
@@ -385,26 +387,17 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
 
     def _fit_with_callbacks(self, data, options, streams, previous, X, y):
         """Fit under scikit-learn's callbacks."""
-        task = init_callback_context(self, options.epochs)
-        # Scoring callbacks need targets, which of an autoencoder are the rows.
-        arrays = {"X": X, "y": X if y is None else y}
-        task.call_on_fit_task_begin(estimator=self, **arrays)
+        task = FitTask(self, X, y)
 
         def attributes(result):
             return {"__dict__": self._state_after(result, data.schema)}
 
-        def make_hook(result_of):
-            def attributes_with(weights):
-                return attributes(result_of(weights))
-
-            return SklearnCallbacks(self, task, arrays, attributes_with)
+        def make_hook(result_of, n_epochs):
+            task.begin(n_epochs)
+            return task.epochs(lambda weights: attributes(result_of(weights)))
 
         result = fit_autoencoder(data, options, streams, previous, [make_hook])
-        task.call_on_fit_task_end(
-            estimator=self,
-            reconstruction_attributes=lambda: attributes(result),
-            **arrays,
-        )
+        task.end(lambda: attributes(result))
         return result
 
     def _fit_options(self, data, streams, n_rows=None):

@@ -33,20 +33,14 @@ def live_session(estimator: Any) -> LiveSession | None:
     return live
 
 
-def takes_chunks(estimator: Any) -> bool:
-    """Whether an estimator has `partial_fit`.
-
-    Raises
-    ------
-    AttributeError
-        If not, with the reason.
-    """
-    if estimator.early_stopping is not True:
-        return True
-    raise AttributeError(
-        "partial_fit does not support early_stopping=True: a chunk is visited once, "
-        "and there is no validation set. Set early_stopping=False, or call fit."
-    )
+def check_takes_chunks(estimator: Any) -> None:
+    """Raise an AttributeError if an estimator does not have `partial_fit`."""
+    if estimator.early_stopping is True:
+        raise AttributeError(
+            f"This {type(estimator).__name__!r} has no attribute 'partial_fit', which "
+            "does not support early_stopping=True: a chunk is visited once, and there "
+            "is no validation set. Set early_stopping=False, or call fit."
+        )
 
 
 def check_partial_fit_parameters(estimator: Any) -> None:

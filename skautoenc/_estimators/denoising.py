@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._fit.augmentation import AugmentationOptions, NoiseOptions
@@ -16,20 +15,22 @@ from .._utils.sklearn_compat import (
     StrOptions,
     _check_feature_names_in,
     _get_output_config,
+    available_if,
 )
 from ..networks._objectives import Reconstruction
 from ..noise import NOISES
 from .base import BaseAutoencoder
+from .chunks import check_takes_chunks
 from .parameters import Auto, MatrixLike, Number, init_from_fields, validates_parameters
 
 
-def _outputs_codes(estimator):
-    if estimator.output == "code":
-        return True
-    raise AttributeError(
-        "With output='reconstruction', transform returns rows, and there is no "
-        "inverse_transform. Set output='code' to use it."
-    )
+def _check_outputs_codes(estimator):
+    if estimator.output != "code":
+        raise AttributeError(
+            f"This {type(estimator).__name__!r} has no attribute 'inverse_transform': "
+            "with output='reconstruction', transform returns rows. Set output='code' "
+            "to use it."
+        )
 
 
 @init_from_fields
@@ -465,12 +466,72 @@ class DenoisingAutoencoder(BaseAutoencoder):
         >>> losses[-1] < losses[0] < 0.1
         True
         """
-        if _looks_like_rows(y, X):
-            raise ValueError(
-                "y looks like rows of X, and would be ignored. Pass clean rows as "
-                "X_clean: fit(X_noisy, X_clean=X_clean)."
-            )
+        _check_y(y, X, "fit")
         return self._fit_and_keep(X, y, sample_weight, X_val, X_clean)
+
+    @available_if(check_takes_chunks)
+    @validates_parameters
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: Any = None,
+        *,
+        X_clean: MatrixLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train the autoencoder on a chunk of rows, in one pass over them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            One or more clean rows or images, to which noise is added, or noisy ones if
+            `X_clean` is given.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        X_clean : {array-like, sparse matrix} of shape (n_samples, n_features), \
+                default=None
+            Clean version of each row of X.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, as in :meth:`AutoencoderTransformer.fit`. If None, all
+            weights are 1.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input or a parameter is invalid, if a parameter of the network has
+            changed since the last call, or if training diverges. The estimator is not
+            modified in this case.
+
+        Notes
+        -----
+        For everything else see :meth:`AutoencoderTransformer.partial_fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_digits
+        >>> from skautoenc import DenoisingAutoencoder
+        >>> clean = load_digits().data / 16
+        >>> rng = np.random.default_rng(0)
+        >>> noisy = clean + rng.normal(scale=0.25, size=clean.shape)
+        >>> denoiser = DenoisingAutoencoder(16, random_state=0)
+        >>> for i in range(0, len(clean), 100):
+        ...     part = slice(i, i + 100)
+        ...     denoiser = denoiser.partial_fit(noisy[part], X_clean=clean[part])
+        >>> cleaned = denoiser.reconstruct(noisy)
+        >>> bool(np.mean((cleaned - clean) ** 2) < 0.6 * np.mean((noisy - clean) ** 2))
+        True
+        """
+        _check_y(y, X, "partial_fit")
+        return self._fit_chunk(X, y, sample_weight, X_clean)
 
     def transform(self, X: MatrixLike) -> NDArray[np.floating]:
         """Encode X, or denoise it if ``output="reconstruction"``.
@@ -494,7 +555,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
             return X.reshape(len(X), -1)
         return X
 
-    @available_if(_outputs_codes)
+    @available_if(_check_outputs_codes)
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
         """Decode codes to rows.
 
@@ -563,13 +624,6 @@ class DenoisingAutoencoder(BaseAutoencoder):
             return denoising_layer_sizes(n_components)
         return self.hidden_layer_sizes
 
-    def _check_y(self, X, y):
-        if _looks_like_rows(y, X):
-            raise ValueError(
-                "y looks like rows of X, and would be ignored. partial_fit adds noise "
-                "to clean rows; to train on pairs, call fit(X_noisy, X_clean=X_clean)."
-            )
-
     def _outputs_reconstruction(self):
         return self.output == "reconstruction"
 
@@ -579,6 +633,15 @@ class DenoisingAutoencoder(BaseAutoencoder):
     def _augmentation(self):
         noise = NoiseOptions(self.noise, self.noise_level, self.clip)
         return AugmentationOptions(noise=noise)
+
+
+def _check_y(y, X, method):
+    """Raise a ValueError if `y`, which is not used, is meant as clean rows."""
+    if _looks_like_rows(y, X):
+        raise ValueError(
+            "y looks like rows of X, and would be ignored. Pass clean rows as X_clean: "
+            f"{method}(X_noisy, X_clean=X_clean)."
+        )
 
 
 def _looks_like_rows(y, X):

@@ -49,19 +49,16 @@ def validate_training_data(estimator, X, sample_weight, X_val, X_clean) -> FitDa
     X, copy._row_shape = _validate_rows(copy, X, reset=True, order="C")
     if sample_weight is not None or not is_streamed(X):
         sample_weight = validate_weights(sample_weight, X)
-    if X_clean is not None:
-        X_clean = _validate_like_training_data(copy, "X_clean", X_clean)
-        _check_same_length("X_clean", X_clean, "X", X)
     return FitData(
         X,
         sample_weight,
-        X_clean,
+        _validate_clean_rows(copy, X_clean, X),
         _validate_validation_set(copy, X_val, X_clean is not None),
         Schema(X.shape[1], copy._row_shape, getattr(copy, "feature_names_in_", None)),
     )
 
 
-def validate_chunk(estimator, X, sample_weight) -> FitData:
+def validate_chunk(estimator, X, sample_weight, X_clean) -> FitData:
     """Validate what `partial_fit` takes. The estimator is not changed.
 
     Raises
@@ -70,15 +67,16 @@ def validate_chunk(estimator, X, sample_weight) -> FitData:
         Naming the array.
     """
     if not hasattr(estimator, "n_features_in_"):
-        return validate_training_data(estimator, X, sample_weight, None, None)
+        return validate_training_data(estimator, X, sample_weight, None, X_clean)
     X = validate_rows(estimator, X)
     if isinstance(X, np.ndarray):
         X = np.ascontiguousarray(X)
     if sample_weight is not None:
         sample_weight = validate_weights(sample_weight, X)
+    X_clean = _validate_clean_rows(estimator, X_clean, X)
     names = getattr(estimator, "feature_names_in_", None)
     schema = Schema(estimator.n_features_in_, estimator._row_shape, names)
-    return FitData(X, sample_weight, None, None, schema)
+    return FitData(X, sample_weight, X_clean, None, schema)
 
 
 def validate_rows(estimator, X):
@@ -116,6 +114,15 @@ def validate_codes(Z, n_components: int, name: str) -> np.ndarray:
             f"n_components={n_components}."
         )
     return Z
+
+
+def _validate_clean_rows(estimator, X_clean, X):
+    """Return what the rows of `X` are to become; None if that is themselves."""
+    if X_clean is None:
+        return None
+    X_clean = _validate_like_training_data(estimator, "X_clean", X_clean)
+    _check_same_length("X_clean", X_clean, "X", X)
+    return X_clean
 
 
 def _validate_like_training_data(estimator, argument, X):

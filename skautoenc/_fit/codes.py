@@ -9,6 +9,8 @@ an L2 penalty on the code.
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +18,15 @@ from scipy.linalg import eigh
 
 from .._fitted.code_layers import find_code_layers
 from .._fitted.linear_path import find_linear_path
-from .._utils.threads import one_blas_thread
+from .._utils.blocks import ceil_div
+from .._utils.threads import map_in_threads, one_blas_thread
 from .diagnosis import diverged
 from .values import CodeStatistics, Networks
 
-# Maximum number of rows and of values that are read at once.
-_BLOCK_ROWS, _BLOCK_VALUES = 2**12, 2**22
+# Maximum number of rows and of values that are read at once, and the number of parts of
+# these that threads share. It does not depend on the number of threads, as sums of
+# floats depend on their parts.
+_BLOCK_ROWS, _BLOCK_VALUES, _N_PARTS = 2**12, 2**22, 8
 
 # Correlations, and means in units of the spread, that count as zero.
 _ROUNDING = 1e-5
@@ -189,34 +194,59 @@ def _linear_kernel(decoder):
 
 def _moments(rows, encoder, decoder, *, with_cross):
     """Return the moments of codes and errors, in one pass over the rows."""
-    origin, total_weight, error = None, 0.0, 0.0
-    sums = products = cross = error_sums = 0.0
     n_rows = max(1, min(_BLOCK_ROWS, _BLOCK_VALUES // rows.X.shape[1]))
+    # Near the mean, or products would lose digits to it.
+    first, _ = next(iter(rows.parts(ceil_div(n_rows, _N_PARTS)))).arrays()
+    origin = encoder(first).mean(axis=0, dtype=np.float64)
+    add_up = functools.partial(_sums, encoder, decoder, origin, with_cross)
+    total = None
     for block in rows.parts(n_rows):
-        inputs, targets = block.arrays()
+        parts = list(block.parts(ceil_div(n_rows, _N_PARTS)))
+        for sums in map_in_threads(add_up, parts):
+            total = sums if total is None else _Sums(*map(operator.add, total, sums))
+    mean = total.codes / total.weight
+    covariance = total.products / total.weight - np.outer(mean, mean)
+    error = total.error / total.weight
+    if not np.isfinite(covariance).all() or not np.isfinite(error):
+        raise diverged("codes or reconstructions of the last epoch are not finite")
+    cross = None
+    if with_cross:
+        cross = (total.cross - np.outer(mean, total.errors)) / total.weight
+    return _Moments(origin + mean, covariance, error, cross)
+
+
+class _Sums(NamedTuple):
+    """Weighted sums over rows: of their codes, errors, and products of these.
+
+    `errors` and `cross` are zero if they were not asked for.
+    """
+
+    weight: float
+    codes: np.ndarray
+    products: np.ndarray
+    error: float
+    errors: np.ndarray
+    cross: np.ndarray
+
+
+def _sums(encoder, decoder, origin, with_cross, rows):
+    """Return the sums over some rows, with codes relative to an origin."""
+    inputs, targets = rows.arrays()
+    with np.errstate(over="ignore", invalid="ignore"):  # of this thread
         codes = encoder(inputs)
         errors = decoder(codes).astype(np.float64)
         errors -= targets
-        if origin is None:  # near the mean, or products would lose digits to it
-            origin = codes.mean(axis=0, dtype=np.float64)
         codes = codes - origin
-        weight = block.weight.astype(np.float64)
+        weight = rows.weight.astype(np.float64)
         weighted = codes * weight[:, None]
-        total_weight += weight.sum()
-        sums += weighted.sum(axis=0)
-        products += weighted.T @ codes
-        error += weight @ np.vecdot(errors, errors)
-        if with_cross:
-            cross += weighted.T @ errors
-            error_sums += weight @ errors
-    mean = sums / total_weight
-    covariance = products / total_weight - np.outer(mean, mean)
-    error /= total_weight
-    if not np.isfinite(covariance).all() or not np.isfinite(error):
-        raise diverged("codes or reconstructions of the last epoch are not finite")
-    if with_cross:
-        cross = (cross - np.outer(mean, error_sums)) / total_weight
-    return _Moments(origin + mean, covariance, error, cross if with_cross else None)
+        return _Sums(
+            weight.sum(),
+            weighted.sum(axis=0),
+            weighted.T @ codes,
+            weight @ np.vecdot(errors, errors),
+            weight @ errors if with_cross else 0.0,
+            weighted.T @ errors if with_cross else 0.0,
+        )
 
 
 def _choose_basis(moments, layers, is_variational):

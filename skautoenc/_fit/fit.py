@@ -49,7 +49,7 @@ from .trainable import (
 )
 from .values import FitData, FitOptions, FitResult, Networks, Seen, WarmStart
 
-HookFactory = Callable[[Callable[[list[np.ndarray]], FitResult]], Hook]
+HookFactory = Callable[[Callable[[list[np.ndarray]], FitResult], int], Hook]
 
 
 def fit_autoencoder(
@@ -70,9 +70,10 @@ def fit_autoencoder(
         Networks to continue from.
 
     make_hooks : iterable of callable, default=()
-        Each is called as ``make_hook(result_of)`` and returns a hook of the epoch loop.
-        ``result_of(weights)`` is what the fit would return with these weights, as
-        ``Engine.get_weights`` gives them.
+        Each is called as ``make_hook(result_of, n_epochs)`` and returns a hook of the
+        epoch loop. ``result_of(weights)`` is what the fit would return with these
+        weights, as ``Engine.get_weights`` gives them. `n_epochs` is the maximum number
+        of epochs, including those of a repetition on all rows.
 
     Raises
     ------
@@ -108,15 +109,16 @@ def fit_autoencoder(
         networks = networks_with_weights(trainable, weights)
         return make_result(with_shifts(networks, shifts))
 
-    hooks = [make_hook(result_of) for make_hook in make_hooks]
+    n_epochs = (1 + start.is_repeated) * options.epochs
+    hooks = [make_hook(result_of, n_epochs) for make_hook in make_hooks]
     hooks.append(_keras_callbacks(trainable, start, shifts, options))
+    hooks = [hook for hook in hooks if hook is not None]
     checkpoint = find_checkpoint(data, options, streams, trainable, start, config)
     trained = _train(trainable, start, config, options, streams, hooks, checkpoint)
     selection = _select(start, trained, rows, config, options)
     if trained.state.interrupted:
         start = start._replace(is_repeated=False)
-    progress = progress_hooks(options.verbose, "All rows, epoch")
-    repeat = [RepeatLearningRates(trained.rates), *progress]
+    repeat = _hooks_for_all_rows(hooks, trained.rates, options)
     kept = use_all_rows(
         selection, trainable, start, networks, rows, config, streams, repeat
     )
@@ -238,6 +240,16 @@ def _continuation(trained, start, selection):
     if start.pca_initialized or selection.epoch != trained.n_iter:
         return None
     return trained.end
+
+
+def _hooks_for_all_rows(hooks, rates, options):
+    """Return the hooks of the repetition of the training on all rows."""
+    repeated = [hook.for_all_rows() for hook in hooks]
+    return [
+        RepeatLearningRates(rates),
+        *[hook for hook in repeated if hook is not None],
+        *progress_hooks(options.verbose, "All rows, epoch"),
+    ]
 
 
 def _keras_callbacks(trainable, start, shifts, options):

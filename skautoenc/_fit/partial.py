@@ -227,7 +227,7 @@ def fit_chunk(
         made = replace(options, callbacks=callbacks)
         trainable = make_trainable(data, made, progress.streams, n_rows)
         session = Session(options, n_rows, callbacks, trainable)
-    extent = extent_of(data.X, data.sample_weight)
+    extent = extent_of(data.targets, data.sample_weight)
     check_loss_domain(options.loss, data, extent)
     if isinstance(progress, Start):
         begun = _begin(data, options, progress, session.trainable)
@@ -241,7 +241,7 @@ def fit_chunk(
         begun = _with_covariance(begun, rows, options, session.trainable)
     if begun.is_pca:
         return begun, {}, session
-    session = _with_open_engine(session, begun)
+    session = _with_open_engine(session, begun, has_noise=data.X_clean is None)
     trained, losses = _train(begun, session, rows, data.X.shape[0])
     return trained, losses, session
 
@@ -265,13 +265,14 @@ def result_of(progress: Progress, options: FitOptions) -> FitResult:
 
 def _begin(data, options, start, trainable):
     """Return the progress before the first chunk, which is only summarized."""
-    summary = summarize(data.X, data.sample_weight, hash_rows=False)
+    inputs, targets = _summarize(data)
+    n_features = len(inputs.mean)
     networks, previous, seen = trainable.networks, start.previous, start.seen
     if previous is not None:
         networks = with_previous_weights(networks, previous.networks, _CHANGED)
-    centered, shifts = _center(networks, data, summary, options, previous)
-    is_pca = previous is None and _starts_from_pca(centered, options, len(summary.mean))
-    is_wide = len(summary.mean) > MAX_STREAMED_FEATURES
+    centered, shifts = _center(networks, data, inputs, targets, options, previous)
+    is_pca = previous is None and _starts_from_pca(centered, options, n_features)
+    is_wide = n_features > MAX_STREAMED_FEATURES
     estimates_beta = seen is None and _estimates_beta(options)
     needs_covariance = is_pca or (estimates_beta and not is_wide)
 
@@ -284,20 +285,28 @@ def _begin(data, options, start, trainable):
         return 2 * noise_variance(rows, trainable.n_components, seed)
 
     scales = None if seen is None else seen.step_scales
-    extent = summary.extent if seen is None else seen.extent.merged(summary.extent)
+    extent = targets.extent if seen is None else seen.extent.merged(targets.extent)
     weights = options.objective.loss_weights(auto_beta)
     return Progress(
         start.streams,
         centered,
         trainable.n_components,
         shifts,
-        data.X.dtype.type,
+        data.targets.dtype.type,
         Seen(extent, scales, weights),
-        _no_rows(len(summary.mean)) if needs_covariance else None,
+        _no_rows(n_features) if needs_covariance else None,
         n_rows_of_pca=0,
         is_pca=is_pca,
         largest_chunk=data.X.shape[0],
     )
+
+
+def _summarize(data):
+    """Summarize the inputs and the targets of the first chunk."""
+    inputs = summarize(data.X, data.sample_weight, hash_rows=False)
+    if data.X_clean is None:
+        return inputs, inputs
+    return inputs, summarize(data.X_clean, data.sample_weight, hash_rows=False)
 
 
 def _no_rows(n_features):
@@ -305,17 +314,17 @@ def _no_rows(n_features):
     return Covariance(0.0, np.zeros(n_features), np.zeros((n_features, n_features)))
 
 
-def _center(networks, data, summary, options, previous):
+def _center(networks, data, inputs, targets, options, previous):
     """Center networks as far as the first chunk allows it; a single row has no scale.
 
     Images without variation are not centered, as their network has no parameters with
     which it could learn another mean of each pixel.
     """
     pair = networks["encoder"], networks["decoder"]
-    varies = summary.variance.any() or previous is not None
+    varies = inputs.variance.any() or previous is not None
     if not varies and any(network.dense_spec is None for network in pair):
         return networks, (None, None)
-    centered, shifts = center_start(networks, data, summary, summary, options, previous)
+    centered, shifts = center_start(networks, data, inputs, targets, options, previous)
     return (centered if varies else networks), shifts
 
 
@@ -382,11 +391,14 @@ def _with_covariance(progress, rows, options, trainable):
     )
 
 
-def _with_open_engine(session, progress):
-    """Return the session with an engine for the next chunk."""
+def _with_open_engine(session, progress, *, has_noise):
+    """Return the session with an engine for the next chunk, which noise is added to."""
     options, seen = session.options, progress.seen
-    has_noise = options.augmentation.noise is not None
-    extremes = (seen.extent.minimum, seen.extent.maximum) if has_noise else ()
+    augmentation = options.augmentation
+    if not has_noise:  # the inputs are given
+        augmentation = replace(augmentation, noise=None)
+    is_noisy = augmentation.noise is not None
+    extremes = (seen.extent.minimum, seen.extent.maximum) if is_noisy else ()
     key = *extremes, *seen.loss_weights.items()
     if session.training is not None and session.training.key == key:
         return session
@@ -395,7 +407,7 @@ def _with_open_engine(session, progress):
     settings = {
         "loss_weights": seen.loss_weights,
         "augmentation": make_augmentation(
-            options.augmentation, seen.extent, progress.shifts[1], _mixup(options)
+            augmentation, seen.extent, progress.shifts[1], _mixup(options)
         ),
     }
     if seen.step_scales is not None and uses_default_adam(options):

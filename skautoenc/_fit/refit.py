@@ -36,7 +36,7 @@ def use_all_rows(
     """Return the selected networks, fitted to all rows where that is done.
 
     PCA is computed again. The training of few rows is repeated up to the best epoch, at
-    the same learning rates and without callbacks.
+    the same learning rates and without Keras callbacks.
 
     Parameters
     ----------

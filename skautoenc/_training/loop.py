@@ -68,6 +68,10 @@ class Hook:
     def close(self) -> None:
         """Called last, also if training raised an error."""
 
+    def for_all_rows(self) -> "Hook | None":
+        """Return the hook of the repetition of the training on all rows, if any."""
+        return None
+
     def get_state(self) -> dict[str, Any]:
         """Return what changes in a run, as a checkpoint holds it.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._utils.threads import n_available_threads, run_in_threads
+from .._utils.threads import map_in_threads, n_available_threads
 
 # A row of integer weight w is repeated w times in an epoch, up to this often. A larger
 # weight scales its loss, so that the length of an epoch is bounded.
@@ -231,7 +231,7 @@ def _gather(X, index, shift, out):
         take(X, index, shift, out)
         return
     cuts = np.linspace(0, len(index), n_available_threads() + 1).astype(int)
-    run_in_threads(
+    map_in_threads(
         lambda i, j: take(X, index[i:j], shift, out[i:j]), cuts[:-1], cuts[1:]
     )
 

@@ -209,7 +209,7 @@ def _categories_without_rows(group, columns, together, feature_names):
 
     `OneHotEncoder` joins the name of a column and its category by "_".
     """
-    found: list[int] = []
+    found = []
     if feature_names is None:
         return found
     names = [str(feature_names[columns[i]]) for i in group]

@@ -1,10 +1,12 @@
 """Private names of scikit-learn, which only this file uses."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.metrics._scorer import _PassthroughScorer
 from sklearn.utils import _safe_indexing
+from sklearn.utils._available_if import _AvailableIfDescriptor
 from sklearn.utils._param_validation import HasMethods, Hidden, Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
@@ -19,12 +21,32 @@ __all__ = [
     "_fit_context",
     "_get_output_config",
     "_safe_indexing",
+    "available_if",
     "fitted_attributes_html",
     "has_callbacks",
     "init_callback_context",
     "remove_callback_context",
     "validate_parameters",
 ]
+
+
+class _AvailableIf(_AvailableIfDescriptor):
+    """Keeps the error of the check, whose message scikit-learn replaces."""
+
+    def _check(self, obj, owner):
+        self.check(obj)
+
+
+def available_if(check: Callable[[Any], None]) -> Callable[[Callable], Any]:
+    """Return a decorator of methods that only some instances have.
+
+    Parameters
+    ----------
+    check : callable
+        Is given the instance. Raises an AttributeError that says why the method is not
+        available, if it is not.
+    """
+    return lambda method: _AvailableIf(method, check, method.__name__)
 
 
 def validate_parameters(estimator: BaseEstimator) -> None:

@@ -18,8 +18,8 @@ def n_available_threads() -> int:
     return joblib.cpu_count()
 
 
-def run_in_threads(function: Callable, *arguments: Collection) -> None:
-    """Call ``function(*items)`` for each of the zipped items, and ignore the results.
+def map_in_threads(function: Callable, *arguments: Collection) -> list:
+    """Return ``function(*items)`` for each of the zipped items.
 
     Parameters
     ----------
@@ -31,11 +31,9 @@ def run_in_threads(function: Callable, *arguments: Collection) -> None:
     """
     n_threads = min(n_available_threads(), len(arguments[0]))
     if n_threads == 1:
-        for items in zip(*arguments, strict=True):
-            function(*items)
-        return
+        return [function(*items) for items in zip(*arguments, strict=True)]
     with ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(function, *arguments))
+        return list(pool.map(function, *arguments))
 
 
 class _OneBlasThread:

@@ -413,7 +413,7 @@ def test_inverse_transform_is_missing_with_output_reconstruction(digits):
     assert not hasattr(estimator, "inverse_transform")
     with pytest.raises(AttributeError, match="inverse_transform") as caught:
         estimator.inverse_transform(digits)
-    assert "output='code'" in str(caught.value.__cause__)
+    assert "output='code'" in str(caught.value)
     assert hasattr(estimator.set_params(output="code"), "inverse_transform")
 
 

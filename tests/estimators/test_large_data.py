@@ -169,6 +169,30 @@ def test_fit_reads_hdf5_data_sets_that_are_not_one_block(mapped, tmp_path):
         np.testing.assert_array_equal(read_stored(stored), mapped)
 
 
+def test_fit_and_partial_fit_take_zarr_arrays(mapped, tmp_path):
+    import zarr
+
+    settings = {"hidden_layer_sizes": (4,), "epochs": 1, "random_state": 0}
+    X = np.array(mapped[:3000])
+    stored = zarr.create_array(tmp_path / "X.zarr", data=X, chunks=(1000, 8))
+    assert isinstance(read_stored(stored), np.ndarray)
+    codes = [
+        AutoencoderTransformer(2, **settings).fit(rows).transform(rows)
+        for rows in (stored, X)
+    ]
+    np.testing.assert_array_equal(*codes)
+    in_chunks, at_once = (AutoencoderTransformer(2, **settings) for _ in range(2))
+    for start in range(0, len(X), 1000):
+        in_chunks.partial_fit(stored[start : start + 1000])
+        at_once.partial_fit(X[start : start + 1000])
+    np.testing.assert_array_equal(in_chunks.transform(stored), at_once.transform(X))
+    large = zarr.create_array(
+        tmp_path / "large.zarr", shape=(2**20, 512), dtype="f4", chunks=(2**10, 512)
+    )
+    with pytest.warns(UserWarning, match=r"zarr array of 2.0 GiB.*partial_fit"):
+        warn_of_reading(large)
+
+
 def test_fit_warns_of_a_large_array_that_is_read_as_a_whole(tmp_path):
     with h5py.File(tmp_path / "X.h5", "w") as file:
         shape = 2**20, 512

@@ -321,6 +321,38 @@ def test_callbacks_can_set_the_learning_rate(digits, engine, schedule):
     np.testing.assert_allclose(losses, of_keras, rtol=1e-4)
 
 
+def test_callbacks_that_keep_the_optimizer_see_and_set_its_learning_rate(
+    digits, engine
+):
+    class Keeps(callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.optimizer, self.rates = self.model.optimizer, []
+
+        def on_epoch_end(self, epoch, logs=None):
+            rate = float(np.asarray(self.optimizer.learning_rate))
+            self.rates.append(rate)
+            self.optimizer.learning_rate = rate / 2
+            kinds = keras.optimizers.Adam, keras.optimizers.Nadam
+            assert self.optimizer.__class__ in kinds
+
+    keeps = Keeps()
+    params = {"epochs": 3, "init": "random", "learning_rate": 0.01}
+    quick(engine, callbacks=[keeps], **params).fit(digits)
+    assert keeps.rates == pytest.approx([0.01, 0.005, 0.0025])
+
+
+def test_callbacks_can_compile_the_model_again(digits, engine):
+    class Compiles(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.compile(optimizer="sgd", loss="mean_squared_error")
+            self.loss = self.model.evaluate(digits, digits, verbose=0)
+
+    compiles = Compiles()
+    estimator = quick(engine, callbacks=[compiles]).fit(digits)
+    error = np.square(estimator.reconstruct(digits) - digits).mean()
+    assert compiles.loss == pytest.approx(error, rel=1e-4)
+
+
 def test_callbacks_write_files(digits, engine, tmp_path):
     kept = callbacks.ModelCheckpoint(tmp_path / "last.keras")
     log = callbacks.CSVLogger(tmp_path / "log.csv")

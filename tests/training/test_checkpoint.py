@@ -71,6 +71,23 @@ def n_epochs_trained(estimator, *args, **kwargs):
     return counter.n_seen
 
 
+def test_checkpoint_keeps_the_numbers_of_the_epochs_for_callbacks(
+    digits, tmp_path, every_epoch
+):
+    class Numbers(Interrupts):
+        epochs = []
+
+        def on_fit_task_end(self, estimator, context):
+            super().on_fit_task_end(estimator, context)
+            if context.task_name == "epoch":
+                self.epochs.append(context.task_id)
+
+    estimator = make_autoencoder(checkpoint=tmp_path, epochs=5)
+    interrupt(estimator, digits, n_epochs=3)
+    estimator.set_callbacks(Numbers()).fit(digits)
+    assert Numbers.epochs == [3, 4]
+
+
 def assert_same_fits(first, second):
     assert first.history_ == second.history_
     assert first.best_epoch_ == second.best_epoch_

@@ -1,5 +1,6 @@
 """What is shown of the progress of training, and callbacks of scikit-learn."""
 
+import collections
 import contextlib
 import io
 import re
@@ -162,6 +163,33 @@ def test_set_callbacks_progress_bar_moves_by_epoch_and_ends_at_100_percent():
     assert shown[-1] == 100
     assert shown[-2] <= 100 * estimator.n_iter_ / 400
     assert len(shown) > 2
+
+
+class CountsTasks(Quiet):
+    """Counts the tasks of each name, and asks to stop after each of them."""
+
+    def __init__(self):
+        self.names, self.ids = collections.Counter(), []
+
+    def on_fit_task_end(self, estimator, context):
+        self.names[context.task_name] += 1
+        self.ids.append(context.task_id)
+        return context.task_name == "epoch on all rows"
+
+
+def test_set_callbacks_progress_bar_moves_in_the_training_on_all_rows(digits):
+    counter = CountsTasks()
+    estimator = AutoencoderTransformer(8, epochs=40, random_state=0)
+    estimator.set_callbacks(ProgressBar(), counter, Sleeps(0.01))
+    text = fit_in_terminal(estimator, digits)
+    n, best = estimator.n_iter_, estimator.best_epoch_
+    assert counter.names == {"epoch": n, "epoch on all rows": best, "fit": 1}
+    assert counter.ids == [*range(n + best), 0]
+    shown = percentages(text, "AutoencoderTransformer - fit")
+    assert shown[-1] == 100
+    assert len([percent for percent in shown if 50 < percent < 100]) > 2
+    plain = AutoencoderTransformer(8, epochs=40, random_state=0).fit(digits)
+    np.testing.assert_array_equal(estimator.transform(digits), plain.transform(digits))
 
 
 @pytest.mark.filterwarnings("ignore:.*MinMaxScaler does not support callbacks")

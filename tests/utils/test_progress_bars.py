@@ -1,10 +1,12 @@
 """Where progress bars are shown."""
 
 import contextlib
+import importlib.metadata
 import io
 
 import pytest
 import rich
+import rich.console
 from helpers import terminal_output
 
 from skautoenc._utils.progress import ProgressBar, can_show_bars
@@ -32,6 +34,14 @@ def test_can_show_bars_after_a_call_without_a_terminal(monkeypatch):
         assert can_show_bars()
         ProgressBar("fits", 3).close()
     assert "fits ━" in text()
+
+
+def test_can_show_bars_in_a_notebook_that_has_widgets(monkeypatch):
+    installed = {found.metadata["Name"] for found in importlib.metadata.distributions()}
+    with terminal_output():
+        notebook = rich.console.Console(force_jupyter=True, force_interactive=True)
+        monkeypatch.setattr(rich, "_console", notebook)
+        assert can_show_bars() is ("ipywidgets" in installed)
 
 
 @pytest.mark.parametrize(

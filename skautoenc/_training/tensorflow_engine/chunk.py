@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..._backend.keras import import_keras
-from ..._utils.threads import run_in_threads
+from ..._utils.threads import map_in_threads
 from ..portions import Portion, n_batches
 
 
@@ -82,7 +82,7 @@ class Chunk:
         stops = np.cumsum([len(portion) for portion in portions])
         starts = stops - [len(portion) for portion in portions]
         if parallel:
-            run_in_threads(self._read, portions, starts, stops)
+            map_in_threads(self._read, portions, starts, stops)
         else:
             for portion, start, stop in zip(portions, starts, stops, strict=True):
                 self._read(portion, start, stop)

@@ -140,17 +140,21 @@ class TensorFlowEngine:
         has_several = n_batches(n_rows, config.batch_size) > steps
         self._n_chunks = 2 if has_several and n_available_threads() > 1 else 1
         self._chunks: dict[bool, list[Chunk]] = {}
+        self._rate: float | None = None  # reading the variable is slow
 
     @property
     def learning_rate(self) -> float | None:
         """The learning rate, None where it follows a schedule."""
         if self._is_scheduled:
             return None
-        return np.asarray(self._program.optimizer.learning_rate).item()
+        if self._rate is None:
+            self._rate = np.asarray(self._program.optimizer.learning_rate).item()
+        return self._rate
 
     @learning_rate.setter
     def learning_rate(self, learning_rate: float) -> None:
         self._program.optimizer.learning_rate = learning_rate
+        self._rate = None
 
     @property
     def iterations(self) -> int:
@@ -251,6 +255,7 @@ class TensorFlowEngine:
         variables = self._program.optimizer.variables
         for variable, value in zip(variables, state["optimizer"], strict=True):
             variable.assign(value)
+        self._rate = None
 
     def finalize(self) -> None:
         """Set the averaged weights, if the optimizer averages weights."""
