@@ -27,6 +27,7 @@ FUNCTIONS = [
     noise.gaussian,
     noise.masking,
     noise.salt_and_pepper,
+    noise.swap,
     *METHODS.values(),
 ]
 
