@@ -27,7 +27,7 @@ from ..portions import (
 )
 from ..rows import Rows, StreamedRows
 from .layers import DenseTrainer, dense_layers
-from .losses import NUMPY_LOSSES
+from .losses import NUMPY_LOSSES, WEIGHTED_LOSSES
 from .optimizers import get_numpy_optimizer
 
 # Number of multiplications of a step below which NumPy is faster. On 2 cores a compiled
@@ -58,7 +58,7 @@ def trains_in_numpy(
     if parts is None or config.loss_weights or _in_strategy():
         return False
     layers, loss, _ = parts
-    if NUMPY_LOSSES[loss].activation not in (None, layers[-1].activation):
+    if loss.activation not in (None, layers[-1].activation):
         return False
     batch_size = min(config.batch_size, n_rows)
     step = 3 * batch_size * sum(layer.n_in * layer.n_out for layer in layers)
@@ -95,9 +95,10 @@ def _trainer_parts(networks, config):
     layers = dense_layers([network.dense_spec for network in networks])
     optimizer = get_numpy_optimizer(config.optimizer, config.learning_rate)
     loss = loss_name(config.loss) if isinstance(config.loss, str) else None
-    if layers is None or optimizer is None or loss not in NUMPY_LOSSES:
+    losses = WEIGHTED_LOSSES if config.has_value_weights else NUMPY_LOSSES
+    if layers is None or optimizer is None or loss not in losses:
         return None
-    return layers, loss, optimizer
+    return layers, losses[loss], optimizer
 
 
 def _in_strategy():

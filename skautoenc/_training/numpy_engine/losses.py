@@ -61,8 +61,20 @@ def _binary_crossentropy(logits, targets, errors, scratch):
     return losses / errors.shape[1]
 
 
+def _weighted_squared_error(outputs, targets, errors, scratch):
+    values, weights = np.split(targets, 2, axis=1)
+    np.subtract(outputs, values, out=scratch)
+    np.multiply(scratch, weights, out=errors)
+    return np.vecdot(errors, scratch) / errors.shape[1]
+
+
 NUMPY_LOSSES: dict[str, Loss] = {
     "binary_crossentropy": Loss(_binary_crossentropy, 1.0, "sigmoid"),
     "mean_absolute_error": Loss(_absolute_error, 1.0),
     "mean_squared_error": Loss(_squared_error, 2.0),
+}
+
+# Losses of targets that are followed by a weight for each value.
+WEIGHTED_LOSSES: dict[str, Loss] = {
+    "mean_squared_error": Loss(_weighted_squared_error, 2.0),
 }
