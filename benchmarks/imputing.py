@@ -2,7 +2,7 @@
 
 python -m benchmarks.imputing --data FOLDER                all tables: about 40 minutes
 python -m benchmarks.imputing --data FOLDER --only letter --out imputing.json
-python -m benchmarks.imputing --data FOLDER --only letter --trees   ExtraTrees beside it
+python -m benchmarks.imputing --data FOLDER --only letter --imputers ours "knn 5"
 python -m benchmarks.imputing --data FOLDER --rows         time for 10,000 rows
 
 FOLDER holds yeast.npz and tables.npz. Imputers are fitted to 70 % of at most 2000 rows.
@@ -14,8 +14,9 @@ to each other, in two thirds of the rows.
 The rivals are the better of IterativeImputer, limited to the range of each column, and
 KNNImputer with distance weights and the best of 5, 10 and 20 neighbours, selected on
 the removed values that are evaluated. "start" is AutoencoderImputer without a network.
-With ``--out`` the results are added to those in the file, so that the benchmark can be
-run in parts.
+"trees", which is not among the defaults, is IterativeImputer with 30 ExtraTrees. Times
+are of the processor, so set OMP_NUM_THREADS=1. With ``--out`` the results are added to
+those in the file, so that the benchmark can be run in parts.
 """
 
 import argparse
@@ -48,6 +49,7 @@ NAMES = (
     "pageblocks",
 )
 HOLES = "20 %", "50 %", "blocks"
+IMPUTERS = "knn 5", "knn 10", "knn 20", "iterative", "start", "ours", "trees"
 NEIGHBOURS = 5, 10, 20
 MAX_ROWS, SPLITS = 2000, ShuffleSplit(3, test_size=0.3, random_state=0)
 
@@ -63,52 +65,43 @@ def missing_cells(shape, holes, rng):
     return in_block & (rng.random((n_rows, 1)) < 2 / 3)
 
 
-def imputers(X, seed, trees):
+def imputers(X, seed):
     """Return the imputers by name; X is without the removed values."""
     low, high = np.nanmin(X, axis=0), np.nanmax(X, axis=0)
-    # IterativeImputer refuses equal limits, which columns with a rare value can have.
-    limits = {
-        "min_value": low,
-        "max_value": np.maximum(high, np.nextafter(low, np.inf)),
-    }
-    found = {
-        **{
-            f"knn {n}": KNNImputer(n_neighbors=n, weights="distance")
-            for n in NEIGHBOURS
-        },
-        "iterative": IterativeImputer(**limits, random_state=seed),
+    high = np.maximum(high, np.nextafter(low, np.inf))  # equal limits are refused
+    forest = ExtraTreesRegressor(
+        30, min_samples_leaf=2, max_features=0.5, random_state=seed
+    )
+    return {
+        "knn 5": KNNImputer(n_neighbors=5, weights="distance"),
+        "knn 10": KNNImputer(n_neighbors=10, weights="distance"),
+        "knn 20": KNNImputer(n_neighbors=20, weights="distance"),
+        "iterative": IterativeImputer(min_value=low, max_value=high, random_state=seed),
         "start": AutoencoderImputer(hidden_layer_sizes=(), random_state=seed),
         "ours": AutoencoderImputer(random_state=seed),
+        "trees": IterativeImputer(forest, max_iter=3, random_state=seed),
     }
-    if trees:
-        forest = ExtraTreesRegressor(
-            30, min_samples_leaf=2, max_features=0.5, random_state=seed
-        )
-        found["trees"] = IterativeImputer(forest, max_iter=3, random_state=seed)
-    return found
 
 
-def measure(X, holes, seed, trees):
-    """Return (error of the rows fitted to, of new rows, seconds of fit) by imputer."""
+def measure(X, holes, seed, name):
+    """Return an imputer's error of the rows fitted to and of new rows, and seconds."""
     train, test = list(SPLITS.split(X))[seed]
     is_missing = missing_cells(X.shape, holes, np.random.default_rng(seed))
     is_missing[:, ~(~is_missing[train]).any(axis=0)] = False
     deviation, incomplete = X.std(axis=0), np.where(is_missing, np.nan, X)
+    imputer = imputers(incomplete[train], seed)[name]
 
-    def error(imputer, rows):
+    def error(rows):
         errors = (imputer.transform(incomplete[rows]) - X[rows]) / deviation
         return float(np.sqrt(np.mean(errors[is_missing[rows]] ** 2)))
 
-    measured = {}
-    for name, imputer in imputers(incomplete[train], seed, trees).items():
-        start = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # of IterativeImputer
-            imputer.fit(incomplete[train])
-        filled = error(imputer, train)
-        seconds = time.perf_counter() - start
-        measured[name] = filled, error(imputer, test), seconds
-    return measured
+    start = time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of IterativeImputer
+        imputer.fit(incomplete[train])
+    filled = error(train)
+    seconds = time.process_time() - start
+    return filled, error(test), seconds
 
 
 def table(name, data):
@@ -121,59 +114,60 @@ def table(name, data):
 def report(results):
     """Print the errors, and the ratios to the rivals and to the start."""
     ratios = {}
-    print(
-        "| table | holes | rows | KNN | iterative | start | ours |"
-        + "\n"
-        + "|---" * 7
-        + "|"
-    )
-    for key, splits in results.items():
+    print_row("table", "holes", "rows", "KNN", "iterative", "start", "ours", "trees")
+    for key, measured in results.items():
         name, holes = key.split(", ")
-        for rows, i in (("fitted", 0), ("new", 1)):
+        for i, rows in enumerate(("fitted", "new")):
             of = {
-                imputer: np.array([split[imputer][i] for split in splits])
-                for imputer in splits[0]
+                imputer: np.mean([values[i] for values in splits])
+                for imputer, splits in measured.items()
             }
-            knn = np.min([of[f"knn {n}"] for n in NEIGHBOURS], axis=0)
-            rival = np.minimum(knn, of["iterative"])
-            columns = knn, of["iterative"], of["start"], of["ours"]
-            means = " | ".join(f"{np.mean(column):.3f}" for column in columns)
-            trees = f" trees {np.mean(of['trees']):.3f}" if "trees" in of else ""
-            print(f"| {name} | {holes} | {rows} | {means} |{trees}")
-            ratio = np.mean(of["ours"]) / np.mean(rival)
-            ratios.setdefault((holes, rows, "the better rival"), {})[name] = ratio
-            ratio = np.mean(of["ours"]) / np.mean(of["start"])
-            ratios.setdefault((holes, rows, "start"), {})[name] = ratio
-    print(
-        "\n| holes | rows | against | geometric mean | worst |"
-        + "\n"
-        + "|---" * 5
-        + "|"
-    )
+            knn = min(of[f"knn {n}"] for n in NEIGHBOURS)
+            columns = knn, of["iterative"], of["start"], of["ours"], of.get("trees")
+            print_row(name, holes, rows, *columns)
+            rivals = {"the better rival": min(knn, of["iterative"])}
+            for rival, error in (rivals | {"start": of["start"]}).items():
+                found = ratios.setdefault((holes, rows, rival), {})
+                found[name] = of["ours"] / error
+    print_row("holes", "rows", "against", "geometric mean", "worst", "of table")
     for key, found in ratios.items():
         worst = max(found, key=found.get)
-        mean = np.exp(np.mean(np.log(list(found.values()))))
-        print("", *key, f"{mean:.3f}", f"{found[worst]:.3f} ({worst})", "", sep=" | ")
+        print_row(*key, geometric_mean(found.values()), found[worst], worst)
     report_times(results)
 
 
 def report_times(results):
     """Print the times of fitting and filling, in seconds."""
-    faster = {}
-    print(
-        "\n| table | holes | KNN | iterative | start | ours |" + "\n" + "|---" * 6 + "|"
-    )
-    for key, splits in results.items():
+    factors = {}
+    print_row("table", "holes", "KNN", "iterative", "start", "ours", "trees")
+    for key, measured in results.items():
         name, holes = key.split(", ")
-        seconds = {
-            imputer: np.median([split[imputer][2] for split in splits])
-            for imputer in ("knn 5", "iterative", "start", "ours")
+        of = {
+            imputer: np.nanmedian([values[2] for values in splits])
+            for imputer, splits in measured.items()
         }
-        print("", name, holes, *(f"{s:.2f}" for s in seconds.values()), "", sep=" | ")
-        faster.setdefault(holes, []).append(seconds["iterative"] / seconds["start"])
-    for holes, factors in faster.items():
-        mean = np.exp(np.mean(np.log(factors)))
-        print(f"start against iterative, {holes}: {mean:.1f} times faster")
+        columns = of["knn 5"], of["iterative"], of["start"], of["ours"]
+        print_row(name, holes, *columns, of.get("trees"))
+        factors.setdefault(holes, []).append(of["iterative"] / of["start"])
+    print_row("holes", "time of iterative / start, geometric mean")
+    for holes, found in factors.items():
+        print_row(holes, geometric_mean(found))
+
+
+def geometric_mean(values):
+    return float(np.exp(np.mean(np.log(list(values)))))
+
+
+def print_row(*cells):
+    """Print a row of a Markdown table; a row of names alone is a header."""
+    shown = [
+        "" if cell is None else cell if isinstance(cell, str) else f"{cell:.3f}"
+        for cell in cells
+    ]
+    is_header = all(isinstance(cell, str) for cell in cells)
+    print("\n" * is_header + "| " + " | ".join(shown) + " |")
+    if is_header:
+        print("|---" * len(cells) + "|")
 
 
 def report_many_rows():
@@ -195,7 +189,9 @@ def main():
     parser.add_argument("--only", nargs="+", choices=TABLES, default=NAMES)
     parser.add_argument("--holes", nargs="+", choices=HOLES, default=HOLES)
     parser.add_argument("--splits", type=int, default=3)
-    parser.add_argument("--trees", action="store_true")
+    parser.add_argument(
+        "--imputers", nargs="+", choices=IMPUTERS, default=IMPUTERS[:-1]
+    )
     parser.add_argument("--rows", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -205,14 +201,13 @@ def main():
     results = {}
     if options.out and options.out.exists():
         results = json.loads(options.out.read_text())
-    for seed, name, holes in itertools.product(
-        range(options.splits), options.only, options.holes
-    ):
-        splits = results.setdefault(f"{name}, {holes}", [])
-        if seed < len(splits):
+    cases = range(options.splits), options.only, options.holes, options.imputers
+    for seed, name, holes, imputer in itertools.product(*cases):
+        measured = results.setdefault(f"{name}, {holes}", {}).setdefault(imputer, [])
+        if seed < len(measured):
             continue
-        splits.append(measure(table(name, options.data), holes, seed, options.trees))
-        print(name, holes, seed, splits[-1], flush=True)
+        measured.append(measure(table(name, options.data), holes, seed, imputer))
+        print(name, holes, seed, imputer, measured[-1], flush=True)
         if options.out:
             options.out.write_text(json.dumps(results, indent=1))
     report(results)

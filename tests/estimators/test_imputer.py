@@ -398,7 +398,7 @@ def test_hold_out_cells_leaves_a_value_in_each_column():
     assert held_out.sum() == pytest.approx(0.5 * observed.sum(), rel=0.05)
 
 
-def test_blend_weight_has_the_least_squares_in_the_unit_interval():
+def test_blend_weight_without_noise_has_the_least_squares_in_the_unit_interval():
     rng = np.random.default_rng(0)
     start, other = rng.normal(size=(2, 50, 4))
     cells = rng.random((50, 4)) < 0.5
@@ -407,3 +407,16 @@ def test_blend_weight_has_the_least_squares_in_the_unit_interval():
         weight = blend_weight(start, other, X, cells)
         assert weight == pytest.approx(np.clip(share, 0, 1))
     assert blend_weight(start, start, X, cells) == 0
+
+
+def test_blend_weight_is_lower_by_two_standard_errors():
+    rng = np.random.default_rng(0)
+    start, other = rng.normal(size=(2, 5000, 4))
+    everywhere = np.ones(start.shape, bool)
+    weights = [
+        blend_weight(start, other, start + 0.5 * (other - start) + noise, everywhere)
+        for noise in 3 * rng.normal(size=(100, *start.shape))
+    ]
+    error = 3 / np.sqrt(np.square(other - start).sum())
+    assert np.mean(weights) == pytest.approx(0.5 - 2 * error, abs=0.5 * error)
+    assert np.std(weights) == pytest.approx(error, rel=0.25)
