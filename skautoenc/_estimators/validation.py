@@ -186,7 +186,7 @@ def _validate_rows(estimator, X, *, reset=False, order=None):
     _check_is_table(X)
     X, row_shape = flatten_rows(X)
     # Values that overflow become infinite, which validation refuses.
-    with _invalid_columns_named(X), np.errstate(over="ignore"):
+    with _invalid_columns_named(X), _nan_explained(), np.errstate(over="ignore"):
         X = validate_data(
             estimator,
             X,
@@ -353,6 +353,20 @@ def _check_is_table(X):
         "not fit into memory may be a memory map: np.load('X.npy', mmap_mode='r'); "
         "or call partial_fit with one chunk of rows after another."
     )
+
+
+@contextlib.contextmanager
+def _nan_explained():
+    """Say what to do about NaN, for which scikit-learn suggests other estimators."""
+    try:
+        yield
+    except ValueError as error:
+        if "contains NaN" not in str(error):
+            raise
+        raise ValueError(
+            "Input X contains NaN. Fill missing values first, for example with "
+            "AutoencoderImputer as a step before in a pipeline."
+        ) from None
 
 
 @contextlib.contextmanager
