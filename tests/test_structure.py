@@ -21,7 +21,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 400, 60, 8
 _BACKEND = {"_utils", "layers"}
 _FITTED = {"_backend", *_BACKEND}
 _ENGINES_OR_NETWORKS = {"_fitted", *_FITTED}
-_FIT = {"_training", "networks", "noise", *_ENGINES_OR_NETWORKS}
+_FIT = {"_imputation", "_training", "networks", "noise", *_ENGINES_OR_NETWORKS}
 MAY_IMPORT = {
     "_utils": set(),
     "layers": set(),
@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "_fit": _FIT,
     "_estimators": {"_fit", *_FIT},
     "noise": {"_utils"},
+    "_imputation": {"_utils"},
     "_comparison": {"_utils"},
     "plotting": {"_comparison", "_utils"},
     "": {"_comparison", "_estimators", "networks"},

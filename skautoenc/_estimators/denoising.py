@@ -18,7 +18,7 @@ from .._utils.sklearn_compat import (
     available_if,
 )
 from ..networks._objectives import Reconstruction
-from ..noise import NOISES
+from ..noise import NOISES, NoiseName
 from .base import BaseAutoencoder
 from .chunks import check_takes_chunks
 from .parameters import Auto, MatrixLike, Number, init_from_fields, validates_parameters
@@ -227,13 +227,20 @@ class DenoisingAutoencoder(BaseAutoencoder):
         1 in each row. With None, all columns are numbers; the code is then about as
         good, but reconstructions are no probabilities.
 
-    noise : {"gaussian", "masking", "salt_and_pepper"} or callable, default="gaussian"
+    noise : {"gaussian", "masking", "salt_and_pepper", "swap"} or callable, \
+            default="gaussian"
         Corruption of the training rows:
 
         - ``"gaussian"`` adds normal noise.
         - ``"masking"`` sets random values to 0.
         - ``"salt_and_pepper"`` sets random values to the lowest or highest value of
           the training data.
+        - ``"swap"`` replaces random values by those of other rows in the same column,
+          so that the columns keep their distributions. The columns of a group in
+          `one_hot_groups` are replaced together. The other rows are drawn from
+          those that are gathered at once: up to 2 MiB of random training rows, which
+          are all rows of most tables, or the rows of the chunk in `partial_fit`. A
+          chunk of a single row is not corrupted.
         - A callable ``(X, rng) -> X`` gets some of the rows, as float32 of shape
           (n, n_features), also for images, and a NumPy Generator.
 
@@ -241,8 +248,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     noise_level : float, default=0.25
         Standard deviation of ``"gaussian"`` noise in units of X, or probability with
-        which ``"masking"`` and ``"salt_and_pepper"`` set a value. Not used if `noise`
-        is a callable.
+        which ``"masking"``, ``"salt_and_pepper"`` and ``"swap"`` set a value. Not used
+        if `noise` is a callable.
 
     clip : bool or tuple of (float, float), default=False
         Lower and upper bound to which corrupted rows are clipped. If True, the bounds
@@ -364,7 +371,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
     early_stopping: bool | Auto = False
     contractive: float = 0.0
     one_hot_groups: Sequence[Sequence[int]] | Auto | None = None
-    noise: Literal["gaussian", "masking", "salt_and_pepper"] | Callable = "gaussian"
+    noise: NoiseName | Callable = "gaussian"
     noise_level: float = 0.25
     clip: bool | tuple[float, float] = False
     output: Literal["code", "reconstruction"] = "code"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from numbers import Real
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -10,11 +10,11 @@ from sklearn.utils import check_scalar
 
 from .._utils.blocks import to_dense
 from .._utils.metrics import ExplainedVariance
-from ..noise import NOISES
+from ..noise import NOISES, NoiseName
 
 
 def denoising_scorer(
-    noise: Literal["gaussian", "masking", "salt_and_pepper"] | Callable = "gaussian",
+    noise: NoiseName | Callable = "gaussian",
     noise_level: float = 0.25,
     *,
     random_state: int = 0,
@@ -28,7 +28,8 @@ def denoising_scorer(
 
     Parameters
     ----------
-    noise : {"gaussian", "masking", "salt_and_pepper"} or callable, default="gaussian"
+    noise : {"gaussian", "masking", "salt_and_pepper", "swap"} or callable, \
+            default="gaussian"
         Corruption of the test rows, as in :class:`DenoisingAutoencoder`.
         ``"salt_and_pepper"`` uses the lowest and highest value of the test rows.
 

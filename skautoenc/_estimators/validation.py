@@ -103,6 +103,59 @@ def validate_rows(estimator, X):
     return X
 
 
+def validate_incomplete_rows(
+    estimator, X, missing_values, *, reset=False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Validate rows that may have missing values, and record their features.
+
+    Parameters
+    ----------
+    estimator : AutoencoderImputer
+    X : array-like of shape (n_samples, n_features)
+    missing_values : float, np.nan or pandas.NA
+    reset : bool, default=False
+        Whether to set the features of the estimator, or to compare X with them.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+        float32 or float64. Missing values are 0.
+
+    observed : ndarray of shape (n_samples, n_features), bool
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is invalid, with text or infinite values for example.
+    """
+    _check_is_table(X)
+    is_nan = is_pandas_na(missing_values) or missing_values != missing_values
+    with _invalid_columns_named(X), np.errstate(over="ignore"):
+        X = validate_data(
+            estimator,
+            X,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan",
+            reset=reset,
+        )
+    if not is_nan and np.isnan(X).any():
+        raise ValueError(
+            f"Input X contains NaN, but missing_values={missing_values!r}. Set "
+            "missing_values=np.nan to fill NaN."
+        )
+    observed = ~np.isnan(X) if is_nan else missing_values != X
+    X = np.where(observed, X, X.dtype.type(0))
+    _check_range(X)
+    return X, observed
+
+
+def is_pandas_na(value) -> bool:
+    """Whether a value is pandas.NA; pandas is not imported."""
+    return type(value).__name__ == "NAType" and type(value).__module__.startswith(
+        "pandas."
+    )
+
+
 def validate_codes(Z, n_components: int, name: str) -> np.ndarray:
     """Validate codes for an estimator of this class name."""
     if not is_valid_table(Z, n_components):
@@ -140,7 +193,7 @@ def _validate_rows(estimator, X, *, reset=False, order=None):
     _check_is_table(X)
     X, row_shape = flatten_rows(X)
     # Values that overflow become infinite, which validation refuses.
-    with _invalid_columns_named(X), np.errstate(over="ignore"):
+    with _invalid_columns_named(X), _nan_explained(), np.errstate(over="ignore"):
         X = validate_data(
             estimator,
             X,
@@ -307,6 +360,20 @@ def _check_is_table(X):
         "not fit into memory may be a memory map: np.load('X.npy', mmap_mode='r'); "
         "or call partial_fit with one chunk of rows after another."
     )
+
+
+@contextlib.contextmanager
+def _nan_explained():
+    """Say what to do about NaN, for which scikit-learn suggests other estimators."""
+    try:
+        yield
+    except ValueError as error:
+        if "contains NaN" not in str(error):
+            raise
+        raise ValueError(
+            "Input X contains NaN. Fill missing values first, for example with "
+            "AutoencoderImputer as a step before in a pipeline."
+        ) from None
 
 
 @contextlib.contextmanager

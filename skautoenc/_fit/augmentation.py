@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from .._training.augment import Augmentation, Corruption
+from .._utils.one_hot import Groups
 from ..noise import NOISES
 from .summary import DataSummary, Extent
 
@@ -39,11 +40,15 @@ class NoiseOptions:
     level : float
     clip : bool or tuple of (float, float)
         Bounds of corrupted values. True means the range of the data.
+
+    groups : tuple of tuple of int, default=()
+        One-hot columns.
     """
 
     kind: str | Callable
     level: float
     clip: bool | tuple[float, float]
+    groups: Groups = ()
 
 
 def make_augmentation(
@@ -122,7 +127,7 @@ def _bind_named_noise(noise, summary, shift):
     kind, extremes = NOISES[noise.kind], (summary.minimum, summary.maximum)
 
     def corrupt(X, rng, out):
-        kind.add(X, noise.level, rng, shift, extremes, out)
+        kind.add(X, noise.level, rng, shift, extremes, out, noise.groups)
 
     return corrupt
 

@@ -113,11 +113,7 @@ def warn_of_ending(state: TrainingState, epochs: int, n_validation: int) -> None
     n_validation : int
         Number of validation rows. The loss of few rows falls by chance, too.
     """
-    if state.interrupted:
-        warn_user(
-            f"Training was interrupted by Ctrl-C after epoch {state.epoch} of "
-            f"{epochs}. The best weights so far are kept."
-        )
+    warn_of_interruption(state, epochs)
     losses = state.history.get("val_loss", ())
     n = len(losses) // 10
     if state.stop or n == 0:
@@ -129,6 +125,24 @@ def warn_of_ending(state: TrainingState, epochs: int, n_validation: int) -> None
             f"The validation loss still fell by {1 - after / before:.1%} in the last "
             f"{n} of {epochs} epochs. Raise epochs, or the learning_rate.",
             ConvergenceWarning,
+        )
+
+
+def warn_of_interruption(state: TrainingState, epochs: int) -> None:
+    """Warn if Ctrl-C has ended training.
+
+    Parameters
+    ----------
+    state : TrainingState
+        After training.
+
+    epochs : int
+        Number of epochs that were asked for.
+    """
+    if state.interrupted:
+        warn_user(
+            f"Training was interrupted by Ctrl-C after epoch {state.epoch} of "
+            f"{epochs}. The best weights so far are kept."
         )
 
 

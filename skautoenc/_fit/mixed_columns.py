@@ -20,6 +20,8 @@ def with_mixed_loss(
 ) -> FitOptions:
     """Return options with a `MixedLoss` if the data have groups of one-hot columns.
 
+    Noise is given the groups as well.
+
     Parameters
     ----------
     options : FitOptions
@@ -41,7 +43,12 @@ def with_mixed_loss(
     if data.validation is not None:
         rows, clean = data.validation
         resolve_groups(groups, rows if clean is None else clean, "X_val")
-    return replace(options, loss=mixed_loss(groups, targets))
+    augmentation = options.augmentation
+    if augmentation.noise is not None:
+        noise = replace(augmentation.noise, groups=groups)
+        augmentation = replace(augmentation, noise=noise)
+    loss = mixed_loss(groups, targets)
+    return replace(options, loss=loss, augmentation=augmentation)
 
 
 def mixed_loss(groups: Groups, targets: DataSummary) -> MixedLoss:

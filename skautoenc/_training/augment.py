@@ -29,12 +29,17 @@ class Augmentation:
 
     thread_safe : bool, default=False
         Whether several threads may call `corruption` at once.
+
+    corrupts_validation : bool, default=True
+        Whether `corruption` is applied to validation rows, too. If not, these have
+        separate targets.
     """
 
     mixup: float = 0.0
     mixup_epochs: int | None = None
     corruption: Corruption | None = None
     thread_safe: bool = False
+    corrupts_validation: bool = True
 
     @property
     def is_random(self) -> bool:
@@ -46,9 +51,10 @@ class Augmentation:
         """Whether the network's inputs differ from its targets."""
         return self.corruption is not None
 
-    def without_mixup(self) -> "Augmentation":
+    def for_validation(self) -> "Augmentation":
         """Return the augmentation of validation rows."""
-        return replace(self, mixup=0.0)
+        corruption = self.corruption if self.corrupts_validation else None
+        return replace(self, mixup=0.0, corruption=corruption)
 
     def at_epoch(self, epoch: int) -> "Augmentation":
         """Return the augmentation with its `mixup` in an epoch, counted from 0."""

@@ -145,6 +145,6 @@ def validation_portions(
 ) -> Iterator[Portion]:
     """Yield the portions of validation rows, augmented alike at each evaluation."""
     if augmentation is not None:
-        augmentation = augmentation.without_mixup()
+        augmentation = augmentation.for_validation()
     for i, part in enumerate(rows.parts(size)):
         yield Portion(part, augmentation, streams, ("validation", i))

@@ -7,6 +7,7 @@ import pandas
 import pytest
 import scipy.sparse as sp
 from helpers import make_autoencoder
+from scipy.stats import ks_2samp
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -18,7 +19,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skautoenc import ConvNetwork, DenoisingAutoencoder
 from skautoenc._fit.augmentation import bind_noise
-from skautoenc.noise import gaussian, masking, salt_and_pepper
+from skautoenc.noise import NOISES, gaussian, masking, salt_and_pepper, swap
 
 
 def quick(**params):
@@ -30,7 +31,7 @@ def noisy(digits):
     return gaussian(digits, 0.3, np.random.default_rng(5))
 
 
-CORRUPTIONS = [gaussian, masking, salt_and_pepper]
+CORRUPTIONS = [gaussian, masking, salt_and_pepper, swap]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,51 @@ def test_salt_and_pepper_set_half_of_the_fraction_each(values):
     assert pepper.mean() == pytest.approx(0.15, abs=0.003)
     kept = ~(salt | pepper)
     np.testing.assert_array_equal(corrupted[kept], values[kept])
+
+
+@pytest.fixture(scope="module")
+def origins():
+    """Values that tell their row and column, in more than one block of rows."""
+    row, column = np.indices((10_000, 300))
+    return (row + 10_000 * column).astype(np.float32)
+
+
+def test_swap_draws_values_from_the_other_rows_of_their_column(origins):
+    corrupted = swap(origins, 0.3, np.random.default_rng(0))
+    changed = corrupted != origins
+    assert changed.mean() == pytest.approx(0.3, abs=0.002)
+    source = corrupted - origins[0]
+    assert source.min() >= 0
+    assert source.max() < len(origins)
+    # The rows of all blocks are drawn from, in every block.
+    assert source[:1000][changed[:1000]].mean() == pytest.approx(5000, rel=0.02)
+    assert source[-1000:][changed[-1000:]].mean() == pytest.approx(5000, rel=0.02)
+
+
+def test_swap_replaces_the_columns_of_a_group_together():
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=(400, 2))
+    categories = rng.integers(3, size=400)
+    X = np.column_stack([numbers, np.eye(3)[categories]]).astype(np.float32)
+    corrupted = swap(X, 0.5, rng, groups=((2, 3, 4),))
+    np.testing.assert_array_equal(corrupted[:, 2:].sum(axis=1), 1)
+    changed = (corrupted[:, 2:] != X[:, 2:]).any(axis=1).mean()
+    # Two thirds of the other rows have another category.
+    assert changed == pytest.approx(0.5 * 2 / 3, abs=0.08)
+    assert np.mean(corrupted[:, 0] != X[:, 0]) == pytest.approx(0.5, abs=0.1)
+
+
+def test_swap_draws_each_value_by_itself(origins):
+    corrupted = swap(origins, 1.0, np.random.default_rng(0))
+    assert (corrupted != origins).all()
+    source = (corrupted - origins[0])[:, :20]
+    among_columns = np.corrcoef(source.T) - np.eye(20)
+    assert np.abs(among_columns).max() < 0.06
+
+
+def test_swap_keeps_a_single_row(values):
+    kept = swap(values[:1], 1.0, np.random.default_rng(0))
+    np.testing.assert_array_equal(kept, values[:1])
 
 
 @pytest.mark.parametrize("corrupt", CORRUPTIONS)
@@ -182,7 +228,7 @@ def test_noise_level_zero_is_the_autoencoder_transformer(digits):
         )
 
 
-@pytest.mark.parametrize("noise", ["gaussian", "masking", "salt_and_pepper", Records()])
+@pytest.mark.parametrize("noise", [*NOISES, Records()])
 def test_random_state_gives_the_same_bits_for_any_noise(digits, noise):
     estimator = quick(noise=noise, early_stopping=True, init="random")
     Z = estimator.fit_transform(digits)
@@ -195,7 +241,7 @@ def test_random_state_gives_the_same_bits_for_any_noise(digits, noise):
 
 
 def inputs_of_training(X, **params):
-    """What the model sees in one epoch, from a callable that runs last."""
+    """What the model sees in each epoch, from a callable that runs last."""
     seen = []
 
     def spread(X, rng):
@@ -213,7 +259,7 @@ def inputs_of_training(X, **params):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("skautoenc._fit.augmentation.bind_noise", bind)
         quick(**{"epochs": 1, "noise": spread, **params}).fit(X)
-    return seen[0]
+    return seen
 
 
 @pytest.mark.parametrize(
@@ -221,26 +267,55 @@ def inputs_of_training(X, **params):
     [(True, (0.5, 2.5)), ((-1, 1.5), (-1, 1.5)), ([0.0, 9.0], (0, 9))],
 )
 def test_clip_limits_corrupted_rows(digits, clip, bounds):
-    seen = inputs_of_training(2 * digits + 0.5, clip=clip)
+    [seen] = inputs_of_training(2 * digits + 0.5, clip=clip)
     assert (seen.min(), seen.max()) == bounds
     assert np.mean((seen > bounds[0]) & (seen < bounds[1])) > 0.05
 
 
 def test_clip_false_does_not_limit_corrupted_rows(digits):
-    seen = inputs_of_training(digits)
+    [seen] = inputs_of_training(digits)
     assert seen.min() < -5
     assert seen.max() > 5
 
 
 def test_noise_salt_and_pepper_has_the_extremes_of_the_data(digits):
     X = 2 * digits + 0.5
-    seen = inputs_of_training(X, noise="salt_and_pepper", noise_level=1.0)
+    [seen] = inputs_of_training(X, noise="salt_and_pepper", noise_level=1.0)
     assert set(np.unique(seen)) == {0.5, 2.5}
 
 
 def test_noise_masking_sets_values_to_zero_in_the_units_of_x(digits):
-    seen = inputs_of_training(2 * digits + 5, noise="masking", noise_level=1.0)
+    [seen] = inputs_of_training(2 * digits + 5, noise="masking", noise_level=1.0)
     np.testing.assert_allclose(seen, 0, atol=1e-6)
+
+
+def test_noise_swap_keeps_the_distributions_of_the_columns(digits, engine):
+    X = 2 * digits + 5
+    seen = inputs_of_training(X, noise="swap", noise_level=1.0, epochs=4, **engine)
+    corrupted = np.concatenate(seen)
+    assert len(corrupted) == 4 * len(X)
+    for column, original in zip(corrupted.T, X.T, strict=True):
+        assert ks_2samp(column, original).pvalue > 1e-4
+        nearest = np.abs(np.unique(column)[:, None] - np.unique(original)).min(axis=1)
+        assert nearest.max() < 1e-5
+    correlated, independent = (
+        np.corrcoef(rows[:, [21, 29]].T)[0, 1] for rows in (X, corrupted)
+    )
+    assert correlated > 0.5
+    assert abs(independent) < 0.1
+
+
+def test_noise_swap_of_a_single_row_in_partial_fit_is_no_noise(digits):
+    swapped, plain = (
+        quick(noise="swap", noise_level=level).partial_fit(digits)
+        for level in (1.0, 0.0)
+    )
+    assert not np.array_equal(swapped.transform(digits), plain.transform(digits))
+    swapped, plain = (
+        quick(noise="swap", noise_level=level, init="random").partial_fit(digits[:1])
+        for level in (1.0, 0.0)
+    )
+    np.testing.assert_array_equal(swapped.transform(digits), plain.transform(digits))
 
 
 def test_reconstruct_denoises_better_than_pca(noisy):
@@ -469,6 +544,7 @@ def blank(X, rng):
             r"noise_level=1.5 must be in \[0, 1",
         ),
         ({"noise": "salt_and_pepper", "noise_level": 2}, "noise='salt_and_pepper'"),
+        ({"noise": "swap", "noise_level": 1.1}, r"\[0, 1\] with noise='swap'"),
         ({"noise": "speckle"}, "noise"),
         ({"noise": one_column}, r"rows of shape \(300, 64\) and returned \(300, 1\)"),
         ({"noise": blank}, "returned values that are not finite"),

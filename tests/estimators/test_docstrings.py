@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 
+import numpy as np
 import pytest
 from sklearn.externals._numpydoc.docscrape import ClassDoc, FunctionDoc
 
@@ -27,7 +28,11 @@ FUNCTIONS = [
     noise.gaussian,
     noise.masking,
     noise.salt_and_pepper,
+    noise.swap,
     *METHODS.values(),
+    skautoenc.AutoencoderImputer.fit,
+    skautoenc.AutoencoderImputer.transform,
+    skautoenc.AutoencoderImputer.get_feature_names_out,
 ]
 
 # Described differently where a parameter or attribute means something else.
@@ -79,7 +84,8 @@ def test_docstring_documents_the_parameters_of_the_signature(documented):
             assert default is None, parameter.name
         else:
             assert default is not None, parameter.name
-            assert ast.literal_eval(default) == parameter.default, parameter.name
+            value = np.nan if default == "np.nan" else ast.literal_eval(default)
+            assert repr(value) == repr(parameter.default), parameter.name
 
 
 @pytest.mark.parametrize("documented", FUNCTIONS, ids=lambda f: f.__qualname__)

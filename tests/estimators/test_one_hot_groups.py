@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skautoenc import AutoencoderTransformer, ConvNetwork, DenoisingAutoencoder
+from skautoenc.noise import NOISES, swap
 
 GROUPS = [[4, 5, 6], [7, 8]]
 
@@ -175,6 +176,21 @@ def test_one_hot_groups_are_checked_in_x_val_and_x_clean(X):
         denoiser.fit(X, X_clean=wrong)
     noisy = X + np.random.default_rng(0).normal(size=X.shape)
     assert_probabilities(denoiser.fit(noisy, X_clean=X).reconstruct(noisy))
+
+
+def test_swap_noise_keeps_one_hot_groups_valid(X, monkeypatch):
+    seen = []
+
+    def record(*args, **kwargs):
+        corrupted = swap(*args, **kwargs)
+        seen.append(corrupted.copy())
+        return corrupted
+
+    monkeypatch.setitem(NOISES, "swap", NOISES["swap"]._replace(function=record))
+    params = {"noise": "swap", "noise_level": 0.5, "one_hot_groups": "auto"}
+    make_autoencoder(DenoisingAutoencoder, **params).fit(X)
+    for rows in seen:
+        assert_probabilities(rows)
 
 
 def test_partial_fit_refuses_one_hot_groups(X):

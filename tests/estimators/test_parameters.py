@@ -113,7 +113,7 @@ INVALID = [
 ]
 INVALID += [
     (DenoisingAutoencoder, {"noise": noise, "noise_level": 1.5}, "noise_level")
-    for noise in ("masking", "salt_and_pepper")
+    for noise in ("masking", "salt_and_pepper", "swap")
 ]
 INVALID += [
     (cls, {"network": ConvNetwork((8, 8)), name: value}, name)

@@ -147,7 +147,7 @@ def test_denoising_scorer_scores_a_pipeline_in_the_units_of_x(output):
 
 def test_denoising_scorer_is_deterministic_and_is_pickled(digits):
     pca = PCA(8).fit(digits)
-    for noise in ("gaussian", "masking", "salt_and_pepper"):
+    for noise in ("gaussian", "masking", "salt_and_pepper", "swap"):
         scorer = denoising_scorer(noise, 0.2)
         score = scorer(pca, digits)
         assert score == scorer(pca, digits)

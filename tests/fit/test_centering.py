@@ -241,6 +241,7 @@ def test_score_of_sparse_rows_far_from_zero_keeps_digits(n_features):
         "gaussian",
         "masking",
         "salt_and_pepper",
+        "swap",
         lambda X, rng: X + rng.normal(scale=0.1, size=X.shape),
     ],
 )

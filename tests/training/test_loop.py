@@ -249,7 +249,21 @@ def test_augmentation_mixup_falls_to_zero():
     shares = [moved(falling, epoch) / full for epoch in (0, 5, 9, 10, 11)]
     np.testing.assert_allclose(shares, [0.8, 0.4, 0.08, 0, 0], rtol=1e-5, atol=1e-7)
     assert moved(constant, 9) == moved(constant, 0)
-    assert moved(falling.without_mixup(), 0) == 0
+    assert moved(falling.for_validation(), 0) == 0
+
+
+@pytest.mark.parametrize("corrupts", [True, False])
+def test_augmentation_corrupts_validation_rows_if_it_is_to(corrupts):
+    augmentation = Augmentation(
+        corruption=lambda X, rng, out: np.negative(X, out=out),
+        corrupts_validation=corrupts,
+    )
+    inputs, targets = np.zeros((2, 3, 4), np.float32)
+    targets += 1
+    augmentation.for_validation().apply(inputs, targets, np.random.default_rng(0))
+    assert (inputs == (-1 if corrupts else 0)).all()
+    augmentation.apply(inputs, targets, np.random.default_rng(0))
+    assert (inputs == -1).all()
 
 
 @pytest.mark.parametrize("n_rows", [20, 203])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -14,14 +15,23 @@ from threadpoolctl import threadpool_info
 
 from skautoenc import AutoencoderTransformer, DenoisingAutoencoder, DenseNetwork
 from skautoenc._fitted.activations import ACTIVATIONS
-from skautoenc._fitted.network import config_of
-from skautoenc._training import Rows
+from skautoenc._fitted.dense_spec import DenseSpec, LayerSpec
+from skautoenc._fitted.network import FittedNetwork, config_of
+from skautoenc._training import (
+    Augmentation,
+    Rows,
+    TrainingConfig,
+    TrainingState,
+    make_numpy_engine,
+    run_epochs,
+)
 from skautoenc._training.numpy_engine.optimizers import (
     NEUTRAL_SETTINGS,
     OPTIMIZERS,
     get_numpy_optimizer,
 )
 from skautoenc._utils.losses import MixedLoss
+from skautoenc._utils.random import RandomStreams
 from skautoenc.networks._dense import dense_pair
 from skautoenc.networks._objectives import deterministic
 from skautoenc.noise import gaussian
@@ -33,6 +43,82 @@ KERAS_OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.2),
     "rmsprop": lambda: keras.optimizers.RMSprop(0.001, rho=0.8),
 }
+
+
+def trained_with_value_weights(X, weights, networks):
+    """History and final weights of training on targets with a weight for each value."""
+    config = TrainingConfig(
+        "mse", "adam", None, batch_size=32, epochs=4, has_value_weights=True
+    )
+    targets = np.hstack([X, weights], dtype=np.float32)
+    augmentation = Augmentation(corruption=first_half)
+    config = replace(config, augmentation=augmentation)
+    with make_numpy_engine(networks, config, len(X)) as engine:
+        state = TrainingState(RandomStreams.from_random_state(0))
+        rows, validation = Rows.all(targets), Rows.all(targets[:50])
+        history = run_epochs(engine, rows, validation, config, state).history
+        return history, engine.get_weights()
+
+
+def first_half(targets, rng, inputs):
+    """Write inputs that are the values and zeros."""
+    inputs[:] = targets
+    inputs[:, targets.shape[1] // 2 :] = 0
+
+
+def chain_with_zeros(n_features):
+    """A network of rows and as many zeros, and one of the rows alone."""
+    rng = np.random.default_rng(0)
+    layers = LayerSpec(16, "relu"), LayerSpec(n_features)
+    wide, narrow = (DenseSpec(n, layers) for n in (2 * n_features, n_features))
+    kernel, *others = wide.initial_weights(rng)
+    kernel[n_features:] = 0
+    return [
+        FittedNetwork(spec.to_config(), [k, *others])
+        for spec, k in ((wide, kernel), (narrow, kernel[:n_features]))
+    ]
+
+
+def test_value_weights_of_one_are_the_mean_squared_error(digits):
+    wide, narrow = chain_with_zeros(64)
+    X = digits[:203]
+    ours, our_weights = trained_with_value_weights(X, np.ones(X.shape), [wide])
+    config = TrainingConfig("mse", "adam", None, batch_size=32, epochs=4)
+    with make_numpy_engine([narrow], config, len(X)) as engine:
+        state = TrainingState(RandomStreams.from_random_state(0))
+        rows, validation = Rows.all(X), Rows.all(X[:50])
+        theirs = run_epochs(engine, rows, validation, config, state).history
+        weights = engine.get_weights()
+    np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-5)
+    np.testing.assert_allclose(ours["val_loss"], theirs["val_loss"], rtol=1e-5)
+    np.testing.assert_allclose(our_weights[0][:64], weights[0], atol=1e-4)
+    np.testing.assert_allclose(our_weights[2], weights[2], atol=1e-4)
+
+
+def test_values_of_weight_zero_do_not_change_the_loss_and_the_gradient(digits):
+    wide, _ = chain_with_zeros(64)
+    X = digits[:203].copy()
+    weights = (np.random.default_rng(0).random(X.shape) < 0.7).astype(np.float32)
+    trainer = make_numpy_engine(
+        [wide],
+        TrainingConfig("mse", "sgd", 0.1, 203, 1, has_value_weights=True),
+        203,
+    )._trainer
+    inputs, results = np.hstack([X, np.zeros_like(X)]), []
+    for values in (X, np.where(weights == 0, 99, X)):
+        trainer.load(wide.weights)
+        targets = np.hstack([values, weights], dtype=np.float32)
+        losses = trainer.train(inputs, targets, None)
+        results.append((losses[0], trainer.arrays()))
+    outputs = wide(inputs)
+    expected = np.sum(weights * (outputs - X) ** 2) / 64
+    assert results[0][0] == pytest.approx(expected, rel=1e-5)
+    assert results[1][0] == results[0][0]
+    for a, b in zip(results[0][1], results[1][1], strict=True):
+        np.testing.assert_array_equal(a, b)
+    # The bias of the last layer moves against its gradient.
+    gradient = 2 * np.mean(weights * (outputs - X), axis=0) / 64
+    np.testing.assert_allclose(results[0][1][-1], -0.1 * gradient, atol=1e-6)
 
 
 def plan_of(pair, **settings):

@@ -116,7 +116,6 @@ class DenseTrainer:
     ----------
     layers : list of DenseLayer
     loss : Loss
-
     optimizer : callable
         ``(n_weights) -> Optimizer``.
 
@@ -139,7 +138,8 @@ class DenseTrainer:
         loss: Loss,
         optimizer: Callable[[int], Optimizer],
     ):
-        self._layers, self._factor = layers, loss.factor
+        self._layers, self._n_out = layers, layers[-1].n_out
+        self._factor = loss.factor
         n = sum(layer.size for layer in layers)
         self.weights, self._gradient = np.empty((2, n), np.float32)
         start = 0
@@ -191,7 +191,10 @@ class DenseTrainer:
 
         Parameters
         ----------
-        inputs, targets : ndarray of shape (n, n_features), float32
+        inputs : ndarray of shape (n, n_in), float32
+        targets : ndarray of shape (n, n_out), float32
+            Or, with a loss of `WEIGHTED_LOSSES`, of shape (n, 2 * n_out).
+
         weights : ndarray of shape (n,) or None
             Of the rows; None if all are 1.
 
@@ -201,12 +204,12 @@ class DenseTrainer:
             The parts of the batch's loss, summed over its rows.
         """
         self.iterations += 1
-        n, n_features = targets.shape
+        n = len(targets)
         batch = self._batch_of(n)
         error, activity_penalty = batch.forward(inputs, targets, weights)
         kernel_penalty = n * self._kernel_penalty()
         batch.backward(inputs, weights)
-        self._gradient *= self._factor / (n * n_features)
+        self._gradient *= self._factor / (n * self._n_out)
         for layer in self._regularized:
             layer.gradient[:-1] += _penalty_gradient(
                 layer.kernel_regularizer, layer.weights[:-1]

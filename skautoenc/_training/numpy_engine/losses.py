@@ -64,19 +64,41 @@ def _binary_crossentropy(logits, targets, errors, scratch):
     return losses / errors.shape[1]
 
 
+def _weighted_squared_error(outputs, targets, errors, scratch):
+    values, weights = np.split(targets, 2, axis=1)
+    np.subtract(outputs, values, out=scratch)
+    np.multiply(scratch, weights, out=errors)
+    return np.vecdot(errors, scratch) / errors.shape[1]
+
+
 NUMPY_LOSSES: dict[str, Loss] = {
     "binary_crossentropy": Loss(_binary_crossentropy, 1.0, "sigmoid"),
     "mean_absolute_error": Loss(_absolute_error, 1.0),
     "mean_squared_error": Loss(_squared_error, 2.0),
 }
 
+# Losses of targets that are followed by a weight for each value.
+WEIGHTED_LOSSES: dict[str, Loss] = {
+    "mean_squared_error": Loss(_weighted_squared_error, 2.0),
+}
 
-def find_loss(loss: Any) -> Loss | None:
-    """Return the loss of a parameter `loss`; None if it is not implemented here."""
+
+def find_loss(loss: Any, *, has_value_weights: bool = False) -> Loss | None:
+    """Return the loss of a parameter `loss`; None if it is not implemented here.
+
+    Parameters
+    ----------
+    loss : object
+        As an estimator takes it, or a `MixedLoss`.
+
+    has_value_weights : bool, default=False
+        Whether targets are followed by a weight for each value.
+    """
     if isinstance(loss, MixedLoss):
-        return _mixed_loss(loss)
+        return None if has_value_weights else _mixed_loss(loss)
     name = loss_name(loss) if isinstance(loss, str) else None
-    return NUMPY_LOSSES.get(name or "")
+    losses = WEIGHTED_LOSSES if has_value_weights else NUMPY_LOSSES
+    return losses.get(name or "")
 
 
 def _mixed_loss(loss):
