@@ -4,12 +4,14 @@ from ._comparison import compare_reducers
 from ._estimators.autoencoder import AutoencoderTransformer
 from ._estimators.denoising import DenoisingAutoencoder
 from ._estimators.denoising_scorer import denoising_scorer
+from ._estimators.outlier_detector import AutoencoderOutlierDetector
 from ._estimators.variational import VariationalAutoencoder
 from .networks import ConvNetwork, DenseNetwork
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
     "ConvNetwork",
     "DenoisingAutoencoder",
