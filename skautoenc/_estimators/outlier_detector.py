@@ -171,7 +171,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             Training rows, of which at least 4 are distinct.
 
         y : Ignored
-            Not used, present for API consistency.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
@@ -188,29 +188,28 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             transform, or more components than X has features.
         """
         _check_reducer(self.autoencoder)
-        fitted = copy.copy(self)
-        rows = fitted._validate(X, reset=True)
+        rows = copy.copy(self)._validate(X, reset=True)
         _check_contamination(self.contamination, len(rows))
         streams = RandomStreams.from_random_state(self.random_state)
         training_rows = TrainingRows.split(rows, streams.generator("halves"))
         half, is_reference = training_rows.find(rows)
-        reducers = self._unfitted_reducers(streams.seed("autoencoders"))
         given = X if hasattr(X, "columns") else rows
-        fitted.estimators_ = [
+        reducers = [
             _fit_half(reducer, _safe_indexing(given, np.flatnonzero(half == i)))
-            for i, reducer in enumerate(reducers)
+            for i, reducer in enumerate(self._reducers(streams.seed("autoencoders")))
         ]
         row_cloud = Cloud.fit(rows, is_reference)
-        fitted._scorers = [
-            Scorer.fit(
-                _decode(reducer, given, rows, is_reference), row_cloud, half != i
-            )
-            for i, reducer in enumerate(fitted.estimators_)
+        decoded = [_decode(reducer, given, rows, is_reference) for reducer in reducers]
+        scorers = [
+            Scorer.fit(of_reducer, row_cloud, half != i)
+            for i, of_reducer in enumerate(decoded)
         ]
-        fitted._training_rows = training_rows
-        fitted.offset_ = _threshold(fitted.score_samples(X), self.contamination)
-        self.__dict__.clear()
-        self.__dict__.update(vars(fitted))
+        first, second = map(Scorer.score, scorers, decoded)
+        scores = np.where(half == 0, second, first)
+        self.offset_ = _threshold(scores, self.contamination)
+        self.estimators_ = reducers
+        self._scorers, self._training_rows = scorers, training_rows
+        self._validate(X, reset=True)  # sets n_features_in_ and feature_names_in_
         return self
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -310,8 +309,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             self, X, dtype=np.float64, reset=reset, ensure_min_samples=1 + reset
         )
 
-    def _unfitted_reducers(self, seed):
-        """Return the reducers of the first and the second half."""
+    def _reducers(self, seed):
+        """Return unfitted reducers of the first and the second half."""
         if self.autoencoder is not None:
             return clone(self.autoencoder), clone(self.autoencoder)
         return tuple(
