@@ -198,7 +198,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             _fit_half(reducer, _safe_indexing(given, np.flatnonzero(half == i)))
             for i, reducer in enumerate(self._reducers(streams.seed("autoencoders")))
         ]
-        row_cloud = Cloud.fit(rows, is_reference)
+        row_cloud = Cloud.fit(rows, is_reference, scale_each=False)
         decoded = [_decode(reducer, given, rows, is_reference) for reducer in reducers]
         scorers = [
             Scorer.fit(of_reducer, row_cloud, half != i)

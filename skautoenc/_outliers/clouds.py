@@ -28,8 +28,8 @@ class Cloud(NamedTuple):
 
     Attributes
     ----------
-    scale : ndarray of shape (n_dimensions,)
-        Standard deviations, which all points are divided by; 1 for constant dimensions.
+    scale : ndarray of shape (n_dimensions,) or (1,)
+        What all points are divided by.
 
     center : ndarray of shape (n_dimensions,)
         Robust mean of the points after division by `scale`.
@@ -51,7 +51,9 @@ class Cloud(NamedTuple):
     neighbors: NearestNeighbors
 
     @classmethod
-    def fit(cls, points: Array, is_reference: NDArray[np.bool_]) -> Self:
+    def fit(
+        cls, points: Array, is_reference: NDArray[np.bool_], *, scale_each: bool
+    ) -> Self:
         """Fit both distances.
 
         Parameters
@@ -59,11 +61,15 @@ class Cloud(NamedTuple):
         points : ndarray of shape (n_points, n_dimensions)
         is_reference : ndarray of shape (n_points,), dtype=bool
             Points that can be neighbours.
+
+        scale_each : bool
+            Divide each dimension by its standard deviation. False divides all by the
+            root of their mean variance.
         """
-        scale = points.std(axis=0)
-        # A constant column may have a deviation of rounding size.
-        is_constant = scale <= 1e-12 * np.abs(points).max(axis=0)
-        scale = np.where(is_constant, 1.0, scale)
+        variances = points.var(axis=0)
+        if not scale_each:
+            variances = variances.mean(keepdims=True)
+        scale = np.sqrt(np.where(variances > 0, variances, 1))
         reference = points[is_reference] / scale
         k = min(_N_NEIGHBORS, max(1, len(reference) // _MAX_SHARE_OF_NEIGHBORS))
         center, precision = _robust_mean_and_precision(points / scale)

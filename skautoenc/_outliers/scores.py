@@ -49,16 +49,12 @@ class Scorer(NamedTuple):
     Attributes
     ----------
     code_cloud, row_cloud : Cloud
-    variance : float
-        Mean variance of the features.
-
     medians, spreads : ndarray of shape (5,)
         Of the logarithms of the distances.
     """
 
     code_cloud: Cloud
     row_cloud: Cloud
-    variance: float
     medians: Array
     spreads: Array
 
@@ -79,9 +75,9 @@ class Scorer(NamedTuple):
         is_held_out : ndarray of shape (n_samples,), dtype=bool
             Rows that the reducer was not fitted on.
         """
-        code_cloud = Cloud.fit(decoded.codes, decoded.is_reference)
-        variance = float(decoded.rows.var(axis=0).mean())
-        unscaled = cls(code_cloud, row_cloud, variance, np.zeros(5), np.ones(5))
+        codes, is_reference = decoded.codes, decoded.is_reference
+        code_cloud = Cloud.fit(codes, is_reference, scale_each=True)
+        unscaled = cls(code_cloud, row_cloud, np.zeros(5), np.ones(5))
         terms = unscaled._terms(decoded)[:, is_held_out]
         medians, quartiles = np.percentile(terms, (50, 75), axis=1)
         spreads = quartiles - medians
@@ -107,17 +103,16 @@ class Scorer(NamedTuple):
             Rows sum to 1.
         """
         rows, codes, reconstructions, is_reference = decoded
-        scale = self.row_cloud.scale
         center = inverse_transform(self.code_cloud.expected()[np.newaxis])
         neighbors = inverse_transform(
             self.code_cloud.mean_neighbors(codes, is_reference)
         )
         of_features = [
             rows - reconstructions,
-            (rows - center) / scale,
-            (rows - neighbors) / scale,
+            rows - center,
+            rows - neighbors,
             np.sqrt(self.row_cloud.conditional_deviations(rows)),
-            (rows - self.row_cloud.mean_neighbors(rows, is_reference)) / scale,
+            rows - self.row_cloud.mean_neighbors(rows, is_reference),
         ]
         weights = softmax(self._terms(decoded), axis=0)
         return sum(
@@ -128,9 +123,9 @@ class Scorer(NamedTuple):
     def _terms(self, decoded):
         """Return the scaled logarithms of the distances, of shape (5, n_samples)."""
         rows, codes, reconstructions, is_reference = decoded
-        residuals = np.square(rows - reconstructions).mean(axis=1) / self.variance
+        residuals = (rows - reconstructions) / self.row_cloud.scale
         distances = [
-            residuals[np.newaxis],
+            np.square(residuals).mean(axis=1, keepdims=True).T,
             self.code_cloud.distances(codes, is_reference),
             self.row_cloud.distances(rows, is_reference),
         ]
