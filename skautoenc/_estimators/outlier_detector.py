@@ -10,9 +10,8 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._outliers.clouds import Cloud
 from .._outliers.halves import TrainingRows
-from .._outliers.scores import Decoded, Scorer
+from .._outliers.scores import Decoded, Scorer, fit_row_neighbors
 from .._utils.blocks import to_dense
 from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import StrOptions, _safe_indexing
@@ -98,14 +97,14 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     `FrozenEstimator`, the threshold is computed from whatever rows it was fitted on.
 
     A reducer also reconstructs rows that are far from all others, but along its
-    components. Hence the score joins five distances: the mean squared residual, and,
-    each in the code and among the rows themselves, a robust Mahalanobis distance and
-    the distance to the 20th nearest training row (among at most 5000 of them). The
-    covariances are those of the 75 % of the rows nearest to the centre, with shrinkage
-    (Ledoit and Wolf). The logarithms of the distances are shifted and scaled such that
-    their median over the rows that the reducer was not fitted on is 0 and their upper
-    quartile 1. With such distances d, the score is ``-log(sum(exp(d)))``, which is
-    dominated by the largest ones.
+    components. Hence the score joins four distances: the mean squared residual; a
+    robust Mahalanobis distance of the residual; and the distances to the 20th nearest
+    training row in the code and among the rows themselves, of at most 5000 training
+    rows. The covariance is that of the 75 % of the residuals nearest to the centre,
+    with shrinkage (Ledoit and Wolf). The logarithms of the distances are shifted and
+    scaled such that their median over the rows that the reducer was not fitted on is 0
+    and their upper quartile 1. With such distances d, the score is
+    ``-log(sum(exp(d)))``, which is dominated by the largest ones.
 
     Both uses that scikit-learn distinguishes are possible. For novelty detection, fit
     on rows without outliers and call `predict` on new ones; for outlier detection, call
@@ -198,10 +197,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             _fit_half(reducer, _safe_indexing(given, np.flatnonzero(half == i)))
             for i, reducer in enumerate(self._reducers(streams.seed("autoencoders")))
         ]
-        row_cloud = Cloud.fit(rows, is_reference, scale_each=False)
+        row_neighbors = fit_row_neighbors(rows, is_reference)
         decoded = [_decode(reducer, given, rows, is_reference) for reducer in reducers]
         scorers = [
-            Scorer.fit(of_reducer, row_cloud, half != i)
+            Scorer.fit(of_reducer, row_neighbors, half != i)
             for i, of_reducer in enumerate(decoded)
         ]
         first, second = map(Scorer.score, scorers, decoded)
@@ -264,11 +263,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         """Return the shares of the features in the score of each row.
 
         The shares of a distance are proportional to squared deviations of the row: from
-        its reconstruction; from the centre of the codes, decoded; from the mean of the
-        neighbours' codes, decoded; from the value expected from the other features of
-        the row; and from the mean of its neighbours. The last four are relative to the
-        variance of the feature or of the deviation. Distances are weighted by their
-        effect on the score.
+        its reconstruction; of the residual from the value expected from the other
+        residuals of the row, relative to its variance; from the mean of the neighbours'
+        codes, decoded; and from the mean of its neighbours. Distances are weighted by
+        their effect on the score.
 
         In a pipeline, these are the features that the detector gets from the earlier
         steps.

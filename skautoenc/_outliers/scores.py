@@ -1,18 +1,20 @@
 """Score of a row: several distances on one scale, joined by a soft maximum."""
 
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
-from .clouds import Cloud
+from .ellipse import Ellipse
+from .neighbors import Neighbors, standard_deviations
 
 Array = NDArray[np.floating]
 
-# Added to all distances, in squared standard deviations for those that are squares: a
-# thousandth of a standard deviation, below which differences do not matter.
-_FLOORS = np.array([1e-6, 1e-6, 1e-3, 1e-6, 1e-3])
+# Added to the distances, in squared standard deviations for the first two: a thousandth
+# of a standard deviation, below which differences do not matter.
+_FLOORS = np.array([1e-6, 1e-6, 1e-3, 1e-3])
 
 # Difference between the upper quartile and the median of the logarithms of a distance
 # below which it has the same value for most rows, and is not scaled.
@@ -37,47 +39,67 @@ class Decoded(NamedTuple):
     is_reference: NDArray[np.bool_]
 
 
+def fit_row_neighbors(rows: Array, is_reference: NDArray[np.bool_]) -> Neighbors:
+    """Index training rows, divided by the root of the mean variance of the features."""
+    scale = np.sqrt(rows.var(axis=0).mean(keepdims=True))
+    return Neighbors.fit(rows[is_reference], scale)
+
+
 class Scorer(NamedTuple):
     """Score of rows that one reducer has encoded and decoded.
 
-    There are five distances: the mean squared residual, and in the code and among the
-    rows the robust Mahalanobis distance and the distance to a neighbour. The logarithm
-    of each is shifted and scaled such that it is 0 for the median of the held-out
-    training rows and 1 for their upper quartile. The score is minus the logarithm of
-    the sum of their exponentials: a soft maximum, which one large distance dominates.
+    There are four distances: the mean squared residual, the robust Mahalanobis distance
+    of the residual, and the distances to a neighbour in the code and among the rows.
+    The logarithm of each is shifted and scaled such that it is 0 for the median of the
+    held-out training rows and 1 for their upper quartile. The score is minus the
+    logarithm of the sum of their exponentials: a soft maximum, which one large distance
+    dominates.
 
     Attributes
     ----------
-    code_cloud, row_cloud : Cloud
-    medians, spreads : ndarray of shape (5,)
+    ellipse : Ellipse
+        Of the residuals of held-out rows.
+
+    code_neighbors, row_neighbors : Neighbors
+    medians, spreads : ndarray of shape (4,)
         Of the logarithms of the distances.
     """
 
-    code_cloud: Cloud
-    row_cloud: Cloud
+    ellipse: Ellipse
+    code_neighbors: Neighbors
+    row_neighbors: Neighbors
     medians: Array
     spreads: Array
 
     @classmethod
     def fit(
-        cls, decoded: Decoded, row_cloud: Cloud, is_held_out: NDArray[np.bool_]
+        cls,
+        decoded: Decoded,
+        row_neighbors: Neighbors,
+        is_held_out: NDArray[np.bool_],
     ) -> Self:
-        """Fit the distances in the code, and the scale of all distances.
+        """Fit the distances, and their scale.
 
         Parameters
         ----------
         decoded : Decoded
             Training rows.
 
-        row_cloud : Cloud
+        row_neighbors : Neighbors
             Fitted to the same rows.
 
         is_held_out : ndarray of shape (n_samples,), dtype=bool
             Rows that the reducer was not fitted on.
         """
-        codes, is_reference = decoded.codes, decoded.is_reference
-        code_cloud = Cloud.fit(codes, is_reference, scale_each=True)
-        unscaled = cls(code_cloud, row_cloud, np.zeros(5), np.ones(5))
+        rows, codes, reconstructions, is_reference = decoded
+        residuals = (rows - reconstructions) / row_neighbors.scale
+        unscaled = cls(
+            Ellipse.fit(residuals[is_held_out]),
+            Neighbors.fit(codes[is_reference], standard_deviations(codes)),
+            row_neighbors,
+            medians=np.zeros(len(_FLOORS)),
+            spreads=np.ones(len(_FLOORS)),
+        )
         terms = unscaled._terms(decoded)[:, is_held_out]
         medians, quartiles = np.percentile(terms, (50, 75), axis=1)
         spreads = quartiles - medians
@@ -88,14 +110,16 @@ class Scorer(NamedTuple):
         """Return the score of each row; outliers have low scores."""
         return -logsumexp(self._terms(decoded), axis=0)
 
-    def contributions(self, decoded: Decoded, inverse_transform: Any) -> Array:
+    def contributions(
+        self, decoded: Decoded, inverse_transform: Callable[[Array], Array]
+    ) -> Array:
         """Return the shares of the features in the score of each row.
 
         Parameters
         ----------
         decoded : Decoded
         inverse_transform : callable
-            Decodes codes to an ndarray.
+            Decodes codes.
 
         Returns
         -------
@@ -103,33 +127,29 @@ class Scorer(NamedTuple):
             Rows sum to 1.
         """
         rows, codes, reconstructions, is_reference = decoded
-        center = inverse_transform(self.code_cloud.expected()[np.newaxis])
-        neighbors = inverse_transform(
-            self.code_cloud.mean_neighbors(codes, is_reference)
-        )
-        of_features = [
-            rows - reconstructions,
-            rows - center,
-            rows - neighbors,
-            np.sqrt(self.row_cloud.conditional_deviations(rows)),
-            rows - self.row_cloud.mean_neighbors(rows, is_reference),
+        residuals = rows - reconstructions
+        of_codes = self.code_neighbors.means(codes, is_reference)
+        deviations = [
+            residuals,
+            self.ellipse.conditional_deviations(residuals / self.row_neighbors.scale),
+            rows - inverse_transform(of_codes),
+            rows - self.row_neighbors.means(rows, is_reference),
         ]
         weights = softmax(self._terms(decoded), axis=0)
-        return sum(
-            weight[:, np.newaxis] * _shares(deviations)
-            for weight, deviations in zip(weights, of_features, strict=True)
-        )
+        shares = map(_shares, deviations)
+        return sum(w[:, np.newaxis] * s for w, s in zip(weights, shares, strict=True))
 
     def _terms(self, decoded):
-        """Return the scaled logarithms of the distances, of shape (5, n_samples)."""
+        """Return the scaled logarithms of the distances, of shape (4, n_samples)."""
         rows, codes, reconstructions, is_reference = decoded
-        residuals = (rows - reconstructions) / self.row_cloud.scale
+        residuals = (rows - reconstructions) / self.row_neighbors.scale
         distances = [
-            np.square(residuals).mean(axis=1, keepdims=True).T,
-            self.code_cloud.distances(codes, is_reference),
-            self.row_cloud.distances(rows, is_reference),
+            np.square(residuals).mean(axis=1),
+            self.ellipse.distances(residuals),
+            self.code_neighbors.distances(codes, is_reference),
+            self.row_neighbors.distances(rows, is_reference),
         ]
-        logarithms = np.log(np.concatenate(distances).T + _FLOORS)
+        logarithms = np.log(np.stack(distances, axis=1) + _FLOORS)
         return ((logarithms - self.medians) / self.spreads).T
 
 
