@@ -343,7 +343,7 @@ def _check_contamination(contamination, n_samples):
 
 def _fit_half(reducer, X):
     try:
-        return reducer.fit(X)
+        return reducer.fit(X, None)  # FrozenEstimator requires y
     except Exception as error:
         error.add_note(
             f"Raised by the fit of the autoencoder on {len(X)} rows, half of X."

@@ -48,9 +48,15 @@ class TrainingRows(NamedTuple):
         Raises
         ------
         ValueError
-            If there are too few distinct rows.
+            If there are too few distinct rows, or if variances overflow.
         """
-        mean, scale = X.mean(axis=0), X.std(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, scale = X.mean(axis=0), X.std(axis=0)
+        if not np.isfinite(scale).all():
+            raise ValueError(
+                "The variance of some features of X is too large for float64. Scale X, "
+                "for example with StandardScaler."
+            )
         scale[scale == 0] = 1
         digests = np.unique(_digests(X, mean, scale))
         n = len(digests)

@@ -19,6 +19,7 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skautoenc import (
+    AutoencoderOutlierDetector,
     AutoencoderTransformer,
     DenoisingAutoencoder,
     VariationalAutoencoder,
@@ -39,6 +40,9 @@ SMALL = {"hidden_layer_sizes": (4,), "epochs": 2}
         DenoisingAutoencoder(**SMALL),
         DenoisingAutoencoder(**SMALL, noise="masking", output="reconstruction"),
         VariationalAutoencoder(**SMALL),
+        AutoencoderOutlierDetector(),
+        AutoencoderOutlierDetector(AutoencoderTransformer(1, **SMALL)),
+        AutoencoderOutlierDetector(PCA(1), contamination=0.1),
     ]
 )
 def test_estimator_checks(estimator, check):
