@@ -106,15 +106,14 @@ def test_score_samples_of_training_rows_are_like_those_of_new_rows():
 
 
 def test_outliers_among_the_training_rows_are_found_better_than_by_a_single_fit():
-    rng = np.random.default_rng(0)
     X = load_digits().data[:630] / 16
-    X[:30] = np.clip(X[:30] + rng.normal(0, 0.3, (30, 64)), 0, 1)
+    X[range(30), range(20, 50)] += 20  # one pixel of each outlier
     pca = PCA(40).fit(X)
     errors = np.square(X - pca.inverse_transform(pca.transform(X))).mean(axis=1)
     scores = pca_detector(40).fit(X).score_samples(X)
     is_inlier = np.arange(630) >= 30
     of_single_fit = roc_auc_score(is_inlier, -errors)
-    assert roc_auc_score(is_inlier, scores) > max(of_single_fit + 0.05, 0.95)
+    assert roc_auc_score(is_inlier, scores) > max(of_single_fit + 0.2, 0.99)
 
 
 def test_offset_with_contamination_is_the_quantile_of_out_of_fold_scores(table):
