@@ -46,7 +46,7 @@ SPLITS = StratifiedShuffleSplit(3, test_size=0.4, random_state=0)
 PLANTED_SEEDS = range(5)
 
 # Larger tables are cut: rows at random, columns to those of the largest variance.
-MAX_ROWS, MAX_COLUMNS = 5000, 200
+MAX_ROWS, MAX_COLUMNS = 3000, 200
 
 OURS, RESIDUAL, FOREST = "ours", "residual alone", "IsolationForest"
 ROWS_ONLY, ONE_FIT = "Mahalanobis and neighbours, no network", "one fit on all rows"
@@ -375,7 +375,7 @@ HEADING = """# Outlier detection
 Written by `python -m benchmarks.outliers --data FOLDER --out docs/outliers`. All
 detectors have their default parameters. Test rows are used neither in training nor in
 scaling, and a number is the mean over three splits. AUC is that of the ROC curve, times
-100. Tables are cut to 5000 random rows and to the 200 columns of the largest
+100. Tables are cut to 3000 random rows and to the 200 columns of the largest
 variance. "Residual alone" is the mean squared residual of one autoencoder, and "one fit
 on all rows" is our score without halves. "Mahalanobis and neighbours, no network" joins
 a robust Mahalanobis distance of the rows and the distance to the 20th neighbour in the

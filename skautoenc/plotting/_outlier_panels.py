@@ -76,6 +76,7 @@ def draw_scores(
     fontsize = small_fontsize(ax)
     ax.hist(scores, **hist_kwargs)
     ax.set_yscale("log")
+    ax.set_ylim(bottom=0.7)  # so that bars of one row are visible
     ax.yaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("score (low: outlier)", fontsize=fontsize)
     ax.set_ylabel("rows", fontsize=fontsize)
@@ -89,10 +90,10 @@ def draw_scores(
             "v",
             color=_ROW_COLOR,
             transform=ax.get_xaxis_transform(),
-            label="rows below" if threshold is None else "rows drawn",
+            label="rows drawn",
         )
     if threshold is not None or len(drawn):
-        ax.legend(fontsize=fontsize or "small", loc="upper left")
+        ax.legend(fontsize=fontsize or "small")
 
 
 def draw_bars(
@@ -165,8 +166,6 @@ def draw_images(
     ndarray of Axes of shape (n_strips, n_rows)
     """
     panels = np.full((len(strips), len(titles)), None)
-    width, _ = size_in_inches(ax)
-    titles = shorten(titles, _LETTERS_PER_INCH * width / grid.ncols)
     for i, (name, images, imshow_kwargs) in enumerate(strips):
         for j, image in enumerate(images):
             block, column = divmod(j, grid.ncols)

@@ -209,6 +209,7 @@ class OutlierDisplay:
             shares = flat(np.asarray(self.contributions))
             panels = draw_bars(container, grid, shares, titles, names, n_bars, bars)
         else:
+            titles = [title.replace(": score", "\n") for title in titles]
             panels = draw_images(container, grid, self._strips(images), titles)
         self.ax_, self.axes_, self.figure_ = container, panels, container.figure
         return self
