@@ -35,7 +35,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skautoenc import AutoencoderOutlierDetector, AutoencoderTransformer
 from skautoenc._outliers.ellipse import Ellipse
-from skautoenc._outliers.scores import Decoded, Scorer, fit_row_neighbors
+from skautoenc._outliers.scores import Decoded, Rows, Scorer, fit_row_neighbors
 
 from ._cases import seconds
 from .suite import OUTLIER_TABLES, TABLES
@@ -66,9 +66,12 @@ class Shared:
             self.reducer.fit(X)
             self.X = X
 
-    def decode(self, X, is_reference=None):
-        codes = self.reducer.transform(X)
-        return Decoded(X, codes, self.reducer.inverse_transform(codes), is_reference)
+    def decode(self, rows):
+        codes = self.reducer.transform(rows.values)
+        return Decoded(rows, codes, self.reducer.inverse_transform(codes))
+
+    def reconstruct(self, X):
+        return self.reducer.inverse_transform(self.reducer.transform(X))
 
 
 class Residual:
@@ -82,7 +85,7 @@ class Residual:
         return self
 
     def score_samples(self, X):
-        return -np.square(X - self.shared.decode(X).reconstructions).mean(axis=1)
+        return -np.square(X - self.shared.reconstruct(X)).mean(axis=1)
 
 
 class OneFit:
@@ -94,14 +97,18 @@ class OneFit:
     def fit(self, X):
         self.shared.fit(X)
         everything = np.ones(len(X), bool)
-        decoded = self.shared.decode(X, everything)
-        neighbors = fit_row_neighbors(X, everything)
-        self.scorer = Scorer.fit(decoded, neighbors, everything)
+        self.neighbors = fit_row_neighbors(X, everything)
+        decoded = self._decode(X, everything)
+        self.scorer = Scorer.fit(decoded, self.neighbors, everything)
         return self
 
     def score_samples(self, X):
         is_reference = np.full(len(X), X is self.shared.X)
-        return self.scorer.score(self.shared.decode(X, is_reference))
+        return self.scorer.score(self._decode(X, is_reference))
+
+    def _decode(self, X, is_reference):
+        distances = self.neighbors.distances(X, is_reference)
+        return self.shared.decode(Rows(X, is_reference, distances))
 
 
 class RowsOnly:

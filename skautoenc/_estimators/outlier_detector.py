@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._outliers.halves import TrainingRows
-from .._outliers.scores import Decoded, Scorer, fit_row_neighbors
+from .._outliers.scores import Decoded, Rows, Scorer, fit_row_neighbors
 from .._utils.blocks import to_dense
 from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import StrOptions, _safe_indexing
@@ -187,20 +187,22 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             transform, or more components than X has features.
         """
         _check_reducer(self.autoencoder)
-        rows = copy.copy(self)._validate(X, reset=True)
-        _check_contamination(self.contamination, len(rows))
+        values = copy.copy(self)._validate(X, reset=True)
+        _check_contamination(self.contamination, len(values))
         streams = RandomStreams.from_random_state(self.random_state)
-        training_rows = TrainingRows.split(rows, streams.generator("halves"))
-        half, is_reference = training_rows.find(rows)
-        given = X if hasattr(X, "columns") else rows
+        training_rows = TrainingRows.split(values, streams.generator("halves"))
+        half, is_reference = training_rows.find(values)
+        given = X if hasattr(X, "columns") else values
         reducers = [
             _fit_half(reducer, _safe_indexing(given, np.flatnonzero(half == i)))
             for i, reducer in enumerate(self._reducers(streams.seed("autoencoders")))
         ]
-        row_neighbors = fit_row_neighbors(rows, is_reference)
-        decoded = [_decode(reducer, given, rows, is_reference) for reducer in reducers]
+        neighbors = fit_row_neighbors(values, is_reference)
+        distances = neighbors.distances(values, is_reference)
+        rows = Rows(values, is_reference, distances)
+        decoded = [_decode(reducer, given, rows) for reducer in reducers]
         scorers = [
-            Scorer.fit(of_reducer, row_neighbors, half != i)
+            Scorer.fit(of_reducer, neighbors, half != i)
             for i, of_reducer in enumerate(decoded)
         ]
         first, second = map(Scorer.score, scorers, decoded)
@@ -290,16 +292,18 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
 
     def _average(self, X, function):
         """Average a result over the reducers that were not fitted on a row."""
-        rows = self._validate(X)
-        given = X if hasattr(X, "columns") else rows
-        half, is_reference = self._training_rows.find(rows)
-        total = 0
+        values = self._validate(X)
+        given = X if hasattr(X, "columns") else values
+        half, is_reference = self._training_rows.find(values)
+        neighbors = self._scorers[0].row_neighbors
+        distances = neighbors.distances(values, is_reference)
+        rows, total = Rows(values, is_reference, distances), 0
         for i, (reducer, scorer) in enumerate(
             zip(self.estimators_, self._scorers, strict=True)
         ):
-            decoded = _decode(reducer, given, rows, is_reference)
+            result = function(scorer, reducer, _decode(reducer, given, rows))
             weights = np.select([half == -1, half == i], [0.5, 0.0], 1.0)
-            total = total + (weights * function(scorer, reducer, decoded).T).T
+            total = total + (weights * result.T).T
         return total
 
     def _validate(self, X, reset=False):
@@ -351,7 +355,7 @@ def _fit_half(reducer, X):
         raise
 
 
-def _decode(reducer, given, rows, is_reference):
+def _decode(reducer, given, rows):
     """Encode and decode rows.
 
     Parameters
@@ -362,18 +366,19 @@ def _decode(reducer, given, rows, is_reference):
     given : {ndarray, data frame} of shape (n_samples, n_features)
         Rows that are passed to the reducer.
 
-    rows : ndarray of shape (n_samples, n_features)
-    is_reference : ndarray of shape (n_samples,), dtype=bool
+    rows : Rows
+        The same rows.
     """
+    n_samples, n_features = rows.values.shape
     codes = to_dense(reducer.transform(given)).astype(np.float64)
-    codes = codes.reshape(len(rows), -1)
-    if codes.shape[1] > rows.shape[1]:
+    codes = codes.reshape(n_samples, -1)
+    if codes.shape[1] > n_features:
         raise ValueError(
             f"The code of autoencoder={reducer!r} has {codes.shape[1]} components, but "
-            f"X has only {rows.shape[1]} features, so that every row is reconstructed "
+            f"X has only {n_features} features, so that every row is reconstructed "
             "without error. Give fewer components."
         )
-    return Decoded(rows, codes, _inverse(reducer, codes), is_reference)
+    return Decoded(rows, codes, _inverse(reducer, codes))
 
 
 def _inverse(reducer, codes):

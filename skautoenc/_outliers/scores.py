@@ -21,22 +21,37 @@ _FLOORS = np.array([1e-6, 1e-6, 1e-3, 1e-3])
 _MIN_SPREAD = 1e-3
 
 
-class Decoded(NamedTuple):
-    """Rows, and what a reducer makes of them.
+class Rows(NamedTuple):
+    """Rows, and what is computed of them without a reducer.
 
     Attributes
     ----------
-    rows : ndarray of shape (n_samples, n_features)
-    codes : ndarray of shape (n_samples, n_components)
-    reconstructions : ndarray of shape (n_samples, n_features)
+    values : ndarray of shape (n_samples, n_features)
     is_reference : ndarray of shape (n_samples,), dtype=bool
         Whether each row is among the training rows that can be neighbours.
+
+    distances : ndarray of shape (n_samples,)
+        Distance of each row to its last neighbour.
     """
 
-    rows: Array
+    values: Array
+    is_reference: NDArray[np.bool_]
+    distances: Array
+
+
+class Decoded(NamedTuple):
+    """What a reducer makes of rows.
+
+    Attributes
+    ----------
+    rows : Rows
+    codes : ndarray of shape (n_samples, n_components)
+    reconstructions : ndarray of shape (n_samples, n_features)
+    """
+
+    rows: Rows
     codes: Array
     reconstructions: Array
-    is_reference: NDArray[np.bool_]
 
 
 def fit_row_neighbors(rows: Array, is_reference: NDArray[np.bool_]) -> Neighbors:
@@ -91,11 +106,12 @@ class Scorer(NamedTuple):
         is_held_out : ndarray of shape (n_samples,), dtype=bool
             Rows that the reducer was not fitted on.
         """
-        rows, codes, reconstructions, is_reference = decoded
-        residuals = (rows - reconstructions) / row_neighbors.scale
+        rows, codes, reconstructions = decoded
+        residuals = (rows.values - reconstructions) / row_neighbors.scale
+        reference = codes[rows.is_reference]
         unscaled = cls(
             Ellipse.fit(residuals[is_held_out]),
-            Neighbors.fit(codes[is_reference], standard_deviations(codes)),
+            Neighbors.fit(reference, standard_deviations(codes)),
             row_neighbors,
             medians=np.zeros(len(_FLOORS)),
             spreads=np.ones(len(_FLOORS)),
@@ -126,7 +142,7 @@ class Scorer(NamedTuple):
         ndarray of shape (n_samples, n_features)
             Rows sum to 1.
         """
-        rows, codes, reconstructions, is_reference = decoded
+        (rows, is_reference, _), codes, reconstructions = decoded
         residuals = rows - reconstructions
         of_codes = self.code_neighbors.means(codes, is_reference)
         deviations = [
@@ -141,13 +157,13 @@ class Scorer(NamedTuple):
 
     def _terms(self, decoded):
         """Return the scaled logarithms of the distances, of shape (4, n_samples)."""
-        rows, codes, reconstructions, is_reference = decoded
-        residuals = (rows - reconstructions) / self.row_neighbors.scale
+        rows, codes, reconstructions = decoded
+        residuals = (rows.values - reconstructions) / self.row_neighbors.scale
         distances = [
             np.square(residuals).mean(axis=1),
             self.ellipse.distances(residuals),
-            self.code_neighbors.distances(codes, is_reference),
-            self.row_neighbors.distances(rows, is_reference),
+            self.code_neighbors.distances(codes, rows.is_reference),
+            rows.distances,
         ]
         logarithms = np.log(np.stack(distances, axis=1) + _FLOORS)
         return ((logarithms - self.medians) / self.spreads).T
