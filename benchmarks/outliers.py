@@ -99,7 +99,7 @@ class OneFit:
         everything = np.ones(len(X), bool)
         self.neighbors = fit_row_neighbors(X, everything)
         decoded = self._decode(X, everything)
-        self.scorer = Scorer.fit(decoded, self.neighbors, everything)
+        self.scorer, _ = Scorer.fit(decoded, self.neighbors, everything)
         return self
 
     def score_samples(self, X):
@@ -298,7 +298,7 @@ def means(records, part):
 def summary_of_tables(records):
     """Return Markdown lines: means over the tables, and differences from ours."""
     auc = means(records, "tables")
-    if OURS not in auc:
+    if not {OURS, FOREST} <= auc.keys():
         return []
     tables = list(auc[OURS])
     lines = [
@@ -337,17 +337,21 @@ def summary_of_dirty(records):
         "|---|---|---|---|",
     ]
     for method in OF_DIRTY:
+        if f"{method}, dirty" not in values:
+            continue
         clean, dirty = (
             100 * np.mean(list(values[f"{method}, {part}"].values()))
             for part in ("clean", "dirty")
         )
         lines.append(f"| {method} | {clean:.1f} | {dirty:.1f} | {clean - dirty:.1f} |")
+    if "false alarms" not in values:
+        return [*lines, ""]
     alarms, n_rows = values["false alarms"], values["training rows"]
     small = [alarms[table] for table in alarms if n_rows[table] < 700]
     shown = [f"{100 * np.mean(list(alarms.values())):.1f} %"]
     if small:
         shown.append(
-            f"{100 * np.mean(small):.1f} % over the {len(small)} tables of fewer than "
+            f"{100 * np.mean(small):.1f} % over the {len(small)} with fewer than "
             f"700 training rows (from {100 * min(small):.1f} to {100 * max(small):.1f})"
         )
     text = ", ".join(shown)

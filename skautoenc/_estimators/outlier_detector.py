@@ -99,7 +99,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
     A reducer also reconstructs rows that are far from all others, but along its
     components. Hence the score joins four distances: the mean squared residual; a
     robust Mahalanobis distance of the residual; and the distances to the 20th nearest
-    training row in the code and among the rows themselves, of at most 5000 training
+    training row in the code and among the rows themselves, of at most 2000 training
     rows. The covariance is that of the 75 % of the residuals nearest to the centre,
     with shrinkage (Ledoit and Wolf). The logarithms of the distances are shifted and
     scaled such that their median over the rows that the reducer was not fitted on is 0
@@ -201,11 +201,11 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         distances = neighbors.distances(values, is_reference)
         rows = Rows(values, is_reference, distances)
         decoded = [_decode(reducer, given, rows) for reducer in reducers]
-        scorers = [
+        fitted = [
             Scorer.fit(of_reducer, neighbors, half != i)
             for i, of_reducer in enumerate(decoded)
         ]
-        first, second = map(Scorer.score, scorers, decoded)
+        scorers, (first, second) = zip(*fitted, strict=True)
         scores = np.where(half == 0, second, first)
         self.offset_ = _threshold(scores, self.contamination)
         self.estimators_ = reducers

@@ -7,7 +7,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 # Number of rows among which neighbours are searched.
-_MAX_REFERENCE_ROWS = 5000
+_MAX_REFERENCE_ROWS = 2000
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, as multiplication by it is invertible
 _SHIFT = np.uint64(32)

@@ -92,8 +92,8 @@ class Scorer(NamedTuple):
         decoded: Decoded,
         row_neighbors: Neighbors,
         is_held_out: NDArray[np.bool_],
-    ) -> Self:
-        """Fit the distances, and their scale.
+    ) -> tuple[Self, Array]:
+        """Fit the distances and their scale; return the scorer and the scores.
 
         Parameters
         ----------
@@ -105,6 +105,12 @@ class Scorer(NamedTuple):
 
         is_held_out : ndarray of shape (n_samples,), dtype=bool
             Rows that the reducer was not fitted on.
+
+        Returns
+        -------
+        scorer : Scorer
+        scores : ndarray of shape (n_samples,)
+            Equal to ``scorer.score(decoded)``.
         """
         rows, codes, reconstructions = decoded
         residuals = (rows.values - reconstructions) / row_neighbors.scale
@@ -116,15 +122,16 @@ class Scorer(NamedTuple):
             medians=np.zeros(len(_FLOORS)),
             spreads=np.ones(len(_FLOORS)),
         )
-        terms = unscaled._terms(decoded)[:, is_held_out]
-        medians, quartiles = np.percentile(terms, (50, 75), axis=1)
+        logarithms = unscaled._logarithms(decoded)
+        medians, quartiles = np.percentile(logarithms[is_held_out], (50, 75), axis=0)
         spreads = quartiles - medians
         spreads[spreads < _MIN_SPREAD] = 1
-        return unscaled._replace(medians=medians, spreads=spreads)
+        scorer = unscaled._replace(medians=medians, spreads=spreads)
+        return scorer, scorer._join(logarithms)
 
     def score(self, decoded: Decoded) -> Array:
         """Return the score of each row; outliers have low scores."""
-        return -logsumexp(self._terms(decoded), axis=0)
+        return self._join(self._logarithms(decoded))
 
     def contributions(
         self, decoded: Decoded, inverse_transform: Callable[[Array], Array]
@@ -151,12 +158,12 @@ class Scorer(NamedTuple):
             rows - inverse_transform(of_codes),
             rows - self.row_neighbors.means(rows, is_reference),
         ]
-        weights = softmax(self._terms(decoded), axis=0)
+        weights = softmax(self._scale(self._logarithms(decoded)), axis=1).T
         shares = map(_shares, deviations)
         return sum(w[:, np.newaxis] * s for w, s in zip(weights, shares, strict=True))
 
-    def _terms(self, decoded):
-        """Return the scaled logarithms of the distances, of shape (4, n_samples)."""
+    def _logarithms(self, decoded):
+        """Return the logarithms of the distances, of shape (n_samples, 4)."""
         rows, codes, reconstructions = decoded
         residuals = (rows.values - reconstructions) / self.row_neighbors.scale
         distances = [
@@ -165,8 +172,13 @@ class Scorer(NamedTuple):
             self.code_neighbors.distances(codes, rows.is_reference),
             rows.distances,
         ]
-        logarithms = np.log(np.stack(distances, axis=1) + _FLOORS)
-        return ((logarithms - self.medians) / self.spreads).T
+        return np.log(np.stack(distances, axis=1) + _FLOORS)
+
+    def _scale(self, logarithms):
+        return (logarithms - self.medians) / self.spreads
+
+    def _join(self, logarithms):
+        return -logsumexp(self._scale(logarithms), axis=1)
 
 
 def _shares(deviations):
