@@ -5,6 +5,7 @@ from ._estimators.autoencoder import AutoencoderTransformer
 from ._estimators.denoising import DenoisingAutoencoder
 from ._estimators.denoising_scorer import denoising_scorer
 from ._estimators.imputer import AutoencoderImputer
+from ._estimators.outlier_detector import AutoencoderOutlierDetector
 from ._estimators.variational import VariationalAutoencoder
 from .networks import ConvNetwork, DenseNetwork
 
@@ -12,6 +13,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AutoencoderImputer",
+    "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
     "ConvNetwork",
     "DenoisingAutoencoder",

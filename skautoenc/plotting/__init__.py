@@ -6,6 +6,7 @@ from ._explained_variance import ExplainedVarianceDisplay
 from ._image_grid import ImageGridDisplay
 from ._loadings import LoadingsDisplay
 from ._loss_curve import LossCurveDisplay
+from ._outliers import OutlierDisplay
 from ._reconstruction import ReconstructionDisplay
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "ImageGridDisplay",
     "LoadingsDisplay",
     "LossCurveDisplay",
+    "OutlierDisplay",
     "ReconstructionDisplay",
 ]

@@ -1,4 +1,4 @@
-"""What every estimator of the package does alike, whatever it adds."""
+"""What every autoencoder of the package does alike, whatever it adds."""
 
 import copy
 import pickle
@@ -18,7 +18,7 @@ import skautoenc
 ESTIMATORS = [
     public
     for public in (getattr(skautoenc, name) for name in skautoenc.__all__)
-    if hasattr(public, "fit")
+    if hasattr(public, "transform")
 ]
 AUTOENCODERS = [kind for kind in ESTIMATORS if hasattr(kind, "reconstruct")]
 

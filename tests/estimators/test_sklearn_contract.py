@@ -20,6 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skautoenc import (
     AutoencoderImputer,
+    AutoencoderOutlierDetector,
     AutoencoderTransformer,
     DenoisingAutoencoder,
     VariationalAutoencoder,
@@ -43,6 +44,9 @@ SMALL = {"hidden_layer_sizes": (4,), "epochs": 2}
         AutoencoderImputer(**SMALL),
         AutoencoderImputer(**SMALL, sample_posterior=True, add_indicator=True),
         AutoencoderImputer(**SMALL, missing_values=-1, keep_empty_features=True),
+        AutoencoderOutlierDetector(),
+        AutoencoderOutlierDetector(AutoencoderTransformer(1, **SMALL)),
+        AutoencoderOutlierDetector(PCA(1), contamination=0.1),
     ]
 )
 def test_estimator_checks(estimator, check):

@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skautoenc import VariationalAutoencoder, plotting
+from skautoenc import AutoencoderOutlierDetector, VariationalAutoencoder, plotting
 
 DISPLAYS = [getattr(plotting, name) for name in plotting.__all__]
 
@@ -53,6 +53,7 @@ COLUMNS = {
         "epoch loss reconstruction_loss kl_loss val_loss val_reconstruction_loss "
         "val_kl_loss"
     ).split(),
+    "OutlierDisplay": ["row", "score", "feature", "share"],
     "ReconstructionDisplay": (
         "row feature original reconstruction squared_error relative_squared_error"
     ).split(),
@@ -91,12 +92,18 @@ def vae(digits):
 
 
 @pytest.fixture(scope="module")
-def from_estimator(digits, vae):
+def detector(digits):
+    return AutoencoderOutlierDetector(PCA(3), random_state=0).fit(digits)
+
+
+@pytest.fixture(scope="module")
+def from_estimator(digits, vae, detector):
     """Call `from_estimator` of any display with the arguments that it has."""
 
     def draw(display_class, **given):
         known = signature(display_class.from_estimator).parameters
-        arguments = {"estimator": vae, "X": digits, **ARGUMENTS, **given}
+        estimator = detector if display_class is plotting.OutlierDisplay else vae
+        arguments = {"estimator": estimator, "X": digits, **ARGUMENTS, **given}
         return display_class.from_estimator(
             **{name: value for name, value in arguments.items() if name in known}
         )

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from skautoenc import (
+    AutoencoderOutlierDetector,
     AutoencoderTransformer,
     ConvNetwork,
     DenoisingAutoencoder,
@@ -52,6 +53,11 @@ def use_other_estimators(X: NDArray[np.float64]) -> None:
     sampler = VariationalAutoencoder(network=DenseNetwork((8,)), beta=0.1).fit(X)
     assert_type(sampler.sample(5, random_state=0), NDArray[np.floating])
     AutoencoderTransformer(network=ConvNetwork((8, 8)), n_components=None).fit(X)
+    detector = AutoencoderOutlierDetector(PCA(2), contamination=0.1, random_state=0)
+    assert_type(detector.fit(X), AutoencoderOutlierDetector)
+    assert_type(detector.score_samples(X), NDArray[np.float64])
+    assert_type(detector.predict(X), NDArray[np.int64])
+    assert_type(detector.feature_contributions(X), NDArray[np.float64])
 
 
 def use_functions(X: NDArray[np.float32]) -> None:
@@ -65,6 +71,7 @@ def give_invalid_values(X: NDArray[np.float32]) -> None:
     AutoencoderTransformer(init="zeros")  # type: ignore[arg-type]
     AutoencoderTransformer(epochs="many")  # type: ignore[arg-type]
     DenoisingAutoencoder(noise="speckle")  # type: ignore[arg-type]
+    AutoencoderOutlierDetector(contamination="low")  # type: ignore[arg-type]
     VariationalAutoencoder(beta="small")  # type: ignore[arg-type]
     VariationalAutoencoder(n_components="two")  # type: ignore[arg-type]
     AutoencoderTransformer().reconstruction_error(X, metric="mse")  # type: ignore[arg-type]

@@ -1,0 +1,77 @@
+"""Distance to a near neighbour."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+Array = NDArray[np.floating]
+
+# Neighbour that the distance is measured to; a fifth of the points if they are few.
+_N_NEIGHBORS, _MAX_SHARE = 20, 5
+
+
+class Neighbors(NamedTuple):
+    """Points among which neighbours are searched.
+
+    Attributes
+    ----------
+    scale : ndarray of shape (n_dimensions,) or (1,)
+        What points are divided by.
+
+    reference : ndarray of shape (n_reference, n_dimensions)
+        The points, after this division.
+
+    search : NearestNeighbors
+        Fitted to `reference`.
+    """
+
+    scale: Array
+    reference: Array
+    search: NearestNeighbors
+
+    @classmethod
+    def fit(cls, reference: Array, scale: Array) -> Self:
+        """Index points.
+
+        Parameters
+        ----------
+        reference : ndarray of shape (n_reference, n_dimensions)
+        scale : ndarray of shape (n_dimensions,) or (1,)
+        """
+        reference = reference / scale
+        k = min(_N_NEIGHBORS, max(1, len(reference) // _MAX_SHARE))
+        return cls(scale, reference, NearestNeighbors(n_neighbors=k).fit(reference))
+
+    def distances(self, points: Array, is_reference: NDArray[np.bool_]) -> Array:
+        """Return the distance to the last neighbour of each point.
+
+        Parameters
+        ----------
+        points : ndarray of shape (n_points, n_dimensions)
+        is_reference : ndarray of shape (n_points,), dtype=bool
+            Points that are among the reference points, and not their own neighbours.
+        """
+        return self._find(points, is_reference)[0][:, -1]
+
+    def means(self, points: Array, is_reference: NDArray[np.bool_]) -> Array:
+        """Return the mean of the neighbours of each point, in units of the points."""
+        _, indices = self._find(points, is_reference)
+        return self.reference[indices].mean(axis=1) * self.scale
+
+    def _find(self, points, is_reference):
+        """Return distances and indices of the neighbours, the nearest first."""
+        k = self.search.n_neighbors
+        distances, indices = self.search.kneighbors(points / self.scale, k + 1)
+        columns = np.arange(k) + is_reference[:, np.newaxis]
+        return (
+            np.take_along_axis(distances, columns, axis=1),
+            np.take_along_axis(indices, columns, axis=1),
+        )
+
+
+def standard_deviations(points: Array) -> Array:
+    """Return the standard deviation of each dimension; 1 for constant ones."""
+    deviations = points.std(axis=0)
+    return np.where(deviations > 0, deviations, 1.0)
