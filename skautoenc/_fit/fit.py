@@ -82,8 +82,7 @@ def fit_autoencoder(
     """
     options = replace(options, callbacks=make_callbacks(options.callbacks))
     inputs, targets = _summarize(data)
-    options = with_mixed_loss(options, data, targets)
-    check_loss_domain(options.loss, data, targets)
+    options = _with_checked_loss(options, data, targets)
     trainable = make_trainable(data, options, streams)
     networks, shifts = center_start(
         trainable.networks, data, inputs, targets, options, previous
@@ -168,6 +167,13 @@ def _summarize(data):
     if data.X_clean is None:
         return inputs, inputs
     return inputs, summarize(data.X_clean, data.sample_weight)
+
+
+def _with_checked_loss(options, data, targets):
+    """Return options with the loss for these data, which suit it."""
+    options = with_mixed_loss(options, data, targets)
+    check_loss_domain(options.loss, data, targets)
+    return options
 
 
 def _training_config(trainable, options, start, targets, shift):
