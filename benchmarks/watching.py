@@ -6,7 +6,7 @@ import pty
 import signal
 import threading
 import warnings
-from time import perf_counter
+from time import perf_counter, process_time
 
 from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
@@ -76,6 +76,26 @@ def verbose_mnist_simple(data, repeats):
 )
 def progress_bar_mnist_simple(data, repeats):
     return _cost(MNIST_SIMPLE, mnist(data), 10, repeats, callbacks=[ProgressBar()])
+
+
+@case(
+    "the same: processor time of all threads",
+    "1/1.05",
+    needs_data=True,
+)
+def progress_bar_processor_time(data, repeats):
+    X, params = mnist(data), {"epochs": 10, "random_state": 0}
+    watched = MNIST_SIMPLE.estimator(**params).set_callbacks(ProgressBar())
+    sides = [], []
+    with terminal():
+        for _ in range(repeats + 1):
+            for side, estimator in zip(
+                sides, (watched, MNIST_SIMPLE.estimator(**params)), strict=True
+            ):
+                start = process_time()
+                estimator.fit(X)
+                side.append(process_time() - start)
+    return Result(*(side[1:] for side in sides))
 
 
 class Interrupts:

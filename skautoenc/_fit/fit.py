@@ -111,7 +111,6 @@ def fit_autoencoder(
     n_epochs = (1 + start.is_repeated) * options.epochs
     hooks = [make_hook(result_of, n_epochs) for make_hook in make_hooks]
     hooks.append(_keras_callbacks(trainable, start, shifts, options))
-    hooks = [hook for hook in hooks if hook is not None]
     checkpoint = find_checkpoint(data, options, streams, trainable, start, config)
     trained = _train(trainable, start, config, options, streams, hooks, checkpoint)
     selection = _select(start, trained, rows, config, options)
@@ -250,7 +249,7 @@ def _continuation(trained, start, selection):
 
 def _hooks_for_all_rows(hooks, rates, options):
     """Return the hooks of the repetition of the training on all rows."""
-    repeated = [hook.for_all_rows() for hook in hooks]
+    repeated = [hook.for_all_rows() for hook in hooks if hook is not None]
     return [
         RepeatLearningRates(rates),
         *[hook for hook in repeated if hook is not None],
