@@ -5,8 +5,8 @@ Filling missing values
 
 An imputer predicts missing values from the observed ones of the same row.
 :class:`~skautoenc.AutoencoderImputer` blends the conditional mean of a normal
-distribution and the mean of two networks. Here it fills pixels of digits, at random places and in
-whole blocks, and is compared with the imputers of scikit-learn.
+distribution with the mean of two networks. Here it fills pixels of digits, at random
+places and in whole blocks, and is compared with the imputers of scikit-learn.
 """
 
 # %%
