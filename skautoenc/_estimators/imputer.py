@@ -57,7 +57,8 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         Whether `transform` draws missing values from their conditional distribution
         instead of filling in its mean. Each call draws anew, for multiple imputation:
         the deviations from the mean have the conditional covariance of the normal
-        distribution.
+        distribution. `transform` then changes the state of a random generator, so it
+        must not be called from several threads at once.
 
     keep_empty_features : bool, default=False
         Whether to keep columns without an observed value in `fit`, filled with 0. If
