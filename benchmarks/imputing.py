@@ -112,8 +112,12 @@ def table(name, data):
 
 
 def report(results):
-    """Print the errors, and the ratios to the rivals and to the start."""
-    ratios = {}
+    """Print the errors, and the ratios to the rivals and to the start.
+
+    Cases without a result of each imputer but "trees" are left out.
+    """
+    ratios, needed = {}, set(IMPUTERS[:-1])
+    results = {key: found for key, found in results.items() if needed <= found.keys()}
     print_row("table", "holes", "rows", "KNN", "iterative", "start", "ours", "trees")
     for key, measured in results.items():
         name, holes = key.split(", ")
