@@ -4,9 +4,9 @@ Filling missing values
 ======================
 
 An imputer predicts missing values from the observed ones of the same row.
-:class:`~skautoenc.AutoencoderImputer` averages the conditional mean of a normal
-distribution and a network. Here it fills pixels of digits, at random places and in
-whole blocks, and is compared with the imputers of scikit-learn.
+:class:`~skautoenc.AutoencoderImputer` blends the conditional mean of a normal
+distribution with the mean of two networks. Here it fills pixels of digits, at random
+places and in whole blocks, and is compared with the imputers of scikit-learn.
 """
 
 # %%
@@ -56,7 +56,7 @@ for name, imputer in imputers.items():
     errors = (filled[name] - X[test])[is_missing[test]]
     print(f"{name:18s} root mean squared error {np.sqrt(np.mean(errors**2)):.4f}")
 
-print(f"share of the network: {imputers['AutoencoderImputer'].network_weight_:.2f}")
+print(f"share of the networks: {imputers['AutoencoderImputer'].network_weight_:.2f}")
 
 # %%
 # Filled digits

@@ -240,7 +240,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
           `one_hot_groups` are replaced together. The other rows are drawn from
           those that are gathered at once: up to 2 MiB of random training rows, which
           are all rows of most tables, or the rows of the chunk in `partial_fit`. A
-          chunk of a single row is not corrupted.
+          chunk of a single row is not corrupted. Codes of values drawn from 32 rows
+          were about as good.
         - A callable ``(X, rng) -> X`` gets some of the rows, as float32 of shape
           (n, n_features), also for images, and a NumPy Generator.
 

@@ -26,11 +26,11 @@ from .validation import is_pandas_na, validate_incomplete_rows
 class AutoencoderImputer(TransformerMixin, BaseEstimator):
     """Fill missing values with a normal distribution and an autoencoder.
 
-    Missing values are predicted from the observed values of the same row, by the
-    average of two models: the conditional mean of a normal distribution, which is
-    fitted by the EM algorithm, and a network that is trained on rows in which more
-    values are hidden. Weights of the average and of the network are chosen by the error
-    on observed values that neither model was fitted to.
+    Missing values are predicted from the observed values of the same row, by a blend of
+    two models: the conditional mean of a normal distribution, which is fitted by the EM
+    algorithm, and the mean of two networks that are trained on rows in which more
+    values are hidden. The share of the networks depends on the errors on observed
+    values that no model was fitted to.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         What stands for a missing value. With np.nan or pandas.NA, both are missing.
 
     hidden_layer_sizes : int or sequence of int, default=(256, 256)
-        Number of units in each hidden layer of the network. With ``()`` the normal
+        Number of units in each hidden layer of a network. With ``()`` the normal
         distribution alone fills missing values, in a fraction of the time.
 
     batch_size : int or "auto", default="auto"
@@ -57,7 +57,8 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         Whether `transform` draws missing values from their conditional distribution
         instead of filling in its mean. Each call draws anew, for multiple imputation:
         the deviations from the mean have the conditional covariance of the normal
-        distribution.
+        distribution. `transform` then changes the state of a random generator, so it
+        must not be called from several threads at once.
 
     keep_empty_features : bool, default=False
         Whether to keep columns without an observed value in `fit`, filled with 0. If
@@ -68,29 +69,27 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         `fit`, see :class:`~sklearn.impute.MissingIndicator`.
 
     verbose : int, default=0
-        If 1, a progress bar shows the epochs of the network, or some lines are printed
+        If 1, a progress bar shows the epochs of each network, or some lines are printed
         where there is no terminal. If greater than 1, the number of epochs between two
         printed lines.
 
     random_state : int, RandomState instance or None, default=None
-        Determines held-out values, weights of the network, hidden values and draws.
+        Determines held-out values, weights of networks, hidden values and draws.
         Pass an int for results that are bitwise reproducible.
 
     Attributes
     ----------
     network_weight_ : float
-        Share of the network in the average, from 0 to 1. 0 if no network was trained.
+        Share of the networks in the blend, from 0 to 1. 0 if none was trained.
 
-    history_ : dict of str to list of float
-        Mean squared error of each epoch, of columns scaled to a standard deviation of
-        1: ``"loss"`` of the training values, ``"val_loss"`` of the held-out ones. Empty
-        if no network was trained.
-
-    best_epoch_ : int
-        Epoch with the lowest ``"val_loss"``, whose weights are kept.
+    history_ : list of dict of str to list of float
+        Mean squared errors in each epoch, of columns scaled to a standard deviation of
+        1, for each network: ``"loss"`` of the training values, ``"val_loss"`` of the
+        held-out ones. The weights of the epoch with the lowest ``"val_loss"`` are kept.
+        Empty if no network was trained.
 
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs run, of all networks together.
 
     indicator_ : MissingIndicator or None
         Indicator of missing values. None if ``add_indicator=False``.
@@ -109,7 +108,7 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
     Notes
     -----
     A tenth of the observed values is held out to choose the shrinkage of the
-    covariance, the epoch and the average. The network is trained only if these are 100
+    covariance, the epochs and the blend. Networks are trained only if these are 100
     values or more. Tables with more than 200 columns get a factor model in place of the
     normal distribution. Filled values are within the range of the observed ones in
     their column. Columns are scaled within; the scale of X does not matter.
@@ -200,7 +199,7 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         -----
         UserWarning
             If columns without an observed value are left out, or if Ctrl-C has ended
-            the training of the network. The best weights so far are kept then.
+            the training of a network. The best weights so far are kept then.
         """
         self._check_params()
         copy: Any = object.__new__(type(self))  # to record the features of X
@@ -236,9 +235,8 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
             "_draws": streams.generator("draws"),
             "indicator_": indicator,
             "network_weight_": fitted.weight,
-            "history_": fitted.history,
-            "best_epoch_": fitted.best_epoch,
-            "n_iter_": len(fitted.history.get("loss", [])),
+            "history_": fitted.histories,
+            "n_iter_": sum(len(history["loss"]) for history in fitted.histories),
         }
         return self
 

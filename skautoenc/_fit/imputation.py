@@ -1,7 +1,7 @@
-"""The fit of an imputer: a linear model, a network, and the blend of both.
+"""The fit of an imputer: a linear model, networks, and the blend of both.
 
 The linear model is a normal distribution, or a factor model for tables with many
-columns. The network takes a row with zeros for missing values, and which values are
+columns. A network takes a row with zeros for missing values, and which values are
 observed. Both give all values of a row; the blend is fitted on observed values that
 were hidden from both.
 """
@@ -41,6 +41,9 @@ _MAX_GAUSSIAN_FEATURES = 200
 # network is trained.
 _HELD_OUT, _MIN_HELD_OUT = 0.1, 100
 
+# Number of networks, whose outputs are averaged. A third one hardly lowers the error.
+_N_NETWORKS = 2
+
 # Share of the values that are hidden in a training step, besides those that are missing
 # in another row.
 _HIDDEN = 0.1
@@ -62,7 +65,7 @@ class ImputationOptions:
     Attributes
     ----------
     hidden_layer_sizes : list of int
-        If empty, no network is trained.
+        If empty, no networks are trained.
 
     batch_size, epochs, patience : int or "auto"
     verbose : int
@@ -85,23 +88,20 @@ class FittedImputation:
     linear : Gaussian or FactorModel
         Of standardized columns.
 
-    network : FittedNetwork or None
+    networks : list of FittedNetwork
     weight : float
-        Share of the network in the blend.
+        Share of the networks in the blend.
 
-    history : dict of str to list of float
-        Losses of each epoch: mean squared errors of standardized values.
-
-    best_epoch : int
-        Epoch whose weights are kept. 0 for the initial ones, and without a network.
+    histories : list of dict of str to list of float
+        Losses of each epoch of each network: mean squared errors of standardized
+        values.
     """
 
     scale: Scale
     linear: Gaussian | FactorModel
-    network: FittedNetwork | None = None
+    networks: list[FittedNetwork] = field(default_factory=list)
     weight: float = 0.0
-    history: dict[str, list[float]] = field(default_factory=dict)
-    best_epoch: int = 0
+    histories: list[dict[str, list[float]]] = field(default_factory=list)
 
     def fill(
         self,
@@ -124,8 +124,8 @@ class FittedImputation:
             return X.copy()
         values = self.scale.standardize(np.where(observed, X, 0.0))
         filled = self.linear.fill(values, observed)
-        if self.network is not None and self.weight > 0:
-            other = self.network(_inputs(values, observed))
+        if self.weight > 0:
+            other = _mean_output(self.networks, values, observed)
             filled += self.weight * (other - filled)
         if rng is not None:
             filled += self.linear.deviations(observed, rng)
@@ -169,15 +169,21 @@ def fit_imputation(
     if not options.hidden_layer_sizes or held_out.sum() < _MIN_HELD_OUT:
         return FittedImputation(scale, linear)
     known = observed & ~held_out
-    network, state, best_epoch = _train(values, known, held_out, options, streams)
-    other = network(_inputs(values, known))
+    networks, histories = [], []
+    for i in range(_N_NETWORKS):
+        own = RandomStreams(streams.seed("network", i))
+        title = f"Network {i + 1} of {_N_NETWORKS}, epoch"
+        network, state = _train(values, known, held_out, options, own, title)
+        networks.append(network)
+        histories.append(state.history)
+    other = _mean_output(networks, values, known)
     if not np.isfinite(other).all():
-        raise diverged("the output of the network is not finite")
+        raise diverged("the output of a network is not finite")
     weight = blend_weight(without.fill(values, known), other, values, held_out)
-    return FittedImputation(scale, linear, network, weight, state.history, best_epoch)
+    return FittedImputation(scale, linear, networks, weight, histories)
 
 
-def _train(values, known, held_out, options, streams):
+def _train(values, known, held_out, options, streams, title):
     """Train a network to give the known values of rows in which some are hidden.
 
     The row of a target is the values, and then the weight of each in the loss.
@@ -196,14 +202,14 @@ def _train(values, known, held_out, options, streams):
     weights = spec.initial_weights(streams.generator("weights"))
     network = FittedNetwork(spec.to_config(), weights)
     config, patience = _config(n_rows, options)
-    early_stopping = EarlyStopping(patience)
-    hooks = [CosineSchedule(), early_stopping, *progress_hooks(options.verbose)]
+    progress = progress_hooks(options.verbose, title)
+    hooks = [CosineSchedule(), EarlyStopping(patience), *progress]
     with make_numpy_engine([network], config, n_rows) as engine:
         state = TrainingState(streams)
         state = run_epochs(engine, training, validation, config, state, hooks)
         network = network.with_weights(engine.get_weights())
     warn_of_interruption(state, config.epochs)
-    return network, state, early_stopping.best_epoch
+    return network, state
 
 
 def _config(n_rows, options):
@@ -242,6 +248,12 @@ def _hide_values(targets, rng, inputs):
     visible &= rng.random(visible.shape, np.float32) >= np.float32(_HIDDEN)
     np.multiply(targets[:, :n_features], visible, out=inputs[:, :n_features])
     inputs[:, n_features:] = visible
+
+
+def _mean_output(networks, values, observed):
+    """Return the mean of the rows that networks give."""
+    inputs = _inputs(values, observed)
+    return np.mean([network(inputs) for network in networks], axis=0)
 
 
 def _inputs(values, observed):

@@ -113,6 +113,13 @@ def test_docstring_documents_the_attributes_of_a_fit(cls, digits):
     assert all(description for _, description in documents.values())
 
 
+def test_docstring_documents_the_attributes_of_an_imputer(digits):
+    fitted = vars(skautoenc.AutoencoderImputer(epochs=1).fit(digits))
+    attributes = {name for name in fitted if re.fullmatch(r"[a-z]\w*_", name)}
+    documents = entries(skautoenc.AutoencoderImputer, "Attributes")
+    assert set(documents) == attributes | {"feature_names_in_"}
+
+
 @pytest.mark.parametrize("section", ["Parameters", "Attributes"])
 @pytest.mark.parametrize("cls", ESTIMATORS[1:])
 def test_docstrings_describe_shared_parameters_and_attributes_alike(cls, section):
