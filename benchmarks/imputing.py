@@ -1,6 +1,6 @@
 """Errors of imputers on tables from which values are removed, and their times.
 
-python -m benchmarks.imputing --data FOLDER                all tables: about 40 minutes
+python -m benchmarks.imputing --data FOLDER                all tables: about 20 minutes
 python -m benchmarks.imputing --data FOLDER --only letter --out imputing.json
 python -m benchmarks.imputing --data FOLDER --only letter --imputers ours "knn 5"
 python -m benchmarks.imputing --data FOLDER --rows         time for 10,000 rows
