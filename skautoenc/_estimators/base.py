@@ -514,7 +514,8 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
         if result.training is not None and self.warm_start:
             attributes["_training"] = result.training
         attributes |= code_attributes(result)
-        if groups := result.networks["decoder"].groups:
+        if getattr(self, "one_hot_groups", None) is not None:
+            groups = result.networks["decoder"].groups
             attributes["one_hot_groups_"] = list(map(list, groups))
         if schema.feature_names is not None:
             attributes["feature_names_in_"] = schema.feature_names

@@ -316,7 +316,7 @@ class DenoisingAutoencoder(BaseAutoencoder):
         as PCA.
 
     one_hot_groups_ : list of list of int
-        Groups of one-hot columns. Defined only if there are some.
+        Groups of one-hot columns. Defined only if `one_hot_groups` is not None.
 
     mean_ : ndarray of shape (n_features,)
         Mean of the training data, which `score` uses as a baseline.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._outliers.halves import TrainingRows
 from .._outliers.scores import Decoded, Rows, Scorer, fit_row_neighbors
@@ -17,6 +17,7 @@ from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import StrOptions, _safe_indexing
 from .autoencoder import AutoencoderTransformer
 from .parameters import Number, validates_parameters
+from .validation import validate_dense_rows
 
 # Share of the variance for the number of components of each default autoencoder.
 _EXPLAINED_VARIANCES = 0.5, 0.8
@@ -307,9 +308,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
         return total
 
     def _validate(self, X, reset=False):
-        return validate_data(
-            self, X, dtype=np.float64, reset=reset, ensure_min_samples=1 + reset
-        )
+        return validate_dense_rows(self, X, reset=reset, min_samples=1 + reset)
 
     def _reducers(self, seed):
         """Return unfitted reducers of the first and the second half."""
@@ -338,7 +337,8 @@ def _check_reducer(reducer):
 
 def _check_contamination(contamination, n_samples):
     """Raise if contamination is less than one row."""
-    if contamination != "auto" and contamination * n_samples < 1:
+    # The product of n and 1 / n may be below 1 by rounding.
+    if contamination != "auto" and contamination * n_samples < 1 - 1e-9:
         raise ValueError(
             f"contamination={contamination} of n_samples={n_samples} is less than one "
             f"row. Give at least {1 / n_samples:.3g}, or 'auto'."

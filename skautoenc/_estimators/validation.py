@@ -130,6 +130,7 @@ def validate_incomplete_rows(
     """
     _check_is_table(X)
     is_nan = is_pandas_na(missing_values) or missing_values != missing_values
+    X = _without_pandas_na(X)
     with _invalid_columns_named(X), np.errstate(over="ignore"):
         X = validate_data(
             estimator,
@@ -147,6 +148,42 @@ def validate_incomplete_rows(
     X = np.where(observed, X, X.dtype.type(0))
     _check_range(X)
     return X, observed
+
+
+def validate_dense_rows(estimator, X, *, reset: bool, min_samples: int) -> np.ndarray:
+    """Validate rows for an estimator that takes neither images nor sparse matrices.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_features), float64
+    """
+    with _invalid_columns_named(X), _nan_explained():
+        return validate_data(
+            estimator, X, dtype=np.float64, reset=reset, ensure_min_samples=min_samples
+        )
+
+
+def _without_pandas_na(X):
+    """Return X with NaN in place of pandas.NA among Python objects.
+
+    Columns of pandas's types for missing values are converted by scikit-learn.
+    """
+    if hasattr(X, "isetitem"):  # a pandas DataFrame
+        positions = np.flatnonzero([dtype.kind == "O" for dtype in X.dtypes])
+        if len(positions):
+            X = X.copy()
+        for i in positions:
+            values = X.iloc[:, i].to_numpy()
+            X.isetitem(i, _without_na_objects(values))
+        return X
+    X = np.asarray(X) if isinstance(X, list | tuple) else X
+    is_objects = isinstance(X, np.ndarray) and X.dtype == object
+    return _without_na_objects(X) if is_objects else X
+
+
+def _without_na_objects(values):
+    is_na = np.reshape([is_pandas_na(value) for value in values.flat], values.shape)
+    return np.where(is_na, np.nan, values)
 
 
 def is_pandas_na(value) -> bool:
@@ -398,7 +435,8 @@ def _invalid_columns_named(X):
         raise ValueError(
             f"X has text in column {column!r}, such as {text!r}; it must hold numbers "
             "alone. Leave the column out, or encode it, with OneHotEncoder in a "
-            "ColumnTransformer."
+            "ColumnTransformer. If the text stands for a missing value, replace it by "
+            "NaN, and fill it with AutoencoderImputer."
         ) from error
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._utils.losses import MixedLoss
 from .._utils.one_hot import Groups, resolve_groups
+from .._utils.warnings import warn_user
 from .summary import DataSummary
 from .values import FitData, FitOptions
 
@@ -39,6 +40,12 @@ def with_mixed_loss(
         options.one_hot_groups, data.targets, data.name_of_targets, names
     )
     if not groups:
+        if options.one_hot_groups == "auto":
+            warn_user(
+                "one_hot_groups='auto' has found no groups in X: there are no adjacent "
+                "columns of 0 and 1 of which exactly one is 1 in each row. Give their "
+                "positions, or set one_hot_groups=None."
+            )
         return options
     if data.validation is not None:
         rows, clean = data.validation

@@ -448,6 +448,8 @@ def _positions(rows, X, n_samples):
         is_valid = len(positions) == len(rows) and bool(np.all(positions >= 0))
     if not is_valid:
         what = f"integers from 0 to {n_samples - 1}"
-        what = what if index is None else "labels that the index of X has once"
+        if index is not None:
+            what = "labels that the index of X has once"
+            rows = [label for label in rows if list(index).count(label) != 1]
         raise ValueError(f"rows must be {what}; got {rows!r}.")
     return positions

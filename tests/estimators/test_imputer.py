@@ -183,6 +183,16 @@ def test_integers_and_pandas_na_are_filled(holes):
     np.testing.assert_array_equal(quick().fit_transform(frame), expected)
 
 
+def test_pandas_na_among_python_objects_is_filled(holes):
+    objects = pd.DataFrame(holes).astype(object)
+    objects = objects.where(objects.notna(), pd.NA)
+    expected = quick().fit_transform(holes)
+    before = objects.copy()
+    np.testing.assert_array_equal(quick().fit_transform(objects), expected)
+    pd.testing.assert_frame_equal(objects, before)
+    np.testing.assert_array_equal(quick().fit_transform(objects.to_numpy()), expected)
+
+
 def test_polars_null_is_filled(holes):
     frame = polars.DataFrame(holes).with_columns(polars.all().fill_nan(None))
     np.testing.assert_array_equal(

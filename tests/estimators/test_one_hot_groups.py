@@ -193,6 +193,13 @@ def test_swap_noise_keeps_one_hot_groups_valid(X, monkeypatch):
         assert_probabilities(rows)
 
 
+def test_one_hot_groups_auto_warns_if_there_are_no_groups(X):
+    autoencoder = make_autoencoder(one_hot_groups="auto")
+    with pytest.warns(UserWarning, match="one_hot_groups='auto' has found no groups"):
+        autoencoder.fit(X[:, :4])
+    assert autoencoder.one_hot_groups_ == []
+
+
 def test_partial_fit_refuses_one_hot_groups(X):
     with pytest.raises(ValueError, match="partial_fit does not support one_hot_groups"):
         make_autoencoder(one_hot_groups=GROUPS).partial_fit(X)

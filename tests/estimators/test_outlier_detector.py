@@ -321,6 +321,11 @@ def test_fit_refuses_a_contamination_out_of_range(table, contamination):
         pca_detector(contamination=contamination).fit(table)
 
 
+def test_contamination_may_be_exactly_one_row(table):
+    detector = pca_detector(contamination=1 / 49).fit(table[:49])  # 49 / 49 < 1
+    assert detector.offset_ >= detector.score_samples(table[:49]).min()
+
+
 def test_fit_refuses_a_contamination_of_less_than_one_row(table):
     pca_detector(contamination=1 / 400).fit(table)
     with pytest.raises(ValueError, match="contamination=0.002 of n_samples=400"):
@@ -333,7 +338,8 @@ def test_fit_refuses_a_contamination_of_less_than_one_row(table):
         (np.ones((20, 3)), "All 20 rows of X are equal"),
         (np.ones((1, 3)), "1 sample"),
         (np.eye(3), "3 distinct rows"),
-        (np.array([[1.0, np.nan]] * 5), "NaN"),
+        (np.array([[1.0, np.nan]] * 5), "NaN.*AutoencoderImputer"),
+        (pd.DataFrame({"a": [1.0] * 5, "b": list("uvwxy")}), "text in column 'b'"),
         (1e200 * np.eye(5), "variance of some features of X is too large"),
     ],
 )
