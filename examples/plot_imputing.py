@@ -79,6 +79,32 @@ figure.tight_layout()
 plt.show()
 
 # %%
+# Comparison by cross-validation
+# ------------------------------
+# The missing values of a table are usually not known.
+# :func:`~skautoenc.compare_imputers` hides known ones and measures how each imputer
+# fills them in, here in blocks of the breast cancer data.
+
+from sklearn.datasets import load_breast_cancer
+from sklearn.preprocessing import scale
+
+from skautoenc.plotting import ImputerComparisonDisplay
+
+display = ImputerComparisonDisplay.from_estimator(
+    {
+        "nearest rows": KNNImputer(n_neighbors=10, weights="distance"),
+        "normal distribution": AutoencoderImputer(hidden_layer_sizes=()),
+        "AutoencoderImputer": AutoencoderImputer(epochs=60, random_state=0),
+    },
+    scale(load_breast_cancer().data),
+    mechanism="blocks",
+    cv=3,
+    random_state=0,
+)
+display.ax_.set_title("Breast cancer data without blocks of values")
+plt.show()
+
+# %%
 # A step of a pipeline
 # --------------------
 # The imputer comes before steps that do not take missing values. With

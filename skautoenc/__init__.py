@@ -7,6 +7,7 @@ from ._estimators.denoising_scorer import denoising_scorer
 from ._estimators.imputer import AutoencoderImputer
 from ._estimators.outlier_detector import AutoencoderOutlierDetector
 from ._estimators.variational import VariationalAutoencoder
+from ._imputer_comparison import compare_imputers
 from .networks import ConvNetwork, DenseNetwork
 
 __version__ = "0.1.0"
@@ -19,6 +20,7 @@ __all__ = [
     "DenoisingAutoencoder",
     "DenseNetwork",
     "VariationalAutoencoder",
+    "compare_imputers",
     "compare_reducers",
     "denoising_scorer",
 ]

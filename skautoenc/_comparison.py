@@ -175,19 +175,35 @@ def compare_reducers(
 
 def check_reducers(reducers, y):
     """Raise an error if `reducers` is not a dict of names and valid reducers."""
-    if not isinstance(reducers, dict):
-        raise TypeError(
-            "reducers must be a dict of names and estimators, such as "
-            f"{{'PCA': PCA(8)}}; got {reducers!r}."
-        )
-    if not reducers:
-        raise ValueError("reducers is empty. Give at least one name and estimator.")
+    check_estimators("reducers", reducers, "{'PCA': PCA(8)}")
     for name, reducer in reducers.items():
-        if not isinstance(name, str):
-            raise TypeError(f"The names in reducers must be str; got {name!r}.")
-        _check_estimator(f"reducers[{name!r}]", reducer, ("fit", "transform"))
         if y is None and not hasattr(reducer, "inverse_transform"):
             raise _nothing_to_measure(name)
+
+
+def check_estimators(parameter, estimators, example):
+    """Raise an error if a parameter is not a dict of names and transformers.
+
+    Parameters
+    ----------
+    parameter : str
+    estimators : object
+        Its value.
+
+    example : str
+        For the error.
+    """
+    if not isinstance(estimators, dict):
+        raise TypeError(
+            f"{parameter} must be a dict of names and estimators, such as {example}; "
+            f"got {estimators!r}."
+        )
+    if not estimators:
+        raise ValueError(f"{parameter} is empty. Give at least one name and estimator.")
+    for name, estimator in estimators.items():
+        if not isinstance(name, str):
+            raise TypeError(f"The names in {parameter} must be str; got {name!r}.")
+        _check_estimator(f"{parameter}[{name!r}]", estimator, ("fit", "transform"))
 
 
 def _check_estimator(place, estimator, methods):

@@ -35,8 +35,9 @@ MAY_IMPORT = {
     "noise": {"_utils"},
     "_imputation": {"_utils"},
     "_comparison": {"_utils"},
-    "plotting": {"_comparison", "_utils"},
-    "": {"_comparison", "_estimators", "networks"},
+    "_imputer_comparison": {"_comparison", "_utils"},
+    "plotting": {"_comparison", "_imputer_comparison", "_utils"},
+    "": {"_comparison", "_estimators", "_imputer_comparison", "networks"},
 }
 
 FRAMEWORKS = {"keras", "tensorflow"}

@@ -4,6 +4,7 @@ from ._codes import CodeDisplay
 from ._comparison import ComparisonDisplay
 from ._explained_variance import ExplainedVarianceDisplay
 from ._image_grid import ImageGridDisplay
+from ._imputer_comparison import ImputerComparisonDisplay
 from ._loadings import LoadingsDisplay
 from ._loss_curve import LossCurveDisplay
 from ._outliers import OutlierDisplay
@@ -14,6 +15,7 @@ __all__ = [
     "ComparisonDisplay",
     "ExplainedVarianceDisplay",
     "ImageGridDisplay",
+    "ImputerComparisonDisplay",
     "LoadingsDisplay",
     "LossCurveDisplay",
     "OutlierDisplay",

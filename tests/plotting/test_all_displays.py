@@ -13,6 +13,7 @@ from drawing import QUICK
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -23,6 +24,7 @@ DISPLAYS = [getattr(plotting, name) for name in plotting.__all__]
 # Arguments of `from_estimator` other than the data, if a display has them.
 ARGUMENTS = {
     "reducers": {"PCA": PCA()},
+    "imputers": {"mean": SimpleImputer(keep_empty_features=True)},
     "n_components": [2, 3],
     "cv": 2,
     "image_shape": (8, 8),
@@ -48,6 +50,9 @@ COLUMNS = {
         "name component explained_variance_ratio cumulative_ratio"
     ).split(),
     "ImageGridDisplay": ["row", "column", *PIXELS],
+    "ImputerComparisonDisplay": (
+        "imputer split fit_time transform_time train_error test_error"
+    ).split(),
     "LoadingsDisplay": ["component", "feature", "loading"],
     "LossCurveDisplay": (
         "epoch loss reconstruction_loss kl_loss val_loss val_reconstruction_loss "
