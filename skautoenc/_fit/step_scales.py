@@ -89,7 +89,7 @@ def _scales(network, first, linear, last, max_inputs):
     path = find_linear_path(network)
     for i, scale in ((path.hidden.first.kernel, first), (path.kernel, linear)):
         n_inputs = np.prod(network.weights[i].shape[:-1])
-        scales[i] = scale * min(1.0, np.sqrt(max_inputs / n_inputs))
+        scales[i] = float(scale * min(1.0, np.sqrt(max_inputs / n_inputs)))
     for i in (*path.hidden.last, path.bias):
-        scales[i] = last
+        scales[i] = float(last)
     return scales
