@@ -2,6 +2,9 @@
 
 import skautoenc
 
+# sphinx-gallery looks up the objects of the examples, of which one is experimental.
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+
 project = "skautoenc"
 author = "the skautoenc developers"
 copyright = "2026, the skautoenc developers"
