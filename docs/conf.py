@@ -1,9 +1,9 @@
 """Sphinx settings. Build with ``python -m sphinx docs docs/_build``."""
 
-import skautoenc
-
 # sphinx-gallery looks up the objects of the examples, of which one is experimental.
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+
+import skautoenc
 
 project = "skautoenc"
 author = "the skautoenc developers"

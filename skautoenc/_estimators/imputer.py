@@ -97,7 +97,7 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
     n_features_in_ : int
         Number of features of X.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features of X. Defined only if X has names that are all strings.
 
     See Also
