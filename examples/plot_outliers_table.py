@@ -58,7 +58,7 @@ plt.show()
 # %%
 # Reconstruction errors alone
 # ---------------------------
-# An autoencoder that is trained on all rows learns the wrong ones by heart, so that a
+# An autoencoder that is trained on all rows memorizes the wrong ones, so that a
 # reconstruction error of theirs is not the largest.
 
 import numpy as np

@@ -199,8 +199,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         Positions of columns that encode a category each, as `OneHotEncoder` without
         `drop` returns them. The decoder returns a probability for each of them: a
         softmax of the group, trained with the cross-entropy, which is weighted such
-        that all groups have as much weight as half a number each. Other columns keep
-        the squared error. ``"auto"`` finds adjacent columns of 0 and 1 of which one is
+        that each group has half the weight of a number. Other columns keep the squared
+        error. ``"auto"`` finds adjacent columns of 0 and 1 of which one is
         1 in each row. With None, all columns are numbers; the code is then about as
         good, but reconstructions are no probabilities.
 

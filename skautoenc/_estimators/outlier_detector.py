@@ -91,7 +91,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    A reducer can learn outliers in its training data by heart, and then reconstructs
+    A reducer can memorize outliers in its training data, and then reconstructs
     them well. Therefore rows that are equal to a training row are scored by the reducer
     of the other half only. Their scores are out-of-fold scores, for `predict` as well
     as for the threshold. Other rows get the mean of both scores. With a

@@ -59,12 +59,11 @@ def with_mixed_loss(
 
 
 def mixed_loss(groups: Groups, targets: DataSummary) -> MixedLoss:
-    """Return the loss whose groups have as much weight as half a number has.
+    """Return the loss in which each group has half the weight of a number.
 
     Without a reconstruction, a cross-entropy is the entropy of the group, and a squared
     error the variance of the number. Each is divided by that, and multiplied by the
-    mean variance of the numbers, so that the scale of the loss remains theirs. Heavier
-    groups would raise the error of the numbers above that of PCA.
+    mean variance of the numbers, so that the scale of the loss remains theirs.
     """
     is_number = np.ones(len(targets.mean), bool)
     is_number[np.concatenate(groups)] = False

@@ -96,7 +96,7 @@ class NearestRow(TransformerMixin, BaseEstimator):
 
 
 def test_score_samples_of_training_rows_are_like_those_of_new_rows():
-    """Even if the reducer has learnt the training rows by heart."""
+    """Even if the reducer overfits the training rows."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(800, 6))
     detector = AutoencoderOutlierDetector(NearestRow(), random_state=0).fit(X[:400])
