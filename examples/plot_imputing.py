@@ -93,7 +93,9 @@ from skautoenc.plotting import ImputerComparisonDisplay
 display = ImputerComparisonDisplay.from_estimator(
     {
         "nearest rows": KNNImputer(n_neighbors=10, weights="distance"),
-        "normal distribution": AutoencoderImputer(hidden_layer_sizes=()),
+        "normal distribution": AutoencoderImputer(
+            hidden_layer_sizes=(), random_state=0
+        ),
         "AutoencoderImputer": AutoencoderImputer(epochs=60, random_state=0),
     },
     scale(load_breast_cancer().data),
