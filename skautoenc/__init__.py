@@ -4,6 +4,8 @@ from ._comparison import compare_reducers
 from ._estimators.autoencoder import AutoencoderTransformer
 from ._estimators.denoising import DenoisingAutoencoder
 from ._estimators.denoising_scorer import denoising_scorer
+from ._estimators.encoder_classifier import EncoderClassifier
+from ._estimators.encoder_regressor import EncoderRegressor
 from ._estimators.imputer import AutoencoderImputer
 from ._estimators.outlier_detector import AutoencoderOutlierDetector
 from ._estimators.variational import VariationalAutoencoder
@@ -19,6 +21,8 @@ __all__ = [
     "ConvNetwork",
     "DenoisingAutoencoder",
     "DenseNetwork",
+    "EncoderClassifier",
+    "EncoderRegressor",
     "VariationalAutoencoder",
     "compare_imputers",
     "compare_reducers",

@@ -57,6 +57,9 @@ _COUNT = [StrOptions({"auto"}), _POSITIVE_INT]
 _ACTIVATION = [str, callable, None]
 _REGULARIZER = [Number(Real, 0, None, closed="left"), str, callable, dict, None]
 
+# Parameters that may be given by position.
+_POSITIONAL = "n_components", "autoencoder"
+
 CONSTRAINTS = {
     "n_components": [
         _POSITIVE_INT,
@@ -102,8 +105,9 @@ def validates_parameters(method: Method) -> Method:
 def init_from_fields(cls: type[Estimator]) -> type[Estimator]:
     """Generate ``__init__`` from annotated class attributes, as `dataclass` does.
 
-    Every key of ``_parameter_constraints`` is a parameter. The first one,
-    `n_components`, may be given by position, the others are keyword-only.
+    Every key of ``_parameter_constraints`` is a parameter. `n_components` and
+    `autoencoder`, which come first, may be given by position, the others are
+    keyword-only.
 
     Only the constructor is taken from a dataclass. Instances of dataclasses are
     identified by their fields alone in dask, which would confuse estimators with the
@@ -117,7 +121,7 @@ def init_from_fields(cls: type[Estimator]) -> type[Estimator]:
         (
             name,
             types[name],
-            field(default=getattr(cls, name), kw_only=name != "n_components"),
+            field(default=getattr(cls, name), kw_only=name not in _POSITIONAL),
         )
         for name in names
     ]

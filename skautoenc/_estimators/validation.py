@@ -206,6 +206,34 @@ def validate_codes(Z, n_components: int, name: str) -> np.ndarray:
     return Z
 
 
+def validate_more_rows(estimator, argument, X, schema: Schema):
+    """Validate rows of an array that is given to `fit` beside X, as X was.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not changed.
+
+    argument : str
+        Name of the array.
+
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+    schema : Schema
+        Of the rows of the array X.
+
+    Returns
+    -------
+    {ndarray, CSR matrix} of shape (n_samples, n_features)
+    """
+    copy = object.__new__(type(estimator))
+    vars(copy).update(vars(estimator))
+    copy.n_features_in_, copy._row_shape = schema.n_features, schema.row_shape
+    vars(copy).pop("feature_names_in_", None)
+    if schema.feature_names is not None:
+        copy.feature_names_in_ = schema.feature_names
+    return _validate_like_training_data(copy, argument, X)
+
+
 def _validate_clean_rows(estimator, X_clean, X):
     """Return what the rows of `X` are to become; None if that is themselves."""
     if X_clean is None:

@@ -191,8 +191,7 @@ def open_engine_of(
     callbacks : tuple of keras.callbacks.Callback
     """
     if trainable.objective is None:
-        pair = networks["encoder"], networks["decoder"]
-        yield make_numpy_engine(pair, config, n_rows[0])
+        yield make_numpy_engine(list(networks.values()), config, n_rows[0])
         return
     model, parts, _ = trainable.objective
     for part, keras_model in parts.items():
@@ -230,5 +229,6 @@ def model_for_callbacks(
     if trainable.objective is not None:
         return between_shifts(trainable.objective.model, *shifts, groups=groups)
     with isolated_random_state(0):
-        model = chain(networks["encoder"].build(), networks["decoder"].build())
+        models = [network.build() for network in networks.values()]
+        model = chain(*models) if len(models) > 1 else models[0]
     return between_shifts(model, *shifts, groups=groups)

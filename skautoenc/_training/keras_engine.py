@@ -170,7 +170,7 @@ class KerasEngine:
         """Return a dataset of the `n` batches that a function yields."""
         *inputs, targets = (
             tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
-            for tensor in (*self._model.inputs, self._model.inputs[0])
+            for tensor in (*self._model.inputs, self._model.outputs[0])
         )
         inputs = tuple(inputs) if len(inputs) > 1 else inputs[0]
         signature = inputs, targets, tf.TensorSpec((None,), tf.float32)
@@ -189,7 +189,8 @@ class KerasEngine:
             n = len(portion)
             inputs = targets = np.empty((n, *row_shape), np.float32)
             if separate_targets:
-                inputs = np.empty_like(targets)
+                target_shape = self._model.outputs[0].shape[1:]
+                targets = np.empty((n, *target_shape), np.float32)
             noise = np.empty((n, *noise_shape[0]), np.float32) if noise_shape else None
             portion.read_into(inputs, targets, noise)
             for start in range(0, n, self._config.batch_size):

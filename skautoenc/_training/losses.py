@@ -41,6 +41,7 @@ def _mixed_loss(loss: MixedLoss) -> Callable[[Any, Any], Any]:
     def mixed_loss(targets, outputs):
         n_features = outputs.shape[-1]
         numbers = [i for i in range(n_features) if i not in in_groups]
+        numbers = tf.constant(numbers, tf.int32)  # an empty list would be of floats
         errors = tf.gather(targets - outputs, numbers, axis=1)
         losses = [tf.reduce_sum(tf.square(errors), axis=1)]
         for group, weight in zip(loss.groups, loss.weights, strict=True):

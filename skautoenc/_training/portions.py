@@ -94,8 +94,9 @@ class Portion:
 
         Parameters
         ----------
-        inputs, targets : ndarray of shape (len(self), n_features), float32
-            The same array unless `has_separate_targets`.
+        inputs, targets : ndarray of shape (len(self), n), float32
+            As `Rows.gather_into` takes them. The same array unless
+            `has_separate_targets`.
 
         noise : ndarray of shape (len(self), ...), float32, or None, default=None
             Filled with standard normal numbers, for models that take some.

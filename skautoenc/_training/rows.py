@@ -36,11 +36,13 @@ class Rows:
     weight : ndarray of shape (len(index),), float32
         Weight of each visit's loss.
 
-    targets : {ndarray, CSR matrix} of the shape of `X` or None, default=None
+    targets : {ndarray, CSR matrix} of shape (n_samples, n_targets) or None, \
+            default=None
         What the network is trained to give for the rows of `X`, row by row. None for
         the rows themselves.
 
-    shift, target_shift : ndarray of shape (n_features,) or None, default=None
+    shift, target_shift : ndarray of shape (n_features,) or (n_targets,), or None, \
+            default=None
         Subtracted from the rows of `X` and of `targets`, before they are converted to
         float32 where they are dense.
     """
@@ -82,6 +84,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def target_width(self) -> int:
+        """Number of values of a target."""
+        return (self.X if self.targets is None else self.targets).shape[1]
+
     def take(self, positions: Any) -> "Rows":
         """Return the rows at these positions."""
         return replace(self, index=self.index[positions], weight=self.weight[positions])
@@ -100,8 +107,10 @@ class Rows:
 
         Parameters
         ----------
-        inputs, targets : ndarray of shape (len(self), n_features), float32
-            Only `targets` is written to where the rows are their own targets.
+        inputs : ndarray of shape (len(self), n_features), float32
+            Not written to where the rows are their own targets.
+
+        targets : ndarray of shape (len(self), target_width), float32
         """
         if self.targets is None:
             _gather(self.X, self.index, self.shift, targets)
@@ -111,9 +120,9 @@ class Rows:
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows and their targets as new arrays, or as the same one twice."""
-        inputs = targets = np.empty((len(self), self.X.shape[1]), np.float32)
+        inputs = targets = np.empty((len(self), self.target_width), np.float32)
         if self.targets is not None:
-            inputs = np.empty_like(targets)
+            inputs = np.empty((len(self), self.X.shape[1]), np.float32)
         self.gather_into(inputs, targets)
         return inputs, targets
 
@@ -129,12 +138,12 @@ class StreamedRows:
     weight : ndarray of shape (n_samples,) or None
         Weight of each row's loss.
 
-    targets : {ndarray, CSR matrix} of the shape of `X` or None
+    targets : {ndarray, CSR matrix} of shape (n_samples, n_targets) or None
     starts : ndarray of int or None, default=None
         First row of each block; the last block of `X` may be short, and comes last.
         None takes all.
 
-    shift, target_shift : ndarray of shape (n_features,) or None, default=None
+    shift, target_shift : ndarray or None, default=None
         See `Rows`.
     """
 
@@ -159,6 +168,11 @@ class StreamedRows:
 
     def __len__(self) -> int:
         return self._len
+
+    @property
+    def target_width(self) -> int:
+        """Number of values of a target."""
+        return (self.X if self.targets is None else self.targets).shape[1]
 
     @property
     def n_blocks(self) -> int:

@@ -202,10 +202,10 @@ class NumpyEngine:
         """Return the buffers of inputs and targets, allocated once."""
         is_separate = has_separate_targets(rows, self._augmentation)
         if is_separate not in self._buffers:
-            shape = self._portion_size(rows), rows.X.shape[1]
-            inputs = targets = np.empty(shape, np.float32)
+            n = self._portion_size(rows)
+            inputs = targets = np.empty((n, rows.target_width), np.float32)
             if is_separate:
-                inputs = np.empty(shape, np.float32)
+                inputs = np.empty((n, rows.X.shape[1]), np.float32)
             self._buffers[is_separate] = inputs, targets
         return self._buffers[is_separate]
 

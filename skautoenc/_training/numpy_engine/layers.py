@@ -23,6 +23,9 @@ class DenseLayer:
     n_linear_inputs : int, default=0
         Width of the linear path that ends in this layer; 0 for none.
 
+    path_start : int, default=-1
+        Position of the layer whose outputs the linear path takes; -1 for the rows.
+
     Attributes
     ----------
     weights : ndarray of shape (n_in + n_linear_inputs + 1, n_out), float32
@@ -34,9 +37,15 @@ class DenseLayer:
         Views of `weights`.
     """
 
-    def __init__(self, spec: LayerSpec, n_in: int, n_linear_inputs: int = 0):
+    def __init__(
+        self,
+        spec: LayerSpec,
+        n_in: int,
+        n_linear_inputs: int = 0,
+        path_start: int = -1,
+    ):
         self.n_in, self.n_out = n_in, spec.units
-        self.n_linear_inputs = n_linear_inputs
+        self.n_linear_inputs, self.path_start = n_linear_inputs, path_start
         self.activation = spec.activation
         self.kernel_regularizer = l1_l2(spec.kernel_regularizer)
         self.activity_regularizer = l1_l2(spec.activity_regularizer)
@@ -69,7 +78,8 @@ def dense_layers(specs: Sequence[DenseSpec | None]) -> list[DenseLayer] | None:
     Returns
     -------
     list of DenseLayer or None
-        None if NumPy cannot train a network, for example one of its activations.
+        None if NumPy cannot train a network, for example one of its activations, or a
+        single layer.
     """
     layers: list[DenseLayer] = []
     for spec in specs:
@@ -80,8 +90,9 @@ def dense_layers(specs: Sequence[DenseSpec | None]) -> list[DenseLayer] | None:
         n_linear_inputs = [0] * len(spec.layers)
         if spec.has_linear_path:
             n_linear_inputs[-1] = spec.n_in
-        layers += map(DenseLayer, spec.layers, spec.widths, n_linear_inputs)
-    return layers
+        starts = [len(layers) - 1] * len(spec.layers)
+        layers += map(DenseLayer, spec.layers, spec.widths, n_linear_inputs, starts)
+    return layers if len(layers) > 1 else None
 
 
 def _is_supported(layer):
@@ -236,7 +247,8 @@ class _Hidden(NamedTuple):
     """A hidden layer, and the arrays that its passes over a batch write to.
 
     `below` is the output of the layer below with a row of ones, and None for the first
-    layer, which takes the rows themselves.
+    layer, which takes the rows themselves. `starts_path` says whether the linear path
+    to the last layer begins here.
     """
 
     layer: DenseLayer
@@ -244,8 +256,10 @@ class _Hidden(NamedTuple):
     below: np.ndarray | None
     outputs: np.ndarray
     function: Callable | None
-    derivative: Callable | None
     regularizer: tuple[float, float] | None
+    linear_rows: np.ndarray
+    derivative: Callable | None
+    starts_path: bool
     errors: np.ndarray
     errors_below: np.ndarray | None
     scratch: np.ndarray
@@ -256,8 +270,8 @@ class _Batch:
 
     Hidden layers hold samples in columns, above a row of ones for the biases, so all
     arrays are contiguous. The last layer holds them in rows, as the data do. If a
-    linear path leads from the code to it, the code lies below the last hidden layer,
-    and both are one array to it.
+    linear path leads to it, the values it takes, the code or the rows, lie below the
+    last hidden layer, and both are one array to it.
     """
 
     def __init__(self, layers: list[DenseLayer], loss: Loss, n: int):
@@ -266,10 +280,12 @@ class _Batch:
         padded = [np.ones((a.n_out + 1, n), np.float32) for a in hidden[:-1]]
         joint = np.ones((last.n_in + last.n_linear_inputs + 1, n), np.float32)
         outputs = [*(above[:-1] for above in padded), joint[: last.n_in]]
-        code = next((i for i, a in enumerate(hidden) if a.n_linear_inputs), None)
-        if code is not None:
+        code = last.path_start if last.n_linear_inputs else -1
+        if code >= 0:
             padded[code] = joint[last.n_in :]
             outputs[code] = joint[last.n_in : -1]
+        takes_rows = last.n_linear_inputs and code == -1
+        self._rows_in_joint = joint[last.n_in : -1] if takes_rows else None
         functions = [_function(a.activation) for a in layers]
         derivatives = [_derivative(a.activation) for a in layers]
         if loss.activation is not None:
@@ -285,8 +301,10 @@ class _Batch:
                 below[i],
                 outputs[i],
                 functions[i],
-                derivatives[i],
                 layer.activity_regularizer,
+                np.empty((n, layer.n_out if layer.n_linear_inputs else 0), np.float32),
+                derivatives[i],
+                i == code,
                 errors[i],
                 errors_below[i],
                 np.empty_like(outputs[i]),
@@ -296,7 +314,6 @@ class _Batch:
         self._reversed = self._hidden[::-1]
         self._first = layers[0].kernel, layers[0].bias[:, None]
         self._first_rows = np.empty((n, layers[0].n_out), np.float32)
-        self._linear_rows = np.empty((n, last.n_linear_inputs), np.float32)
         self._function, self._derivative = functions[-1], derivatives[-1]
         self._joint, self._joint_rows = joint, joint.T
         self._errors_joint = np.empty((n, len(joint) - 1), np.float32)
@@ -307,15 +324,18 @@ class _Batch:
     def forward(self, inputs, targets, weights):
         """Return the loss and the penalty on activities, summed over rows."""
         penalties = 0.0
-        for layer, transposed, below, h, function, _, regularizer, *_ in self._hidden:
+        if self._rows_in_joint is not None:
+            np.copyto(self._rows_in_joint, inputs.T)
+        for step in self._hidden:
+            layer, transposed, below, h, function, regularizer, linear_rows = step[:7]
             if below is None:
                 np.dot(inputs, self._first[0], out=self._first_rows)
                 np.add(self._first_rows.T, self._first[1], out=h)
             elif layer.n_linear_inputs:
                 np.dot(layer.kernel.T, below[:-1], out=h)
-                np.dot(inputs, layer.linear_path, out=self._linear_rows)
-                self._linear_rows += layer.bias
-                h += self._linear_rows.T
+                np.dot(inputs, layer.linear_path, out=linear_rows)
+                linear_rows += layer.bias
+                h += linear_rows.T
             else:
                 np.dot(transposed, below, out=h)
             if function is not None:
@@ -343,7 +363,7 @@ class _Batch:
         np.copyto(self._reversed[0].errors, errors_joint[:, : last.n_in].T)
         for step in self._reversed:
             layer, below, errors = step.layer, step.below, step.errors
-            if layer.n_linear_inputs:
+            if step.starts_path:
                 errors += errors_joint[:, last.n_in :].T
             if step.regularizer:
                 gradient = _penalty_gradient(step.regularizer, step.outputs)

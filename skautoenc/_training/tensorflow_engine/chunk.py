@@ -21,8 +21,8 @@ class Chunk:
     row_shape : tuple of int
         Shape of one row.
 
-    separate_targets : bool, default=False
-        Whether the targets are other numbers than the inputs.
+    target_shape : tuple of int or None, default=None
+        Shape of one target, where the targets are other numbers than the inputs.
 
     noise_shape : tuple of int or None, default=None
         Shape of the standard normal numbers for each row, if the model takes some.
@@ -39,14 +39,14 @@ class Chunk:
         batch_size: int,
         row_shape: tuple[int, ...],
         *,
-        separate_targets: bool = False,
+        target_shape: tuple[int, ...] | None = None,
         noise_shape: tuple[int, ...] | None = None,
     ):
         n = steps * batch_size
         self._batch_size = batch_size
         self._inputs = self._targets = _aligned_empty((n, *row_shape))
-        if separate_targets:
-            self._targets = _aligned_empty((n, *row_shape))
+        if target_shape is not None:
+            self._targets = _aligned_empty((n, *target_shape))
         self._noise = None if noise_shape is None else _aligned_empty((n, *noise_shape))
         self._weights = _aligned_empty((n,))
 

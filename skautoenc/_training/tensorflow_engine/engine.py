@@ -133,6 +133,7 @@ class TensorFlowEngine:
         self._hyperparameters = get_hyperparameters(model)
         row_shape, *noise_shape = (tuple(a.shape[1:]) for a in model.inputs)
         self._row_shape = row_shape
+        self._target_shape = tuple(model.outputs[0].shape[1:])
         self._noise_shape = noise_shape[0] if noise_shape else None
         self._n_per_portion = min(
             steps, portion_batches(n_rows, config.batch_size, int(np.prod(row_shape)))
@@ -219,7 +220,7 @@ class TensorFlowEngine:
                     self._steps,
                     self._config.batch_size,
                     self._row_shape,
-                    separate_targets=separate_targets,
+                    target_shape=self._target_shape if separate_targets else None,
                     noise_shape=self._noise_shape,
                 )
                 for _ in range(self._n_chunks)
