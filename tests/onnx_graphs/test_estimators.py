@@ -3,12 +3,14 @@
 import sys
 
 import numpy as np
+import onnxruntime
+import pandas as pd
 import pytest
 import skl2onnx
 from conversion import assert_equal_within_1e5, convert, evaluate, outputs_of
 from helpers import make_autoencoder, run_python
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.decomposition import NMF, PCA
 from sklearn.exceptions import NotFittedError
@@ -191,6 +193,23 @@ def test_a_column_transformer_before(dtype):
     assert_equal_within_1e5(found["probabilities"], pipeline.predict_proba(X))
 
 
+def test_a_data_frame_with_words():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(200, 3)), columns=["a", "b", "c"])
+    table["word"] = np.where(table["a"] + rng.normal(size=200) > 0, "yes", "no")
+    columns = make_column_transformer(
+        (StandardScaler(), ["a", "b", "c"]), (OneHotEncoder(), ["word"])
+    )
+    autoencoder = make_autoencoder(one_hot_groups="auto")
+    pipeline = Pipeline([("columns", columns), ("ae", autoencoder)]).fit(table)
+    graph = convert(pipeline, table, options={"ae__outputs": ["reconstruct"]})
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    inputs = {name: table[[name]].to_numpy() for name in table}
+    (found,) = session.run(None, inputs)
+    rows = pipeline["ae"].reconstruct(columns.transform(table))
+    assert_equal_within_1e5(found, rows)
+
+
 def test_codes_beside_other_features():
     X = load_wine().data
     union = FeatureUnion([("ae", make_autoencoder()), ("pca", PCA(2))])
@@ -248,8 +267,6 @@ def test_columns_that_are_separate_inputs(digits):
     estimator = make_autoencoder(n_components=1).fit(X)
     types = [(f"x{i}", FloatTensorType([None, 1])) for i in range(3)]
     graph = skl2onnx.to_onnx(estimator, initial_types=types)
-    import onnxruntime
-
     session = onnxruntime.InferenceSession(graph.SerializeToString())
     (found,) = session.run(None, {f"x{i}": X[:, [i]] for i in range(3)})
     assert_equal_within_1e5(found, estimator.transform(X))
