@@ -239,14 +239,15 @@ class FittedReducer(
     def __dir__(self):
         """List the attributes that exist, without building Keras models to find out.
 
-        skl2onnx reads all that are listed, so Keras models are not listed for it.
+        skl2onnx searches for estimators in all attributes whose names end in an
+        underscore, and in their elements. None is listed for it, as none holds one.
         """
+        caller = inspect.currentframe().f_back.f_globals.get("__name__", "")
+        if caller.startswith("skl2onnx."):
+            return [name for name in object.__dir__(self) if not name.endswith("_")]
         others = set(object.__dir__(self)) - _KERAS_MODELS
         names = [name for name in others if hasattr(self, name)]
-        caller = inspect.currentframe().f_back.f_globals.get("__name__", "")
-        if hasattr(self, "_encoder") and not caller.startswith("skl2onnx."):
-            names += _KERAS_MODELS
-        return names
+        return [*names, *_KERAS_MODELS] if hasattr(self, "_encoder") else names
 
     def _onnx_conversion(self) -> AutoencoderConversion:
         return AutoencoderConversion(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .nodes import Nodes, import_skl2onnx
@@ -20,12 +21,12 @@ class Input(NamedTuple):
     dtype : type
         np.float32, np.float64, or a type of integers.
 
-    row_shape : tuple of int
-        Shape of a row.
+    row_shape : tuple of (int or None)
+        Shape of a row; None for a length that is not known. Empty if none is known.
     """
 
     dtype: Any
-    row_shape: tuple[int, ...]
+    row_shape: tuple[int | None, ...]
 
 
 class Output(NamedTuple):
@@ -35,10 +36,10 @@ class Output(NamedTuple):
     ----------
     name : str
     dtype : type
-        np.float32, np.float64 or np.int64.
+        np.float32, np.float64, np.int64 or np.str_.
 
     row_shape : tuple of int
-        Shape of a row.
+        Shape of a row; empty for an output of shape (n_samples,).
     """
 
     name: str
@@ -137,13 +138,11 @@ def calculate_shapes(operator: Any) -> None:
     ValueError
         If the rows have a wrong number of columns.
     """
-    estimator = operator.raw_operator
-    conversion, options = (
-        _conversion(estimator),
-        _options(operator.scope_inst, estimator),
-    )
-    given, expected = _input(operator.inputs), conversion.n_columns(options)
-    if np.prod(given.row_shape) != expected:
+    estimator, given = _estimator_of(operator), _input(operator.inputs)
+    options = _options(operator.scope_inst, estimator)
+    conversion = _conversion(estimator)
+    expected = conversion.n_columns(options)
+    if None not in given.row_shape and np.prod(given.row_shape) != expected:
         raise ValueError(
             f"{type(estimator).__name__} is given rows of shape {given.row_shape} in "
             f"the conversion to ONNX, but takes {expected} columns here."
@@ -162,14 +161,23 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     NotImplementedError
         If a layer, or a reducer, has no converter. The message names it.
     """
-    estimator, nodes = operator.raw_operator, Nodes(scope, container)
+    estimator, nodes = _estimator_of(operator), Nodes(scope, container)
     conversion, options = _conversion(estimator), _options(scope, estimator)
     outputs = conversion.outputs(options, _input(operator.inputs))
     names = conversion.add(nodes, options, _table(nodes, operator.inputs))
     for variable, output, name in zip(operator.outputs, outputs, names, strict=True):
         if len(output.row_shape) > 1:
             name = nodes.reshape(name, output.row_shape)
-        nodes.cast(name, output.dtype, output=variable.full_name)
+        if output.dtype is np.str_:
+            nodes.add("Identity", name, output=variable.full_name)
+        else:
+            nodes.cast(name, output.dtype, output=variable.full_name)
+
+
+def _estimator_of(operator):
+    """Return the estimator of an operator; `FrozenEstimator` passes on its methods."""
+    found = operator.raw_operator
+    return found.estimator if isinstance(found, FrozenEstimator) else found
 
 
 def _conversion(estimator) -> Conversion:
@@ -188,7 +196,7 @@ def _input(variables):
     shapes = [tuple(variable.type.shape or ()) for variable in variables]
     if len(shapes) == 1:
         return Input(dtype.type, shapes[0][1:])
-    return Input(dtype.type, (sum(shape[1] for shape in shapes),))
+    return Input(dtype.type, (sum(int(np.prod(shape[1:])) for shape in shapes),))
 
 
 def _dtype(variable):
@@ -225,6 +233,13 @@ def _table(nodes, variables):
 
 def _tensor_type(output, n_rows=None):
     skl2onnx, _ = import_skl2onnx()
-    name = {np.float32: "Float", np.float64: "Double", np.int64: "Int64"}[output.dtype]
-    kind = getattr(skl2onnx.common.data_types, f"{name}TensorType")
+    kind = getattr(skl2onnx.common.data_types, _TYPES[output.dtype])
     return kind([n_rows, *output.row_shape])
+
+
+_TYPES = {
+    np.float32: "FloatTensorType",
+    np.float64: "DoubleTensorType",
+    np.int64: "Int64TensorType",
+    np.str_: "StringTensorType",
+}

@@ -84,9 +84,9 @@ def _graph_of(network):
     try:
         graph = read_graph(spec)
     except UnsupportedGraph as error:
-        raise _error(network, [f"{error} have no converter"]) from None
+        raise _error(network, [f"there is no converter for {error}"]) from None
     if graph.n_weights != len(network.weights):
-        raise _error(network, ["models that share layers have no converter"])
+        raise _error(network, ["there is no converter for models that share layers"])
     return graph
 
 

@@ -57,8 +57,13 @@ class Nodes:
             )
 
     def constant(self, array: np.ndarray | np.generic) -> str:
-        """Add a constant, and return its name."""
+        """Add a constant, of numbers or strings, and return its name."""
         name = self._scope.get_unique_variable_name("constant")
+        if array.dtype.kind in "OU":
+            of_strings = self._onnx.TensorProto.STRING
+            strings = [str(value).encode() for value in array.ravel()]
+            self._container.add_initializer(name, of_strings, array.shape, strings)
+            return name
         tensor = self._onnx.numpy_helper.from_array(np.ascontiguousarray(array))
         del tensor.dims[:]
         tensor.dims.extend(np.shape(array))
@@ -112,6 +117,19 @@ class Nodes:
     def reshape(self, x: str, shape: tuple[int, ...]) -> str:
         """Reshape the rows of a tensor; the first axis stays as it is."""
         return self.add("Reshape", x, np.array([0, *shape], np.int64))
+
+    def labels(self, scores: str, classes: np.ndarray) -> str:
+        """Return the class with the largest score of each row.
+
+        Parameters
+        ----------
+        scores : str
+            Name of a tensor of shape (n_samples, n_classes).
+
+        classes : ndarray of shape (n_classes,), of integers or strings
+        """
+        largest = self.add("ArgMax", scores, axis=1, keepdims=0)
+        return self.add("Gather", classes, largest, axis=0)
 
     def split_in_two(self, x: str) -> list[str]:
         """Split the last axis into halves."""

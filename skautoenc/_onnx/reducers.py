@@ -57,11 +57,13 @@ class AutoencoderConversion:
 
     def outputs(self, options: dict, given: Input) -> list[Output]:
         dtype = float_type(given.dtype, self.dtype)
-        transformed = (self.n_components,) if self.returns_codes else given.row_shape
+        rows: tuple[Any, ...] = given.row_shape
+        if len(rows) < 2 or None in rows:
+            rows = (int(np.prod(self.row_shape)),)
         shapes = {
-            "transform": transformed,
+            "transform": (self.n_components,) if self.returns_codes else rows,
             "inverse_transform": self.row_shape,
-            "reconstruct": given.row_shape,
+            "reconstruct": rows,
             "reconstruction_error": (1,),
             "score_samples": (1,),
         }
