@@ -299,7 +299,12 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
 
     def onnx_parser(self) -> Callable[..., Any]:
-        """Raise an error, as there is no conversion to ONNX; called by skl2onnx."""
+        """Raise an error, as there is no conversion to ONNX; called by skl2onnx.
+
+        Raises
+        ------
+        NotImplementedError
+        """
         raise NotImplementedError(
             "AutoencoderImputer cannot be converted to ONNX: for each row it solves a "
             "system of equations whose size is the number of missing values. Fill them "
