@@ -1,5 +1,6 @@
 """Methods of a fitted autoencoder: codes, reconstructions, errors and scores."""
 
+import inspect
 from typing import Any, Literal
 
 import numpy as np
@@ -13,12 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._fitted.custom_objects import picklable
 from .._fitted.state import check_format
+from .._onnx.reducers import AutoencoderConversion
 from .._utils.blocks import row_blocks, to_dense
 from .._utils.metrics import METRICS, ExplainedVariance
 from .._utils.sklearn_compat import fitted_attributes_html
 from ..networks._objectives import chain
 from ..networks._resolve import to_picklable
 from .attributes import OF_CODES, OF_PCA, OptionalAttribute
+from .onnx import OnnxMixin
 from .parameters import MatrixLike
 from .validation import flatten_rows, validate_codes, validate_rows, validate_weights
 
@@ -26,10 +29,15 @@ from .validation import flatten_rows, validate_codes, validate_rows, validate_we
 # change; the former format must then still be read.
 FORMAT = 1
 
+# Attributes that are built at each access.
+_KERAS_MODELS = {"encoder_", "decoder_", "autoencoder_"}
+
 Metric = Literal["mean_squared_error", "mean_absolute_error"]
 
 
-class FittedReducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class FittedReducer(
+    OnnxMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Base class of `BaseAutoencoder`: what a fitted encoder and decoder compute.
 
     `BaseAutoencoder` sets the attributes that the methods read. A method reads each of
@@ -227,6 +235,28 @@ class FittedReducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def autoencoder_(self) -> Any:
         """Trained autoencoder as a Keras model; each access returns a new copy."""
         return chain(self.encoder_, self.decoder_)
+
+    def __dir__(self):
+        """List the attributes that exist, without building Keras models to find out.
+
+        skl2onnx searches for estimators in all attributes whose names end in an
+        underscore, and in their elements. None is listed for it, as none holds one.
+        """
+        caller = inspect.currentframe().f_back.f_globals.get("__name__", "")
+        if caller.startswith("skl2onnx."):
+            return [name for name in object.__dir__(self) if not name.endswith("_")]
+        others = set(object.__dir__(self)) - _KERAS_MODELS
+        names = [name for name in others if hasattr(self, name)]
+        return [*names, *_KERAS_MODELS] if hasattr(self, "_encoder") else names
+
+    def _onnx_conversion(self) -> AutoencoderConversion:
+        return AutoencoderConversion(
+            self._encoder,
+            self._decoder,
+            self._dtype,
+            self._row_shape or (self.n_features_in_,),
+            self._n_features_out,
+        )
 
     def _get_fitted_attr_html(self, doc_link=""):
         """Return the attributes that notebooks show, without building Keras models."""
