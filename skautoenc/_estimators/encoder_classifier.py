@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
+from .._onnx.heads import ClassifierConversion
 from .._utils.sklearn_compat import StrOptions
 from .encoder_head import BaseEncoderHead, validate_targets
 from .labels import as_columns, find_labels, is_labelled
@@ -363,6 +364,23 @@ class EncoderClassifier(ClassifierMixin, BaseEncoderHead):
                 f"has {len(self._labels.classes)}. Use model_, the Keras model."
             )
         return to_keras_classifier(self.model_, self.classes_, params)
+
+    def _onnx_conversion(self) -> ClassifierConversion:
+        labels = self._labels
+        if labels.kind == "multioutput":
+            raise NotImplementedError(
+                "An EncoderClassifier with several outputs of more than two classes "
+                "cannot be converted to ONNX. Fit one for each output."
+            )
+        classes = labels.classes[0] if labels.kind == "multiclass" else None
+        if classes is not None and classes.dtype.kind not in "iuOU":
+            raise NotImplementedError(
+                "Classes must be integers or text for a conversion to ONNX; they are "
+                f"of type {classes.dtype}. Encode y with LabelEncoder."
+            )
+        return ClassifierConversion(
+            self._encoder, self._head, self.n_features_in_, classes
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -28,6 +28,7 @@ from ..networks._layer_parameters import hidden_sizes
 from ..networks._objectives import chain
 from .base import BaseAutoencoder
 from .denoising import DenoisingAutoencoder
+from .onnx import OnnxMixin
 from .parameters import (
     CONSTRAINTS,
     Auto,
@@ -46,11 +47,13 @@ _MAX_COMPONENTS = 32
 
 
 @init_from_fields
-class BaseEncoderHead(BaseEstimator):
+class BaseEncoderHead(OnnxMixin, BaseEstimator):
     """Base class of an encoder with a head that is trained on labels.
 
     A subclass validates the targets, and defines what is predicted.
     """
+
+    _keras_models: ClassVar = {"encoder_", "head_", "model_"}
 
     autoencoder: Any = None
     _: KW_ONLY

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._onnx.heads import RegressorConversion
 from .encoder_head import BaseEncoderHead, validate_targets
 from .labels import as_columns
 from .parameters import MatrixLike, init_from_fields, validates_parameters
@@ -243,3 +244,6 @@ class EncoderRegressor(RegressorMixin, BaseEncoderHead):
 
         check_is_fitted(self)
         return to_keras_regressor(self.model_, self._is_1d, params)
+
+    def _onnx_conversion(self) -> RegressorConversion:
+        return RegressorConversion(self._encoder, self._head, self.n_features_in_)

@@ -1,7 +1,6 @@
 """Methods of a fitted autoencoder: codes, reconstructions, errors and scores."""
 
-import inspect
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,9 +28,6 @@ from .validation import flatten_rows, validate_codes, validate_rows, validate_we
 # change; the former format must then still be read.
 FORMAT = 1
 
-# Attributes that are built at each access.
-_KERAS_MODELS = {"encoder_", "decoder_", "autoencoder_"}
-
 Metric = Literal["mean_squared_error", "mean_absolute_error"]
 
 
@@ -43,6 +39,8 @@ class FittedReducer(
     `BaseAutoencoder` sets the attributes that the methods read. A method reads each of
     them once, as another thread may fit the estimator meanwhile.
     """
+
+    _keras_models: ClassVar = {"encoder_", "decoder_", "autoencoder_"}
 
     components_ = OptionalAttribute(OF_CODES)
     explained_variance_ = OptionalAttribute(OF_CODES)
@@ -235,19 +233,6 @@ class FittedReducer(
     def autoencoder_(self) -> Any:
         """Trained autoencoder as a Keras model; each access returns a new copy."""
         return chain(self.encoder_, self.decoder_)
-
-    def __dir__(self):
-        """List the attributes that exist, without building Keras models to find out.
-
-        skl2onnx searches for estimators in all attributes whose names end in an
-        underscore, and in their elements. None is listed for it, as none holds one.
-        """
-        caller = inspect.currentframe().f_back.f_globals.get("__name__", "")
-        if caller.startswith("skl2onnx."):
-            return [name for name in object.__dir__(self) if not name.endswith("_")]
-        others = set(object.__dir__(self)) - _KERAS_MODELS
-        names = [name for name in others if hasattr(self, name)]
-        return [*names, *_KERAS_MODELS] if hasattr(self, "_encoder") else names
 
     def _onnx_conversion(self) -> AutoencoderConversion:
         return AutoencoderConversion(
