@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import OutlierMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,6 +17,7 @@ from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import StrOptions, _safe_indexing
 from .autoencoder import AutoencoderTransformer
 from .parameters import Number, validates_parameters
+from .stored_state import StoredState
 from .validation import validate_dense_rows
 
 # Share of the variance for the number of components of each default autoencoder.
@@ -29,7 +30,7 @@ _FENCE = 4
 _METHODS = "fit", "transform", "inverse_transform"
 
 
-class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
+class AutoencoderOutlierDetector(OutlierMixin, StoredState):
     """Outlier detection with an autoencoder, or with another reducer.
 
     One reducer is fitted on each half of the rows. A row is an outlier if the reducer

@@ -157,14 +157,14 @@ def test_the_error_for_a_random_code_says_how_to_end_at_its_mean(digits):
     encoder, decoder, model = variational()
     with pytest.raises(ValueError, match=DRAWS) as caught:
         quick((model, "sampling")).fit(digits)
-    (network,) = re.findall(r"network=(\(.*model\.output\)\))", str(caught.value))
+    (network,) = re.findall(r"network=(\(.*model\.outputs\[0\]\)\))", str(caught.value))
     frozen = {"learning_rate": 1e-12}
     estimator = quick(eval(network), **frozen).fit(digits)
     wanted = means_of(encoder, digits)
     np.testing.assert_allclose(estimator.transform(digits), wanted, atol=1e-5)
     with pytest.raises(ValueError, match="cannot be split at the layer") as caught:
         quick((model, "z_mean")).fit(digits)
-    (network,) = re.findall(r"network=(\(.*model\.output\)\))", str(caught.value))
+    (network,) = re.findall(r"network=(\(.*model\.outputs\[0\]\)\))", str(caught.value))
     estimator = quick(eval(network), **frozen).fit(digits)
     np.testing.assert_allclose(estimator.transform(digits), wanted, atol=1e-5)
     encoder = drawing(encoder)
