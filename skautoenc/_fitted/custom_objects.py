@@ -237,7 +237,12 @@ def with_definitions(network: Any) -> Any:
     if isinstance(network, tuple):
         configs = [json.loads(p.config) for p in network if hasattr(p, "config")]
         definitions = _definitions_in(configs)
-        return _beside("network", network, definitions) if definitions else network
+        if not definitions:
+            return network
+        return tuple(
+            _beside("network", part, definitions) if hasattr(part, "config") else part
+            for part in network
+        )
     if _module_of(network) == "__main__":
         # Definitions in a script or notebook are not imported in worker processes.
         known = _keras().saving.get_custom_objects().values()

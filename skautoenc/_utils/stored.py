@@ -114,29 +114,32 @@ def from_plain(value: Any) -> Any:
         raise ValueError(f"there is no class that is stored as {name!r}")
     try:
         return _KINDS[name].create(**fields)
-    except (AttributeError, KeyError, OverflowError, TypeError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"the fields of a {name} are invalid: {error}") from error
 
 
-def checksum(values: dict[str, Any]) -> str:
-    """Return a checksum of the plain data among values, which are given by name."""
+def checksum(value: Any) -> str:
+    """Return a checksum of plain data; objects of other classes do not count."""
     digest = Digest()
-    digest.add({name: value for name, value in values.items() if _is_plain(value)})
+    digest.add(_without_objects(value))
     return digest.hexdigest()[:16]
 
 
-def _is_plain(value):
-    """Whether a value consists of plain data."""
+def _without_objects(value):
+    """Return a value with an ellipsis for whatever is not plain data."""
     kind = type(value)
     if kind in (list, tuple):
-        return all(map(_is_plain, value))
+        return kind(map(_without_objects, value))
     if kind is dict:
-        return all(_is_plain(x) for item in value.items() for x in item)
-    if isinstance(value, np.ndarray) and value.dtype.hasobject:
-        return value.ndim == 1 and all(type(item) is str for item in value)
+        return {key: _without_objects(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        if not value.dtype.hasobject:
+            return value
+        is_text = value.ndim == 1 and all(type(item) is str for item in value)
+        return value if is_text else ...
     if isinstance(value, type):  # of the reconstructions
-        return issubclass(value, np.generic)
-    return kind in _SCALARS or isinstance(value, np.ndarray | np.generic)
+        return value if issubclass(value, np.generic) else ...
+    return value if kind in _SCALARS or isinstance(value, np.generic) else ...
 
 
 # Classes of other packages.
