@@ -168,7 +168,8 @@ def damaged(value, rng):
         return value[:i] + other + value[i + 1 :]
     if isinstance(value, bool):
         return not value
-    return -value - 1 if isinstance(value, int | float) else "damaged"
+    is_number = isinstance(value, int | float) and value == value
+    return -value - 1 if is_number else "damaged"
 
 
 def changed_states(state, n):
