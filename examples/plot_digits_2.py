@@ -40,7 +40,7 @@ codes = autoencoder.fit_transform(X)
 # ------------------
 # skops stores the fitted estimator as data, without code. The program that loads the
 # file names the classes that it trusts, and encodes without TensorFlow. See
-# `Saving and loading <../saving.html>`_ for other kinds of files.
+# :doc:`Saving and loading </saving>` for other kinds of files.
 
 import subprocess
 import sys

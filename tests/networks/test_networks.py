@@ -328,8 +328,8 @@ def tied(digits):
 
 def test_tied_weights_are_the_transposed_kernels_of_the_encoder(tied, digits):
     encoder, decoder = tied.encoder_.get_weights(), tied.decoder_.get_weights()
-    np.testing.assert_array_equal(decoder[0], encoder[2])
-    np.testing.assert_array_equal(decoder[2], encoder[0])
+    np.testing.assert_array_equal(decoder[0], encoder[2].T)
+    np.testing.assert_array_equal(decoder[2], encoder[0].T)
     Z = tied.transform(digits)
     h = np.tanh(Z @ encoder[2].T + decoder[1])
     wanted = h @ encoder[0].T + decoder[3]
