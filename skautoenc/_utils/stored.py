@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -181,5 +182,8 @@ def _metadata_request(owner, **methods):
 _KINDS["floats"] = _Kind(list, lambda value: {"values": np.array(value)}, _floats)
 stored_as("generator", lambda value: value.bit_generator.state, _generator)(
     np.random.Generator
+)
+stored_as("path", lambda value: {"path": str(value)}, lambda path: Path(path))(
+    type(Path())
 )
 stored_as("metadata_request", _metadata_requests, _metadata_request)(MetadataRequest)

@@ -96,6 +96,10 @@ def test_an_unfitted_autoencoder_is_stored_by_skops(name):
     assert shown(through_skops(estimator)) == shown(estimator)
 
 
+def test_a_path_as_parameter_is_stored_by_skops():
+    assert through_skops(make_autoencoder(checkpoint=DOCS)).checkpoint == DOCS
+
+
 def test_partial_fit_goes_on_after_skops(digits):
     first = make_autoencoder().partial_fit(digits)
     for _ in range(2):
