@@ -4,7 +4,8 @@ Digits in two dimensions
 ========================
 
 Codes with 2 components can be plotted. This example trains a sigmoid network with such
-a code, saves it to a file, and uses it in another process.
+a code, saves it, uses it in two other programs, with and without this package, and
+draws what these return.
 """
 
 # %%
@@ -37,54 +38,74 @@ codes = autoencoder.fit_transform(X)
 # %%
 # Saving and loading
 # ------------------
-# The fitted estimator consists of NumPy arrays. It can be pickled, and the process that
-# loads it encodes without TensorFlow.
+# skops stores the fitted estimator as data, without code. The program that loads the
+# file names the classes that it trusts, and encodes without TensorFlow. See
+# :doc:`Saving and loading </saving>` for other kinds of files.
 
-import pickle
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import skops.io
 
-PROGRAM = """
-import pickle, sys
+WITH_SKAUTOENC = """
+import sys
 import numpy as np
-with open("autoencoder.pickle", "rb") as file:
-    autoencoder = pickle.load(file)
+import skops.io
+from skautoenc import AutoencoderTransformer
+
+autoencoder = skops.io.load("digits.skops", trusted=[AutoencoderTransformer])
 np.save("codes.npy", autoencoder.transform(np.load("digits.npy")))
 print("encoded in another process; TensorFlow loaded:", "tensorflow" in sys.modules)
 """
 
+
+def run(program, folder):
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, cwd=folder, check=True, capture_output=True, text=True
+    )
+    print(done.stdout, end="")
+
+
 with tempfile.TemporaryDirectory() as folder:
-    folder = Path(folder)
-    (folder / "autoencoder.pickle").write_bytes(pickle.dumps(autoencoder))
-    np.save(folder / "digits.npy", X)
-    process = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    print(process.stdout, end="")
-    print(
-        "codes are bitwise equal:", np.array_equal(np.load(folder / "codes.npy"), codes)
-    )
+    file = Path(folder) / "digits.skops"
+    skops.io.dump(autoencoder, file)
+    print("to be trusted:", ", ".join(skops.io.get_untrusted_types(file=file)))
+    np.save(file.with_name("digits.npy"), X)
+    run(WITH_SKAUTOENC, folder)
+    loaded_codes = np.load(file.with_name("codes.npy"))
+print("codes are bitwise equal:", np.array_equal(loaded_codes, codes))
 
 # %%
-# Encoder and decoder are also available as Keras models, for programs that do not use
-# this package.
+# Programs without this package
+# -----------------------------
+# Encoder, decoder and autoencoder are also available as Keras models, and are saved in
+# the format of Keras. The second program uses Keras only. It decodes a grid of codes.
 
+WITH_KERAS = """
+import sys
 import keras
+import numpy as np
+
+decoder = keras.saving.load_model("decoder.keras")
+np.save("images.npy", decoder.predict(np.load("grid.npy"), verbose=0))
+print("decoded in a third process; skautoenc loaded:", "skautoenc" in sys.modules)
+"""
+
+position = np.linspace(0.05, 0.95, 10)
+grid = np.stack(np.meshgrid(position, position[::-1]), axis=-1).reshape(-1, 2)
 
 with tempfile.TemporaryDirectory() as folder:
-    path = Path(folder) / "encoder.keras"
-    autoencoder.encoder_.save(path)
-    encoder = keras.saving.load_model(path)
-difference = np.abs(encoder.predict(X, verbose=0) - codes).max()
-print(f"codes of the Keras model differ by at most {difference:.0e}")
+    folder = Path(folder)
+    autoencoder.decoder_.save(folder / "decoder.keras")
+    np.save(folder / "grid.npy", grid)
+    run(WITH_KERAS, folder)
+    images = np.load(folder / "images.npy")
+difference = np.abs(images - autoencoder.inverse_transform(grid)).max()
+print(f"images of the Keras model differ by at most {difference:.0e}")
 
 # %%
 # Comparison with PCA
@@ -98,7 +119,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 pca = PCA(2).fit(X)
-projections = {"PCA": pca.transform(X), "autoencoder": codes}
+projections = {"PCA": pca.transform(X), "autoencoder": loaded_codes}
 scores = {
     "PCA": pca.explained_variance_ratio_.sum(),
     "autoencoder": autoencoder.score(X),
@@ -111,8 +132,8 @@ for name, points in projections.items():
 # %%
 import matplotlib.pyplot as plt
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
-for ax, (name, points) in zip(axes, projections.items(), strict=True):
+fig, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+for ax, (name, points) in zip(axes, projections.items(), strict=False):
     for digit in range(10):
         dots = ax.scatter(
             *points[y == digit].T,
@@ -125,11 +146,16 @@ for ax, (name, points) in zip(axes, projections.items(), strict=True):
             vmax=9.5,
         )
     ax.set(title=f"{name}: {scores[name]:.0%} of the variance", xticks=[], yticks=[])
-fig.colorbar(dots, ax=axes, ticks=range(10), label="digit")
+fig.colorbar(dots, ax=axes[1], ticks=range(10), label="digit")
+padded = np.pad(images.reshape(10, 10, 8, 8), [(0, 0), (0, 0), (2, 2), (2, 2)])
+rows = padded.transpose(0, 2, 1, 3).reshape(120, 120)
+axes[2].imshow(rows, cmap="gray_r", vmin=0, vmax=1)
+axes[2].set(title="codes in this plane, decoded by Keras", xticks=[], yticks=[])
 plt.show()
 
 # %%
 # The nonlinear code explains nearly twice as much variance as PCA, and separates the
 # digits better. Both are evaluated on the training data. Distances between codes are
 # not meaningful: sigmoid codes concentrate at the edges, and the ones are split into
-# two clusters.
+# two clusters. The images on the right are at the places of their codes in the middle
+# figure.

@@ -1,5 +1,7 @@
 """Scikit-learn compatible autoencoders with the API of PCA."""
 
+import inspect
+
 from ._comparison import compare_reducers
 from ._estimators.autoencoder import AutoencoderTransformer
 from ._estimators.denoising import DenoisingAutoencoder
@@ -28,3 +30,9 @@ __all__ = [
     "compare_reducers",
     "denoising_scorer",
 ]
+
+# Files that estimators are stored in name their classes. The names are public ones, so
+# that files can be loaded after a module was moved.
+for _class in (globals()[name] for name in __all__ if name[0].isupper()):
+    for _part in (_class, *filter(inspect.isroutine, vars(_class).values())):
+        _part.__module__ = __name__

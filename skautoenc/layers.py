@@ -1,11 +1,10 @@
 """Custom Keras layers. Importing this module imports TensorFlow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Self
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 
@@ -14,8 +13,10 @@ class TransposedDense(keras.layers.Layer):
     """Dense layer that uses the transposed kernel of another dense layer.
 
     The bias is not shared. If the layer is built from its config alone, as in a loaded
-    decoder, it has a separate kernel. Therefore, Keras can load a saved autoencoder
-    only with ``compile=False``: the state of the optimizer is for fewer weights.
+    model, it has a separate kernel. Therefore, Keras can load a model that a callback
+    saved during a fit with ``tied_weights=True`` only with ``compile=False``: the state
+    of the optimizer is for fewer weights. The models of a fitted estimator, such as
+    `autoencoder_`, have `Dense` layers with equal kernels instead.
 
     Parameters
     ----------
@@ -139,46 +140,3 @@ class EncoderWithJacobian(keras.layers.Layer):
         """Create the layer from the result of `get_config`."""
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
-
-
-@keras.saving.register_keras_serializable("skautoenc")
-class GroupedSoftmax(keras.layers.Layer):
-    """Softmax of groups of columns; other columns are passed on.
-
-    Parameters
-    ----------
-    groups : sequence of sequence of int
-        Columns of each group.
-
-    **kwargs : dict
-        Arguments of ``keras.layers.Layer``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skautoenc.layers import GroupedSoftmax
-    >>> layer = GroupedSoftmax([[1, 2]])
-    >>> np.asarray(layer(np.array([[7.0, 3.0, 3.0]]))).tolist()
-    [[7.0, 0.5, 0.5]]
-    """
-
-    def __init__(self, groups: Sequence[Sequence[int]], **kwargs: Any) -> None:
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.groups = [list(group) for group in groups]
-
-    def call(self, inputs):
-        """Map rows of shape (n_rows, n_columns) to rows of the same shape."""
-        n_columns = inputs.shape[-1]
-        in_groups = [column for group in self.groups for column in group]
-        numbers = [i for i in range(n_columns) if i not in set(in_groups)]
-        parts = [keras.ops.take(inputs, numbers, axis=-1)] if numbers else []
-        for group in self.groups:
-            parts.append(keras.ops.softmax(keras.ops.take(inputs, group, axis=-1)))
-        order = np.argsort([*numbers, *in_groups])
-        return keras.ops.take(keras.ops.concatenate(parts, axis=-1), order, axis=-1)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "groups": self.groups}

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import vstack
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
@@ -18,8 +18,6 @@ from .._backend.fork import forked_after_tensorflow
 from .._backend.worker import fit_in_subprocess
 from .._fit.head_training import HeadOptions
 from .._fit.supervised import LabelledRows, fit_supervised, needs_keras
-from .._fitted.custom_objects import picklable
-from .._fitted.state import check_format
 from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import fitted_attributes_html
 from .._utils.warnings import warn_user
@@ -37,17 +35,15 @@ from .parameters import (
     Optimizer,
     init_from_fields,
 )
+from .stored_state import StoredState
 from .validation import validate_more_rows, validate_rows, validate_training_data
-
-# Format of pickles, see `reducer.py`.
-FORMAT = 1
 
 # Largest code of the default autoencoder.
 _MAX_COMPONENTS = 32
 
 
 @init_from_fields
-class BaseEncoderHead(OnnxMixin, BaseEstimator):
+class BaseEncoderHead(OnnxMixin, StoredState):
     """Base class of an encoder with a head that is trained on labels.
 
     A subclass validates the targets, and defines what is predicted.
@@ -259,17 +255,6 @@ class BaseEncoderHead(OnnxMixin, BaseEstimator):
     def _get_fitted_attr_html(self, doc_link=""):
         """Return the attributes that notebooks show, without building Keras models."""
         return fitted_attributes_html(self, doc_link)
-
-    def __getstate__(self):
-        state = super().__getstate__()
-        state = {name: picklable(value) for name, value in state.items()}
-        return {**state, "_format": FORMAT}
-
-    def __setstate__(self, state):
-        state = dict(state)
-        number = state.pop("_format", None)
-        check_format(number, FORMAT, f"a {type(self).__name__}")
-        super().__setstate__(state)
 
     def __sklearn_is_fitted__(self):
         return "_head" in vars(self)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.impute import MissingIndicator
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,11 +19,12 @@ from .._utils.sklearn_compat import _check_feature_names_in
 from .._utils.warnings import warn_user
 from ..networks._layer_parameters import hidden_sizes
 from .parameters import CONSTRAINTS, Auto, init_from_fields, validates_parameters
+from .stored_state import StoredState
 from .validation import is_pandas_na, validate_incomplete_rows
 
 
 @init_from_fields
-class AutoencoderImputer(TransformerMixin, BaseEstimator):
+class AutoencoderImputer(TransformerMixin, StoredState):
     """Fill missing values with a normal distribution and an autoencoder.
 
     Missing values are predicted from the observed values of the same row, by a blend of

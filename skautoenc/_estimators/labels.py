@@ -7,11 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from .._utils.one_hot import Groups
+from .._utils.stored import stored_as
 
 # What marks a row without a label.
 UNLABELLED = -1
 
 
+@stored_as("labels")
 class Labels(NamedTuple):
     """The classes of each output.
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import OutlierMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -22,6 +22,7 @@ from .autoencoder import AutoencoderTransformer
 from .onnx import OnnxMixin
 from .parameters import Number, validates_parameters
 from .reducer import FittedReducer
+from .stored_state import StoredState
 from .validation import validate_dense_rows
 
 # Share of the variance for the number of components of each default autoencoder.
@@ -34,7 +35,7 @@ _FENCE = 4
 _METHODS = "fit", "transform", "inverse_transform"
 
 
-class AutoencoderOutlierDetector(OnnxMixin, OutlierMixin, BaseEstimator):
+class AutoencoderOutlierDetector(OnnxMixin, OutlierMixin, StoredState):
     """Outlier detection with an autoencoder, or with another reducer.
 
     One reducer is fitted on each half of the rows. A row is an outlier if the reducer

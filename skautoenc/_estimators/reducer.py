@@ -4,15 +4,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._fitted.custom_objects import picklable
-from .._fitted.state import check_format
 from .._onnx.reducers import AutoencoderConversion
 from .._utils.blocks import row_blocks, to_dense
 from .._utils.metrics import METRICS, ExplainedVariance
@@ -22,17 +16,14 @@ from ..networks._resolve import to_picklable
 from .attributes import OF_CODES, OF_PCA, OptionalAttribute
 from .onnx import OnnxMixin
 from .parameters import MatrixLike
+from .stored_state import StoredState
 from .validation import flatten_rows, validate_codes, validate_rows, validate_weights
-
-# Format of pickled estimators. To be raised when names or meanings of their attributes
-# change; the former format must then still be read.
-FORMAT = 1
 
 Metric = Literal["mean_squared_error", "mean_absolute_error"]
 
 
 class FittedReducer(
-    OnnxMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    OnnxMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, StoredState
 ):
     """Base class of `BaseAutoencoder`: what a fitted encoder and decoder compute.
 
@@ -247,21 +238,18 @@ class FittedReducer(
         """Return the attributes that notebooks show, without building Keras models."""
         return fitted_attributes_html(self, doc_link)
 
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        state.pop("_live", None)
-        if "history_" in state:  # partial_fit appends to the lists
-            lists = state["history_"].items()
-            state["history_"] = {name: list(losses) for name, losses in lists}
-        network = to_picklable(state["network"], is_fitted="_encoder" in state)
-        state = {name: picklable(value) for name, value in state.items()}
-        return {**state, "network": network, "_format": FORMAT}
+    def _attributes(self):
+        attributes = super()._attributes()
+        attributes.pop("_live", None)
+        if "history_" in attributes:  # partial_fit appends to the lists
+            lists = attributes["history_"].items()
+            attributes["history_"] = {name: list(losses) for name, losses in lists}
+        return attributes
 
-    def __setstate__(self, state):
-        state = dict(state)
-        number = state.pop("_format", None)
-        check_format(number, FORMAT, f"a {type(self).__name__}")
-        super().__setstate__(state)
+    def _picklable_attributes(self):
+        attributes = super()._picklable_attributes()
+        network = to_picklable(self.network, is_fitted="_encoder" in attributes)
+        return {**attributes, "network": network}
 
     def _check_is_fitted(self):
         if not hasattr(self, "_encoder"):  # check_is_fitted is slow

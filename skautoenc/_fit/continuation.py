@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .._training import Engine, TrainingConfig
+from .._utils.stored import stored_as
 
 
+@stored_as("continuation")
 class Continuation(NamedTuple):
     """The end of a training.
 

@@ -31,6 +31,7 @@ from .._training import (
     run_epochs,
 )
 from .._utils.random import RandomStreams
+from .._utils.stored import stored_as
 from .diagnosis import diverged, warn_of_interruption
 
 # Number of columns up to which a normal distribution is fitted, whose time grows with
@@ -78,6 +79,7 @@ class ImputationOptions:
     verbose: int
 
 
+@stored_as("imputation")
 @dataclass(frozen=True)
 class FittedImputation:
     """What fills the missing values of rows.

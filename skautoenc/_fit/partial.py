@@ -26,6 +26,7 @@ from .._training import (
 from .._training.portions import next_power_of_two
 from .._utils.losses import is_squared_error
 from .._utils.random import RandomStreams
+from .._utils.stored import stored_as
 from .._utils.warnings import warn_user
 from .augmentation import make_augmentation
 from .centering import Shifts, rows_in_order, with_shifts
@@ -90,6 +91,7 @@ class Start(NamedTuple):
     seen: Seen | None
 
 
+@stored_as("progress")
 @dataclass(frozen=True)
 class Progress:
     """What has been learned from the chunks so far.

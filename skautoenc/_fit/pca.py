@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils.extmath import svd_flip
 
 from .._training import StreamedRows
+from .._utils.stored import stored_as
 from .._utils.threads import one_blas_thread
 
 # Maximum number of features for which the covariance matrix is computed: of data that
@@ -29,6 +30,7 @@ _MAX_SAMPLED, _MIN_NOISE = 2**12, 0.05
 _BLOCK_ROWS = 2**12
 
 
+@stored_as("covariance")
 class Covariance(NamedTuple):
     """Weighted mean and covariance of rows, in float64.
 

@@ -10,11 +10,13 @@ from scipy.sparse import issparse
 
 from .._fitted.network import MAX_DENSE_FEATURES
 from .._utils.blocks import is_streamed, row_blocks
+from .._utils.stored import stored_as
 
 # Number of values in a line of a reduction.
 _LINE = 2**11
 
 
+@stored_as("extent")
 class Extent(NamedTuple):
     """Number, mean and range of rows.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from .._utils.stored import stored_as
+
 if TYPE_CHECKING:
     from .._fitted.network import FittedNetwork
     from .augmentation import AugmentationOptions
@@ -173,6 +175,7 @@ class CodeStatistics(NamedTuple):
     noise_variance: float | None = None
 
 
+@stored_as("seen")
 class Seen(NamedTuple):
     """What is known of the rows that a network was trained on.
 

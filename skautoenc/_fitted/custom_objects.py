@@ -143,41 +143,85 @@ def _arguments(cls):
 
 
 class _Pickled:
-    """An object that is pickled as a call that returns another one."""
+    """A Keras object that is pickled as a call that returns it.
 
-    def __init__(self, function, *arguments):
-        self._call = function, arguments
+    Formats that store data, but no calls, such as that of skops, refuse it.
 
-    def __reduce__(self):
+    Parameters
+    ----------
+    function : callable
+    *arguments : object
+    name : str, default=""
+        Name of the parameter, for the error.
+    """
+
+    def __init__(self, function, *arguments, name=""):
+        self._call, self._name = (function, arguments), name
+
+    def __reduce_ex__(self, protocol):
         return self._call
 
+    def __reduce__(self):
+        # Pickle and copy call `__reduce_ex__`, skops calls this method.
+        raise TypeError(
+            f"{self._name} is or contains a Keras object, {_shown(self)}, which skops "
+            "does not store: it could run code when it is loaded. Give a name, such as "
+            "optimizer='adam' with learning_rate=0.01, or a dict, such as "
+            "kernel_regularizer={'l2': 0.01}; set callbacks=None. A fitted estimator "
+            "does not use such parameters: set_params can change them before it is "
+            "stored. Or use pickle."
+        )
 
-def picklable(value: Any) -> Any:
+
+def _shown(value):
+    while isinstance(value, _Pickled):
+        value = value._call[1][-1]
+    return repr(value)
+
+
+def picklable(name: str, value: Any) -> Any:
     """Return a parameter so that it is pickled with the definitions that it needs.
 
     Parameters
     ----------
+    name : str
+        Name of the parameter, for errors.
+
     value : object
 
     Returns
     -------
     object
-        `value` itself, unless it, its class or one in its config is registered with
-        Keras.
+        `value` itself unless it is, or contains, an object of Keras, or one that is
+        registered with Keras.
     """
-    if _keras() is None or isinstance(value, str | tuple | list | dict):
+    if _keras() is None:
         return value
+    if type(value) is dict:
+        return {key: picklable(name, item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(picklable(name, item) for item in value)
     if _is_definition(value):
-        return value if _name(value) is None else _Pickled(_registered, *_named(value))
-    if not hasattr(value, "get_config"):
-        return value
+        if _name(value) is not None:
+            return _Pickled(_registered, *_named(value), name=name)
+        return _Pickled(_last, value, name=name) if _is_from_keras(value) else value
+    if hasattr(value, "get_config"):
+        return _with_config(name, value)
+    is_of_keras = any(
+        base.__module__.startswith("keras.") for base in type(value).mro()
+    )
+    return _Pickled(_last, value, name=name) if is_of_keras else value
+
+
+def _with_config(name, value):
+    """Return an object that has a config, as `picklable` does."""
     config = value.get_config()
     definitions = _definitions_in(config)
     if _name(value) is not None:
         definitions.append(_named(type(value)))
-    if not definitions:
-        return value
-    return _beside(_Pickled(_from_config, type(value), config), definitions)
+    if definitions:
+        value = _Pickled(_from_config, type(value), config, name=name)
+    return _beside(name, value, definitions)
 
 
 def with_definitions(network: Any) -> Any:
@@ -192,14 +236,18 @@ def with_definitions(network: Any) -> Any:
         return network
     if isinstance(network, tuple):
         configs = [json.loads(p.config) for p in network if hasattr(p, "config")]
-        return _beside(network, _definitions_in(configs))
+        definitions = _definitions_in(configs)
+        if not definitions:
+            return network
+        return tuple(
+            _beside("network", part, definitions) if hasattr(part, "config") else part
+            for part in network
+        )
     if _module_of(network) == "__main__":
         # Definitions in a script or notebook are not imported in worker processes.
         known = _keras().saving.get_custom_objects().values()
-        return _beside(
-            network,
-            [_named(each) for each in known if each.__module__ == "__main__"],
-        )
+        definitions = [_named(each) for each in known if each.__module__ == "__main__"]
+        return _beside("network", network, definitions) if definitions else network
     return network
 
 
@@ -214,11 +262,10 @@ def _named(definition):
     return definition, _name(definition)
 
 
-def _beside(value, definitions):
+def _beside(name, value, definitions):
     """A value that is pickled after the definitions, so that these are registered."""
-    if not definitions:
-        return value
-    return _Pickled(_last, *(_Pickled(_registered, *d) for d in definitions), value)
+    registered = (_Pickled(_registered, *each) for each in definitions)
+    return _Pickled(_last, *registered, value, name=name)
 
 
 def _last(*values):

@@ -9,14 +9,20 @@ import numpy as np
 
 from .._backend.fork import forked_after_tensorflow
 from .._backend.fusion import upsampling_fused
-from .._backend.keras import custom_layers, import_keras, isolated_random_state
+from .._backend.keras import import_keras, isolated_random_state
 from .._backend.keras_internals import flatten_layers
 from .._backend.worker import run_in_subprocess
 from .._utils.blocks import row_blocks
 from .._utils.one_hot import Groups, with_probabilities
+from .._utils.stored import stored_as
 from .dense_spec import DenseSpec
 from .forward import plan_forward
-from .rebuilding import model_from_config, set_weights, with_modules
+from .rebuilding import (
+    model_from_config,
+    set_weights,
+    with_modules,
+    without_tied_layers,
+)
 from .state import FORMAT, check_state
 
 # Sparse rows with at most this many features are made dense in blocks to be centred.
@@ -133,6 +139,12 @@ class FittedNetwork:
         }
         return {**state, "groups": self.groups} if self.groups else state
 
+    @classmethod
+    def _from_state(cls, **state):
+        network = object.__new__(cls)
+        network.__setstate__(state)
+        return network
+
     def __setstate__(self, state):
         check_state(state)
         shifts = state.get("input_shift"), state.get("output_shift")
@@ -237,14 +249,17 @@ class FittedNetwork:
         return out[0] if len(out) == 1 else np.concatenate(out)
 
     def to_keras(self) -> Any:
-        """Build a new Keras model that computes the same, including the shifts."""
+        """Build a new Keras model that computes the same, including the shifts.
+
+        It has layers of Keras, and those of the user, but none of skautoenc.
+        """
         with isolated_random_state(0):
             model = self.build()
         shifts = self.input_shift, self.output_shift
-        if self.dense_spec is None:
-            return between_shifts(model, *shifts, self.groups)
-        model.set_weights(self.dense_spec.fold(self.weights, *shifts))
-        return between_shifts(model, None, None, self.groups)
+        if self.dense_spec is not None:
+            model.set_weights(self.dense_spec.fold(self.weights, *shifts))
+            shifts = None, None
+        return between_shifts(without_tied_layers(model), *shifts, self.groups)
 
     def build(self) -> Any:
         """Build a new Keras model with this config and these weights, without shifts.
@@ -259,6 +274,11 @@ class FittedNetwork:
         model = model_from_config(self.config)
         set_weights(model, self.weights)
         return model
+
+
+stored_as("network", FittedNetwork.__getstate__, FittedNetwork._from_state)(
+    FittedNetwork
+)
 
 
 def _read_only(array):
@@ -311,11 +331,25 @@ def between_shifts(
         outputs = model(taken if len(taken) > 1 else taken[0])
         first, *others = keras.tree.flatten(outputs)
         if groups:
-            softmax = custom_layers().GroupedSoftmax(groups, name="probabilities")
-            first = softmax(first)
+            first = _softmax_of_groups(keras.ops, first, groups)
         outputs = [shifted(first, output_shift, "plus_mean"), *others]
         return keras.Model(
             inputs if len(inputs) > 1 else inputs[0],
             outputs if others else outputs[0],
             name=model.name,
         )
+
+
+def _softmax_of_groups(ops, tensor, groups):
+    """Return a Keras tensor in which groups of columns are replaced by their softmax.
+
+    It is made of operations of Keras, so that a saved model needs no other layer.
+    """
+    tensor = ops.cast(tensor, "float32")
+    in_groups = [column for group in groups for column in group]
+    others = [i for i in range(tensor.shape[-1]) if i not in set(in_groups)]
+    parts = [ops.take(tensor, others, axis=-1)] if others else []
+    for group in groups:
+        parts.append(ops.softmax(ops.take(tensor, list(group), axis=-1)))
+    order = np.argsort([*others, *in_groups]).tolist()
+    return ops.take(ops.concatenate(parts, axis=-1), order, axis=-1)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.keras import custom_layers, import_keras
-from .._backend.keras_internals import safe_mode
+from .._backend.keras import custom_layers, import_keras, isolated_random_state
+from .._backend.keras_internals import flatten_layers, safe_mode
 from .graph import parts_of
 
 # Exceptions that reading a damaged config may raise.
@@ -47,6 +47,39 @@ def model_from_config(config: str) -> Any:
             f"A network's config must be that of a Keras model; it gives {model!r}."
         )
     return model
+
+
+def without_tied_layers(model: Any) -> Any:
+    """Return a Keras model with a `Dense` layer for each `TransposedDense` layer.
+
+    A program that does not use skautoenc can load it from a file.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built from a config, so that kernels are not shared by layers.
+
+    Returns
+    -------
+    keras.Model
+        The model itself if there is no such layer.
+    """
+    kind = custom_layers().TransposedDense
+    layers = [x for x in flatten_layers(model) if isinstance(x, kind)]
+    if not layers:
+        return model
+    spec = json.loads(model.to_json())
+    for part in parts_of(spec):
+        if part.get("registered_name") == "skautoenc>TransposedDense":
+            part.update(module="keras.layers", class_name="Dense", registered_name=None)
+            part.pop("build_config", None)
+    with isolated_random_state(0):
+        plain = model_from_config(json.dumps(spec))
+    kernels = {id(layer.kernel) for layer in layers}
+    plain.set_weights(
+        [w.numpy().T if id(w) in kernels else w.numpy() for w in model.weights]
+    )
+    return plain
 
 
 def set_weights(model: Any, weights: Sequence[np.ndarray]) -> None:

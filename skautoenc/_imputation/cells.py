@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._utils.stored import stored_as
 
+
+@stored_as("scale")
 class Scale(NamedTuple):
     """What standardizes columns, and their range, over observed values.
 

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
 from .._utils.blocks import row_blocks
+from .._utils.stored import stored_as
 from .cells import squared_error
 
 # Numbers of factors to choose from, and EM steps with each.
@@ -23,6 +24,7 @@ _RANKS, _STEPS = (4, 16, 48), 15
 _MIN_NOISE = 1e-3
 
 
+@stored_as("factor_model")
 class FactorModel(NamedTuple):
     """Standardized rows as a linear function of factors, plus noise.
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._utils.stored import stored_as
 from .cells import squared_error
 
 # Shares by which the covariance is shrunk to its diagonal, and EM steps with each.
@@ -28,6 +29,7 @@ _RIDGE = 1e-4
 _MAX_ROWS, _MAX_VALUES = 256, 2**22
 
 
+@stored_as("gaussian")
 class Gaussian(NamedTuple):
     """A multivariate normal distribution of rows.
 

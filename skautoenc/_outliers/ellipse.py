@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 
+from .._utils.stored import stored_as
+
 Array = NDArray[np.floating]
 
 # Share of the points that the covariance is computed from, and how often those nearest
@@ -19,6 +21,7 @@ _MAX_DIMENSIONS = 2000
 _MIN_VARIANCE = 1e-6
 
 
+@stored_as("ellipse")
 class Ellipse(NamedTuple):
     """Robust mean and covariance of points whose unit is about 1.
 

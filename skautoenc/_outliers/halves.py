@@ -6,6 +6,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from .._utils.stored import stored_as
+
 # Number of rows among which neighbours are searched.
 _MAX_REFERENCE_ROWS = 2000
 
@@ -13,6 +15,7 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, as multiplication by it is inver
 _SHIFT = np.uint64(32)
 
 
+@stored_as("training_rows")
 class TrainingRows(NamedTuple):
     """Digests of distinct training rows, in ascending order.
 

@@ -1,10 +1,14 @@
 """Distance to a near neighbour."""
 
-from typing import NamedTuple, Self
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
+
+from .._utils.stored import stored_as
 
 Array = NDArray[np.floating]
 
@@ -12,7 +16,9 @@ Array = NDArray[np.floating]
 _N_NEIGHBORS, _MAX_SHARE = 20, 5
 
 
-class Neighbors(NamedTuple):
+@stored_as("neighbors")
+@dataclass(frozen=True)
+class Neighbors:
     """Points among which neighbours are searched.
 
     Attributes
@@ -22,14 +28,10 @@ class Neighbors(NamedTuple):
 
     reference : ndarray of shape (n_reference, n_dimensions)
         The points, after this division.
-
-    search : NearestNeighbors
-        Fitted to `reference`.
     """
 
     scale: Array
     reference: Array
-    search: NearestNeighbors
 
     @classmethod
     def fit(cls, reference: Array, scale: Array) -> Self:
@@ -40,9 +42,13 @@ class Neighbors(NamedTuple):
         reference : ndarray of shape (n_reference, n_dimensions)
         scale : ndarray of shape (n_dimensions,) or (1,)
         """
-        reference = reference / scale
-        k = min(_N_NEIGHBORS, max(1, len(reference) // _MAX_SHARE))
-        return cls(scale, reference, NearestNeighbors(n_neighbors=k).fit(reference))
+        return cls(scale, reference / scale)
+
+    @cached_property
+    def search(self) -> NearestNeighbors:
+        """Fitted to `reference` when it is used; its tree is not stored."""
+        k = min(_N_NEIGHBORS, max(1, len(self.reference) // _MAX_SHARE))
+        return NearestNeighbors(n_neighbors=k).fit(self.reference)
 
     def distances(self, points: Array, is_reference: NDArray[np.bool_]) -> Array:
         """Return the distance to the last neighbour of each point.

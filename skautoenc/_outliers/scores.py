@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
+from .._utils.stored import stored_as
 from .ellipse import Ellipse
 from .neighbors import Neighbors, standard_deviations
 
@@ -60,6 +61,7 @@ def fit_row_neighbors(rows: Array, is_reference: NDArray[np.bool_]) -> Neighbors
     return Neighbors.fit(rows[is_reference], scale)
 
 
+@stored_as("scorer")
 class Scorer(NamedTuple):
     """Score of rows that one reducer has encoded and decoded.
 

@@ -6,7 +6,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.random import Generator, RandomState, SeedSequence
 
+from .stored import stored_as
 
+
+@stored_as("random_streams")
 class RandomStreams(NamedTuple):
     """Random streams identified by name.
 

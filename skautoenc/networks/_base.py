@@ -15,7 +15,11 @@ class Network(BaseEstimator):
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {name: picklable(value) for name, value in state.items()}
+        return {name: picklable(name, value) for name, value in state.items()}
+
+    def __copy__(self):
+        # Not by `__getstate__`, whose values are to be pickled.
+        return type(self)(**self.get_params(deep=False))
 
 
 def without_auto_linear_path(network: Any) -> Any:

@@ -92,15 +92,15 @@ def _without_draws(part, layer, inputs):
     mean = f"{part}.get_layer({mean!r}).output"
     if part == "decoder":
         return (
-            "Leave the layer out: give keras.Model(decoder.input, "
+            "Leave the layer out: give keras.Model(decoder.inputs[0], "
             f"{mean}) as the decoder. {training}"
         )
     return (
-        "End the encoder at the mean: give keras.Model(encoder.input, "
+        "End the encoder at the mean: give keras.Model(encoder.inputs[0], "
         f"{mean}) as the encoder; of one model, network=("
-        f"{mean.replace('encoder', 'keras.Model(model.input, model', 1)}), "
-        f"keras.Model(model.get_layer({layer!r}).output, model.output)). {training} "
-        "VariationalAutoencoder draws codes around any encoder."
+        f"{mean.replace('encoder', 'keras.Model(model.inputs[0], model', 1)}), "
+        f"keras.Model(model.get_layer({layer!r}).output, model.outputs[0])). "
+        f"{training} VariationalAutoencoder draws codes around any encoder."
     )
 
 

@@ -168,12 +168,8 @@ def _split_at_layer(model, name, input_shape):
     _, keras = import_keras()
     if isinstance(model, keras.Sequential) and not model.built:
         model.build((None, *input_shape))
-    names = [layer.name for layer in model.layers]
-    if name not in names or not getattr(model, "inputs", None):
-        raise ValueError(
-            f"network: {name!r} must be a layer of the model {model.name!r}, a "
-            f"functional or Sequential one, which has the layers {names}."
-        )
+    if not _has_layer(model, name):
+        raise ValueError(f"network: {_no_code_layer(model, name)}")
     outputs = node_of(model, model.get_layer(name)).outputs
     if len(outputs) != 1:
         raise ValueError(
@@ -191,6 +187,38 @@ def _split_at_layer(model, name, input_shape):
             f"after it do not depend on it alone.{_where_to_begin(model, name)}"
         )
     return encoder, decoder
+
+
+def _has_layer(model, name):
+    """Whether a model has a graph, and a layer of this name in it."""
+    names = [layer.name for layer in model.layers]
+    return name in names and bool(getattr(model, "inputs", None))
+
+
+def _no_code_layer(model, name):
+    """Why a model cannot be split at a layer, and what to do."""
+    names = [layer.name for layer in model.layers]
+    within = [
+        layer.name
+        for layer in model.layers
+        if name in [inner.name for inner in getattr(layer, "layers", [])]
+    ]
+    if not getattr(model, "inputs", None):
+        reason = (
+            f"The model {model.name!r} cannot be split at a layer, as it is neither a "
+            f"functional nor a Sequential one. It has the layers {names}"
+        )
+    elif within:
+        reason = f"{name!r} is a layer of {within[0]!r}, a model within the model"
+    else:
+        reason = (
+            f"{name!r} must be a layer of the model {model.name!r}, which has the "
+            f"layers {names}"
+        )
+    return (
+        f"{reason}. Give two models, encoder and decoder, which may be layers or "
+        "attributes of this one."
+    )
 
 
 def _model_from(tensor, model):
@@ -214,8 +242,9 @@ def _where_to_begin(model, name):
         if _model_from(outputs[0], model) is not None:
             return (
                 " The decoder can begin after another layer: network=("
-                f"keras.Model(model.input, model.get_layer({name!r}).output), "
-                f"keras.Model(model.get_layer({layer.name!r}).output, model.output))"
+                f"keras.Model(model.inputs[0], model.get_layer({name!r}).output), "
+                f"keras.Model(model.get_layer({layer.name!r}).output, "
+                "model.outputs[0]))"
             )
     return " Give two models, network=(encoder, decoder)."
 
@@ -224,7 +253,7 @@ def _which_to_keep(part, model):
     """How to make a model with one output from one with several."""
     if getattr(model, "outputs", None):
         names = list(map(operation_name, model.outputs))
-        given, of = f"{part}.input", f"{part}.outputs"
+        given, of = f"{part}.inputs[0]", f"{part}.outputs"
         picks = range(len(names))
     else:
         _, keras = import_keras()
@@ -274,11 +303,10 @@ def networks_of_models(
     row_shape = given_shape("encoder", encoder)
     if not isinstance(decoder, str):
         given_shape("decoder", decoder)
-    elif decoder not in [layer.name for layer in encoder.layers]:
+    elif not _has_layer(encoder, decoder):
         raise TypeError(
-            "decoder must be a Keras model, or the name of the code layer of "
-            f"encoder; got the str {decoder!r}, and the layers are "
-            f"{[layer.name for layer in encoder.layers]}."
+            "decoder must be a Keras model, or the name of the code layer of encoder; "
+            f"got the str {decoder!r}. {_no_code_layer(encoder, decoder)}"
         )
     with isolated_random_state(0):
         models = build_pair((encoder, decoder), row_shape, None)

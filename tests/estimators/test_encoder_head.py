@@ -480,14 +480,6 @@ def test_pickles_and_copies_predict_the_same_bits(kind, pretrained, X, y):
         np.testing.assert_array_equal(other.predict(X), estimator.predict(X))
 
 
-def test_a_pickle_of_another_format_is_refused(fitted):
-    state = fitted.__getstate__()
-    with pytest.raises(ValueError, match="EncoderClassifier"):
-        EncoderClassifier.__new__(EncoderClassifier).__setstate__(
-            {**state, "_format": 99}
-        )
-
-
 def test_fit_and_predict_import_neither_tensorflow_nor_scikeras():
     code = """
 import pickle, sys

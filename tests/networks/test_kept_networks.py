@@ -8,6 +8,7 @@ import re
 import keras
 import numpy as np
 import pytest
+import skops.io
 import tensorflow as tf
 from helpers import make_autoencoder, run_python
 
@@ -157,14 +158,14 @@ def test_the_error_for_a_random_code_says_how_to_end_at_its_mean(digits):
     encoder, decoder, model = variational()
     with pytest.raises(ValueError, match=DRAWS) as caught:
         quick((model, "sampling")).fit(digits)
-    (network,) = re.findall(r"network=(\(.*model\.output\)\))", str(caught.value))
+    (network,) = re.findall(r"network=(\(.*model\.outputs\[0\]\)\))", str(caught.value))
     frozen = {"learning_rate": 1e-12}
     estimator = quick(eval(network), **frozen).fit(digits)
     wanted = means_of(encoder, digits)
     np.testing.assert_allclose(estimator.transform(digits), wanted, atol=1e-5)
     with pytest.raises(ValueError, match="cannot be split at the layer") as caught:
         quick((model, "z_mean")).fit(digits)
-    (network,) = re.findall(r"network=(\(.*model\.output\)\))", str(caught.value))
+    (network,) = re.findall(r"network=(\(.*model\.outputs\[0\]\)\))", str(caught.value))
     estimator = quick(eval(network), **frozen).fit(digits)
     np.testing.assert_allclose(estimator.transform(digits), wanted, atol=1e-5)
     encoder = drawing(encoder)
@@ -488,7 +489,7 @@ def test_a_damaged_state_is_refused(fitted, change):
         pickle.loads(altered(fitted._encoder, change)).to_keras()
 
 
-def test_the_error_for_a_layer_that_is_not_registered_names_its_module(
+def test_the_error_for_what_is_not_registered_names_layer_function_and_module(
     digits, tmp_path, monkeypatch
 ):
     (tmp_path / "own_layers.py").write_text(
@@ -499,29 +500,44 @@ import keras
 class Doubling(keras.layers.Layer):
     def call(self, inputs):
         return 2 * inputs
+
+@keras.saving.register_keras_serializable("own")
+def halved(x):
+    return x / 2
 """
     )
     monkeypatch.syspath_prepend(tmp_path)
-    own = importlib.import_module("own_layers").Doubling()
-    encoder = keras.Sequential([keras.Input((64,)), own, layers.Dense(2)])
+    own = importlib.import_module("own_layers")
+    encoder = keras.Sequential(
+        [keras.Input((64,)), own.Doubling(), layers.Dense(2, own.halved)]
+    )
     decoder = keras.Sequential([keras.Input((2,)), layers.Dense(64)])
     estimator = quick((encoder, decoder)).fit(digits)
     (tmp_path / "estimator.pkl").write_bytes(pickle.dumps(estimator))
+    skops.io.dump(estimator, tmp_path / "estimator.skops")
     code = """
 import pickle
 import numpy as np
+import skops.io
 
+X = np.ones((1, 64))
 with open("estimator.pkl", "rb") as file:
     estimator = pickle.load(file)
-for call in (lambda: estimator.transform(np.ones((1, 64))), lambda: estimator.encoder_):
+trusted = ["skautoenc.AutoencoderTransformer"]
+of_skops = skops.io.load("estimator.skops", trusted=trusted)
+for call in (
+    lambda: estimator.transform(X),
+    lambda: estimator.encoder_,
+    lambda: of_skops.transform(X),
+):
     try:
         call()
     except ValueError as error:
-        assert "'own>Doubling'" in str(error), error
+        assert "'own>Doubling', 'own>halved'" in str(error), error
         assert "import own_layers first" in str(error), error
     else:
         raise AssertionError
 import own_layers
-estimator.transform(np.ones((1, 64)))
+assert (estimator.transform(X) == of_skops.transform(X)).all()
 """
     run_python(code, cwd=tmp_path)

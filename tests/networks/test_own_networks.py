@@ -469,7 +469,11 @@ def forked():
             ValueError,
             "'coda' must be a layer of the model.*'before', 'code'",
         ),
-        (lambda: (OwnModel(64), "last"), ValueError, "functional or Sequential"),
+        (
+            lambda: (OwnModel(64), "last"),
+            ValueError,
+            "neither a functional nor a Seq.*Give two models",
+        ),
     ],
 )
 def test_network_that_does_not_match_is_refused(digits, network, error, message):
