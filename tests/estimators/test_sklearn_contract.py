@@ -23,6 +23,8 @@ from skautoenc import (
     AutoencoderOutlierDetector,
     AutoencoderTransformer,
     DenoisingAutoencoder,
+    EncoderClassifier,
+    EncoderRegressor,
     VariationalAutoencoder,
 )
 
@@ -47,6 +49,8 @@ SMALL = {"hidden_layer_sizes": (4,), "epochs": 2}
         AutoencoderOutlierDetector(),
         AutoencoderOutlierDetector(AutoencoderTransformer(1, **SMALL)),
         AutoencoderOutlierDetector(PCA(1), contamination=0.1),
+        EncoderClassifier(AutoencoderTransformer(epochs=20, init="random")),
+        EncoderRegressor(AutoencoderTransformer(epochs=20, init="random")),
     ]
 )
 def test_estimator_checks(estimator, check):
