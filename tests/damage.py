@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import pickle
 import zipfile
 
@@ -125,6 +124,3 @@ def limit_memory(n_bytes):
 
     sys.addaudithook(hook)
     return events
-
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")

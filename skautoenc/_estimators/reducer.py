@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._fitted.custom_objects import picklable
 from .._onnx.reducers import AutoencoderConversion
 from .._utils.blocks import row_blocks, to_dense
 from .._utils.metrics import METRICS, ExplainedVariance
@@ -249,7 +250,7 @@ class FittedReducer(
     def _picklable_attributes(self):
         attributes = super()._picklable_attributes()
         network = to_picklable(self.network, is_fitted="_encoder" in attributes)
-        return {**attributes, "network": network}
+        return {**attributes, "network": picklable("network", network)}
 
     def _check_is_fitted(self):
         if not hasattr(self, "_encoder"):  # check_is_fitted is slow

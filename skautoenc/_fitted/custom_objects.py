@@ -143,9 +143,7 @@ def _arguments(cls):
 
 
 class _Pickled:
-    """A Keras object that is pickled as a call that returns it.
-
-    Formats that store data, but no calls, such as that of skops, refuse it.
+    """An object that is pickled as a call that returns it, and not stored by skops.
 
     Parameters
     ----------
@@ -164,9 +162,9 @@ class _Pickled:
     def __reduce__(self):
         # Pickle and copy call `__reduce_ex__`, skops calls this method.
         raise TypeError(
-            f"{self._name} is or contains a Keras object, {_shown(self)}, which skops "
-            "does not store: it could run code when it is loaded. Give a name, such as "
-            "optimizer='adam' with learning_rate=0.01, or a dict, such as "
+            f"{self._name} is or contains {_shown(self)}, which skops does not store: "
+            "it is a Keras object, or cannot be imported by its name. Give a name, "
+            "such as optimizer='adam' with learning_rate=0.01, or a dict, such as "
             "kernel_regularizer={'l2': 0.01}; set callbacks=None. A fitted estimator "
             "does not use such parameters: set_params can change them before it is "
             "stored. Or use pickle."
@@ -192,25 +190,33 @@ def picklable(name: str, value: Any) -> Any:
     Returns
     -------
     object
-        `value` itself unless it is, or contains, an object of Keras, or one that is
-        registered with Keras.
+        `value` itself unless it is, or contains, an object of Keras, one that is
+        registered with Keras, or a function that cannot be imported by its name.
     """
-    if _keras() is None:
-        return value
     if type(value) is dict:
         return {key: picklable(name, item) for key, item in value.items()}
     if type(value) in (list, tuple):
         return type(value)(picklable(name, item) for item in value)
     if _is_definition(value):
-        if _name(value) is not None:
-            return _Pickled(_registered, *_named(value), name=name)
-        return _Pickled(_last, value, name=name) if _is_from_keras(value) else value
+        return _picklable_definition(name, value)
+    if _keras() is None:
+        return value
     if hasattr(value, "get_config"):
         return _with_config(name, value)
     is_of_keras = any(
         base.__module__.startswith("keras.") for base in type(value).mro()
     )
     return _Pickled(_last, value, name=name) if is_of_keras else value
+
+
+def _picklable_definition(name, value):
+    """Return a function or class, as `picklable` does."""
+    if _keras() is not None and _name(value) is not None:
+        return _Pickled(_registered, *_named(value), name=name)
+    is_local = "<" in value.__qualname__  # of a lambda, or in a function
+    if is_local or _is_from_keras(value):
+        return _Pickled(_last, value, name=name)
+    return value
 
 
 def _with_config(name, value):

@@ -291,7 +291,6 @@ _WEIGHT_NAMES = {
             "GlobalAveragePooling2D",
             "GlobalMaxPooling1D",
             "GlobalMaxPooling2D",
-            "GroupedSoftmax",
             "Identity",
             "InputLayer",
             "LeakyReLU",

@@ -134,10 +134,6 @@ def grouped_softmax(nodes: Nodes, x: str, groups: Groups) -> str:
     return nodes.add("Concat", first, nodes.add("Slice", x, *ends), axis=1)
 
 
-def _grouped_softmax(nodes, config, inputs, _):
-    return grouped_softmax(nodes, *inputs, tuple(map(tuple, config["groups"])))
-
-
 def _identity(nodes, config, inputs, _):
     return inputs[0]
 
@@ -168,7 +164,6 @@ LAYERS: dict[str, LayerFunction] = {
     "Dense": _dense,
     "ELU": lambda n, c, inputs, _: n.add("Elu", *inputs, alpha=float(c["alpha"])),
     "Flatten": lambda n, c, inputs, _: n.reshape(inputs[0], (-1,)),
-    "GroupedSoftmax": _grouped_softmax,
     "LayerNormalization": _layer_normalization,
     "LeakyReLU": lambda n, c, inputs, _: n.add(
         "LeakyRelu", *inputs, alpha=float(c["negative_slope"])

@@ -279,7 +279,7 @@ class OwnCallback(keras.callbacks.Callback):
 @pytest.mark.parametrize(("name", "make"), KERAS_OBJECTS)
 def test_skops_refuses_keras_objects_as_parameters(name, make):
     estimator = make_autoencoder(**{name: make()})
-    message = rf"(?s)^{name} is or contains a Keras object.*Give a name.*or a dict"
+    message = rf"(?s)^{name} is or contains .*a Keras object.*Give a name.*or a dict"
     for refused in (estimator, make_pipeline(MinMaxScaler(), estimator)):
         with pytest.raises(TypeError, match=message):
             skops.io.dumps(refused)
@@ -287,6 +287,13 @@ def test_skops_refuses_keras_objects_as_parameters(name, make):
         network = DenseNetwork((8,), activation=make())
         with pytest.raises(TypeError, match=message):
             skops.io.dumps(make_autoencoder(network=network))
+
+
+def test_skops_refuses_functions_that_cannot_be_imported_by_their_name():
+    with pytest.raises(TypeError, match="(?s)^loss is or contains .*imported by its"):
+        skops.io.dumps(make_autoencoder(loss=lambda y, p: keras.ops.abs(y - p)))
+    with pytest.raises(TypeError, match="(?s)^network is or contains .*imported by"):
+        skops.io.dumps(make_autoencoder(network=lambda shape, n: models()))
 
 
 @pytest.mark.parametrize(("name", "make"), KERAS_OBJECTS)

@@ -203,13 +203,6 @@ def test_branches_and_nested_models():
     assert_onnx_equals_keras(randomised(model))
 
 
-@pytest.mark.parametrize("groups", [[[1, 2], [5, 3, 0]], [[4, 5], [0, 1]]])
-def test_grouped_softmax(groups):
-    from skautoenc.layers import GroupedSoftmax
-
-    assert_onnx_equals_keras(model_of(lambda: GroupedSoftmax(groups)))
-
-
 @keras.saving.register_keras_serializable("tests")
 class Dense(keras.layers.Dense):
     """Bears the name of a Keras layer, and does something else."""
