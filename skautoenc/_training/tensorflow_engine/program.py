@@ -72,7 +72,7 @@ class Program:
 
         self._specs = [
             tuple(spec(tensor.shape[1:]) for tensor in model.inputs),
-            spec(model.outputs[0].shape[1:]),
+            spec(model.inputs[0].shape[1:]),
             spec(()),
             tf.TensorSpec((), tf.int32),
             tf.TensorSpec((), tf.int32),
