@@ -27,6 +27,7 @@ from .._training import (
     progress_hooks,
     run_epochs,
 )
+from .._utils.blocks import row_blocks
 from .._utils.losses import WeightedSquaredError
 from .._utils.random import RandomStreams
 from .._utils.threads import one_blas_thread
@@ -273,8 +274,12 @@ def mean_output(
     -------
     ndarray of shape (n_samples, n_features), float32
     """
-    inputs = _inputs(values, observed)
-    return np.mean([part["decoder"](part["encoder"](inputs)) for part in networks], 0)
+    mean = np.empty(values.shape, np.float32)
+    for rows in row_blocks(*values.shape):
+        inputs = _inputs(values[rows], observed[rows])
+        outputs = [parts["decoder"](parts["encoder"](inputs)) for parts in networks]
+        mean[rows] = np.mean(outputs, axis=0)
+    return mean
 
 
 def _inputs(values, observed):
