@@ -312,7 +312,7 @@ class AutoencoderImputer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
             raise self._nothing_observed("X")
         validation = None
         if X_val is not None:
-            validation = _kept(self._validated_rows(copy, X_val), is_kept)
+            validation = self._validation_rows(copy, X_val, is_kept)
         names = getattr(copy, "feature_names_in_", None)
         if not is_kept.all() and not self.keep_empty_features:
             _warn_of_empty_columns(is_kept, names)
@@ -336,13 +336,14 @@ class AutoencoderImputer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         self.__dict__.update(attributes)
         return self
 
-    def _validated_rows(self, copy, X_val):
-        """Return the validation rows, and which values are observed."""
+    def _validation_rows(self, copy, X_val, is_kept):
+        """Return the columns of the validation rows that are kept."""
         try:
             rows = validate_incomplete_rows(copy, X_val, self.missing_values)
         except ValueError as error:
             raise ValueError(f"X_val: {error}") from None
-        if not rows[1].any():
+        rows = _kept(rows, is_kept)
+        if not rows.observed.any():
             raise self._nothing_observed("X_val")
         return rows
 
