@@ -32,9 +32,8 @@ _RIDGE = 1e-4
 # they stay in the processor's cache.
 _MAX_ROWS, _MAX_VALUES = 256, 2**16
 
-# Maximum size of matrices that LAPACK inverts, which is slower than products of
-# matrices.
-_MAX_LAPACK_SIZE = 12
+# Maximum size of matrices that are inverted by elimination, and not by halves.
+_MAX_ELIMINATED = 10
 
 
 class Gaussian(NamedTuple):
@@ -280,8 +279,8 @@ def _blocks(observed: np.ndarray, max_rows: int = _MAX_ROWS) -> Iterator[_Block]
 def _inverses(matrices):
     """Return the inverses of positive definite matrices, by their Schur complements."""
     size = matrices.shape[-1]
-    if size <= _MAX_LAPACK_SIZE:
-        return np.linalg.inv(matrices)
+    if size <= _MAX_ELIMINATED:
+        return _eliminated(matrices)
     h = size // 2
     across = matrices[:, h:, :h]
     first = _inverses(matrices[:, :h, :h])
@@ -294,3 +293,17 @@ def _inverses(matrices):
     inverses[:, :h, h:] = -below.transpose(0, 2, 1)
     inverses[:, h:, h:] = last
     return inverses
+
+
+def _eliminated(matrices):
+    """Return the inverses by Gauss-Jordan elimination, of all matrices at once."""
+    inverses = matrices.transpose(1, 2, 0).copy()
+    for i in range(len(inverses)):
+        pivot = 1 / inverses[i, i]
+        row, column = inverses[i] * pivot, inverses[:, i].copy()
+        column[i] = 0
+        inverses -= column[:, None] * row
+        inverses[:, i] = column * -pivot
+        inverses[i] = row
+        inverses[i, i] = pivot
+    return inverses.transpose(2, 0, 1)
