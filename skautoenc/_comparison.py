@@ -1,6 +1,7 @@
 """Comparison of dimensionality reducers by cross-validation."""
 
 import math
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -157,19 +158,61 @@ def compare_reducers(
     if not splits:
         raise ValueError("cv gives no splits. It must give at least one.")
 
-    # Not every backend supports generators.
-    backend, _ = get_active_backend()
-    return_as = "generator_unordered" if backend.supports_return_generator else "list"
-    rows = Parallel(n_jobs=n_jobs, return_as=return_as)(
+    calls = [
         delayed(_measure)(name, split, reducer, downstream, X, y, *parts)
         # By split first, so that a reducer that fails does so early.
         for split, parts in enumerate(splits)
         for name, reducer in reducers.items()
+    ]
+    return run_fits(
+        calls, "reducer", list(reducers), n_jobs, "compare_reducers", _line, verbose
     )
+
+
+def run_fits(
+    calls: Sequence[Any],
+    kind: str,
+    names: Sequence[str],
+    n_jobs: int | None,
+    title: str,
+    line: Callable[[dict[str, Any]], str],
+    verbose: int,
+) -> dict[str, NDArray[Any]]:
+    """Fit and measure estimators, and return the results of a comparison.
+
+    Parameters
+    ----------
+    calls : sequence of tuple
+        Delayed calls, in the order in which they are made. Each returns a dict of
+        measurements, with the name of the estimator as `kind`, and the "split".
+
+    kind : str
+        Key of the names.
+
+    names : sequence of str
+        Names by which results are sorted.
+
+    n_jobs : int or None
+    title : str
+        Shown beside the progress bar.
+
+    line : callable
+        Returns the line that is printed for the measurements of a fit.
+
+    verbose : int
+        Whether lines are printed, and a progress bar is shown.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (len(calls),)
+    """
+    # Not every backend supports generators.
+    backend, _ = get_active_backend()
+    return_as = "generator_unordered" if backend.supports_return_generator else "list"
+    rows = Parallel(n_jobs=n_jobs, return_as=return_as)(calls)
     if verbose > 0:
-        rows = _with_progress(rows, len(splits) * len(reducers))
-    names = list(reducers)
-    rows = sorted(rows, key=lambda row: (names.index(row["reducer"]), row["split"]))
+        rows = _with_progress(rows, len(calls), title, line)
+    rows = sorted(rows, key=lambda row: (names.index(row[kind]), row["split"]))
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
@@ -319,11 +362,11 @@ def _as_float64(rows):
     return rows.reshape(len(rows), -1).astype(np.float64)
 
 
-def _with_progress(rows, n_rows):
+def _with_progress(rows, n_rows, title, line):
     """Yield rows of the result, print a line for each, and show a progress bar."""
-    with progress_bar("compare_reducers", n_rows) as bar:
+    with progress_bar(title, n_rows) as bar:
         for done, row in enumerate(rows, 1):
-            print(f"[{done:{len(str(n_rows))}}/{n_rows}] {_line(row)}", flush=True)
+            print(f"[{done:{len(str(n_rows))}}/{n_rows}] {line(row)}", flush=True)
             if bar is not None:
                 bar.update(done, f"{done}/{n_rows} fits")
             yield row

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 
-from ._comparison import check_estimators
+from ._comparison import check_estimators, run_fits
 
 # Share of the columns that are adjacent and hidden together by "blocks".
 _BLOCK = 0.3
@@ -29,6 +29,7 @@ def compare_imputers(
     categorical_features: Sequence[int] | Sequence[str] | None = None,
     cv: Any = 5,
     n_jobs: int | None = None,
+    verbose: int = 0,
     random_state: int | np.random.RandomState | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Compare imputers by the values that they fill in for hidden ones.
@@ -73,6 +74,11 @@ def compare_imputers(
         Number of fits to run in parallel. None means 1 unless in a
         :func:`joblib.parallel_config` context. Parallel fits compete for the processor,
         which increases the measured times.
+
+    verbose : int, default=0
+        If positive, a line is printed after each fit, below which a terminal or a
+        notebook shows a progress bar. With the ``"multiprocessing"`` backend of joblib,
+        all lines are printed at the end.
 
     random_state : int, RandomState instance or None, default=None
         Determines which values are hidden. Pass an int for reproducible results.
@@ -134,12 +140,17 @@ def compare_imputers(
         table, mechanism, fraction, check_random_state(random_state)
     )
     splits = list(check_cv(cv).split(table))
-    rows = Parallel(n_jobs=n_jobs)(
+    if not splits:
+        raise ValueError("cv gives no splits. It must give at least one.")
+    calls = [
         delayed(_measure)(name, split, imputer, table, hidden, is_category, *parts)
-        for name, imputer in imputers.items()
+        # By split first, so that an imputer that fails does so early.
         for split, parts in enumerate(splits)
+        for name, imputer in imputers.items()
+    ]
+    return run_fits(
+        calls, "imputer", list(imputers), n_jobs, "compare_imputers", _line, verbose
     )
-    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
 def _as_numbers(X) -> NDArray[np.float64]:
@@ -274,6 +285,14 @@ def _as_table(filled, X):
     if not np.isfinite(filled).all():
         raise ValueError("transform returned values that are not finite.")
     return filled
+
+
+def _line(row):
+    """Return the line that is printed for a row of the result."""
+    found = {key: row.get(f"test_{key}", np.nan) for key in ("error", "accuracy")}
+    shown = [f"{key} {x:.4g}" for key, x in found.items() if not np.isnan(x)]
+    shown.append(f"fit {row['fit_time']:.2f} s")
+    return f"{row['imputer']}, split {row['split']}: {', '.join(shown)}"
 
 
 def _mean(values):

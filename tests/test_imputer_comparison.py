@@ -115,9 +115,38 @@ def test_random_state_hides_the_same_values(table):
     np.testing.assert_array_equal(first, again)
 
 
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_verbose_prints_a_line_for_each_fit(table, n_jobs, capsys):
+    imputers = {"mean": SimpleImputer(), "neighbours": KNNImputer()}
+    params = {"categorical_features": [8], "cv": 3, "random_state": 0}
+    result = compare_imputers(imputers, table, n_jobs=n_jobs, verbose=1, **params)
+    lines = capsys.readouterr().out.splitlines()
+    starts, ends = zip(*(line.split("] ") for line in lines), strict=True)
+    assert list(starts) == [f"[{i}/6" for i in range(1, 7)]
+    error, accuracy, time = (
+        result[key][-1] for key in ("test_error", "test_accuracy", "fit_time")
+    )
+    shown = f"error {error:.4g}, accuracy {accuracy:.4g}, fit {time:.2f} s"
+    assert f"neighbours, split 2: {shown}" in ends
+    quiet = compare_imputers(imputers, table, **params)
+    assert capsys.readouterr() == ("", "")
+    for key in ("imputer", "split", "train_error", "test_error", "test_accuracy"):
+        np.testing.assert_array_equal(quiet[key], result[key])
+
+
+def test_verbose_leaves_out_the_error_where_no_number_is_hidden(table, capsys):
+    params = {"categorical_features": [0, 1], "cv": 2, "random_state": 0}
+    imputers = {"most frequent": SimpleImputer(strategy="most_frequent")}
+    compare_imputers(imputers, np.round(table[:, :2]), verbose=1, **params)
+    for line in capsys.readouterr().out.splitlines():
+        assert "split" in line
+        assert "error" not in line
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
+        ({"cv": []}, "cv gives no splits"),
         ({"mechanism": "rows"}, "mechanism must be one of"),
         ({"fraction": 0}, "fraction must be a number above 0"),
         ({"fraction": 1.0}, "fraction must be a number above 0 and below 1"),

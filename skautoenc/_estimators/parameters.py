@@ -52,23 +52,20 @@ class Number(Interval):
         return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
-_POSITIVE_INT = Number(Integral, 1, None, closed="left")
-_COUNT = [StrOptions({"auto"}), _POSITIVE_INT]
+POSITIVE_INT = Number(Integral, 1, None, closed="left")
+_COUNT = [StrOptions({"auto"}), POSITIVE_INT]
 _ACTIVATION = [str, callable, None]
 _REGULARIZER = [Number(Real, 0, None, closed="left"), str, callable, dict, None]
 
-# Parameters that may be given by position.
-_POSITIONAL = "n_components", "autoencoder"
-
 CONSTRAINTS = {
     "n_components": [
-        _POSITIVE_INT,
+        POSITIVE_INT,
         Number(Real, 0, 1, closed="neither"),
         None,
         Hidden(StrOptions({"mle"})),  # refused with the reason
     ],
     "network": [StrOptions({"dense"}), callable, tuple, list],
-    "hidden_layer_sizes": [_POSITIVE_INT, "array-like"],
+    "hidden_layer_sizes": [POSITIVE_INT, "array-like"],
     "activation": _ACTIVATION,
     "code_activation": _ACTIVATION,
     "output_activation": _ACTIVATION,
@@ -105,9 +102,8 @@ def validates_parameters(method: Method) -> Method:
 def init_from_fields(cls: type[Estimator]) -> type[Estimator]:
     """Generate ``__init__`` from annotated class attributes, as `dataclass` does.
 
-    Every key of ``_parameter_constraints`` is a parameter. `n_components` and
-    `autoencoder`, which come first, may be given by position, the others are
-    keyword-only.
+    Every key of ``_parameter_constraints`` is a parameter. Those after ``_: KW_ONLY``
+    are keyword-only.
 
     Only the constructor is taken from a dataclass. Instances of dataclasses are
     identified by their fields alone in dask, which would confuse estimators with the
@@ -116,14 +112,16 @@ def init_from_fields(cls: type[Estimator]) -> type[Estimator]:
     types: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         types.update(inspect.get_annotations(base))
-    names = [name for name in types if name in cls._parameter_constraints]  # type: ignore[attr-defined]
+    names = list(types)
+    first_keyword = names.index("_")
     fields = [
         (
             name,
             types[name],
-            field(default=getattr(cls, name), kw_only=name not in _POSITIONAL),
+            field(default=getattr(cls, name), kw_only=i > first_keyword),
         )
-        for name in names
+        for i, name in enumerate(names)
+        if name in cls._parameter_constraints  # type: ignore[attr-defined]
     ]
     template: Any = make_dataclass(cls.__name__, fields)
     cls.__init__ = template.__init__  # type: ignore[method-assign]
@@ -152,11 +150,7 @@ def check_network_parameters(estimator: Any) -> None:
     for name in ("kernel_regularizer", "activity_regularizer"):
         regularizer(name, getattr(estimator, name))
     network = estimator.network
-    if isinstance(network, type):
-        raise TypeError(
-            f"network={network.__name__} is a class. Give an instance, such as "
-            f"{network.__name__}(...)."
-        )
+    check_is_instance(network)
     if network == "dense":
         if estimator.n_components is None:
             raise ValueError(
@@ -170,6 +164,15 @@ def check_network_parameters(estimator: Any) -> None:
                 f"{name}={getattr(estimator, name)!r} applies only to network='dense'. "
                 "Set it in the given network instead."
             )
+
+
+def check_is_instance(network: Any) -> None:
+    """Raise a TypeError if a network is a class."""
+    if isinstance(network, type):
+        raise TypeError(
+            f"network={network.__name__} is a class. Give an instance, such as "
+            f"{network.__name__}(...)."
+        )
 
 
 def check_one_hot_groups(estimator: Any) -> None:

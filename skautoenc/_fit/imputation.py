@@ -1,82 +1,62 @@
 """The fit of an imputer: a linear model, networks, and the blend of both.
 
 The linear model is a normal distribution, or a factor model for tables with many
-columns. A network takes a row with zeros for missing values, and which values are
-observed. Both give all values of a row; the blend is fitted on observed values that
-were hidden from both.
+columns. Both it and the networks give all values of a row; the blend is fitted on
+observed values that were hidden from both.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 
-from .._fitted.dense_spec import DenseSpec, LayerSpec
-from .._fitted.network import FittedNetwork
-from .._imputation.cells import Scale, blend_weight, hold_out_cells, scale_of
+from .._imputation.cells import (
+    Scale,
+    Validation,
+    blend_weight,
+    hold_out_cells,
+    scale_of,
+)
 from .._imputation.factors import FactorModel, fit_factors
 from .._imputation.gaussian import Gaussian, fit_gaussian
-from .._training import (
-    Augmentation,
-    CosineSchedule,
-    EarlyStopping,
-    Rows,
-    TrainingConfig,
-    TrainingState,
-    make_numpy_engine,
-    progress_hooks,
-    run_epochs,
-)
+from .._training import Hook
 from .._utils.random import RandomStreams
 from .._utils.stored import stored_as
-from .diagnosis import diverged, warn_of_interruption
+from .diagnosis import diverged
+from .imputation_networks import (
+    incomplete_data,
+    make_networks,
+    mean_output,
+    train_network,
+)
+from .trainable import networks_with_weights
+from .values import FitOptions, Networks
 
 # Number of columns up to which a normal distribution is fitted, whose time grows with
 # the cube of it.
 _MAX_GAUSSIAN_FEATURES = 200
 
-# Share of the observed values that are held out, and number of them from which on a
-# network is trained.
-_HELD_OUT, _MIN_HELD_OUT = 0.1, 100
-
-# Number of networks, whose outputs are averaged. A third one hardly lowers the error.
-_N_NETWORKS = 2
-
-# Share of the values that are hidden in a training step, besides those that are missing
-# in another row.
-_HIDDEN = 0.1
-
-# Maximum number of rows on which the network is validated after an epoch.
-_MAX_VALIDATION_ROWS = 1000
-
-# Limit of standardized inputs and targets of the network.
-_LIMIT = 10.0
-
-_BATCH_SIZE, _STEPS, _MIN_PATIENCE = 128, 3000, 10
-_ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.003, "beta_2": 0.99}}
+# Share of the observed values that are held out, maximum number of rows that have some,
+# and number of held-out values from which on networks are trained.
+_HELD_OUT, _MAX_HELD_OUT_ROWS, _MIN_HELD_OUT = 0.1, 20_000, 100
 
 
-@dataclass(frozen=True)
-class ImputationOptions:
-    """How an imputer is trained.
+class IncompleteRows(NamedTuple):
+    """Rows with missing values.
 
     Attributes
     ----------
-    hidden_layer_sizes : list of int
-        If empty, no networks are trained.
+    X : ndarray of shape (n_samples, n_features), float64
+        Missing values are not read.
 
-    batch_size, epochs, patience : int or "auto"
-    verbose : int
+    observed : ndarray of shape (n_samples, n_features), bool
     """
 
-    hidden_layer_sizes: list[int]
-    batch_size: int | Literal["auto"]
-    epochs: int | Literal["auto"]
-    patience: int | Literal["auto"]
-    verbose: int
+    X: np.ndarray
+    observed: np.ndarray
 
 
 @stored_as("imputation")
@@ -90,7 +70,9 @@ class FittedImputation:
     linear : Gaussian or FactorModel
         Of standardized columns.
 
-    networks : list of FittedNetwork
+    networks : list of dict of str to FittedNetwork
+        An encoder and a decoder each.
+
     weight : float
         Share of the networks in the blend.
 
@@ -101,7 +83,7 @@ class FittedImputation:
 
     scale: Scale
     linear: Gaussian | FactorModel
-    networks: list[FittedNetwork] = field(default_factory=list)
+    networks: list[Networks] = field(default_factory=list)
     weight: float = 0.0
     histories: list[dict[str, list[float]]] = field(default_factory=list)
 
@@ -127,143 +109,138 @@ class FittedImputation:
         values = self.scale.standardize(np.where(observed, X, 0.0))
         filled = self.linear.fill(values, observed)
         if self.weight > 0:
-            other = _mean_output(self.networks, values, observed)
+            other = mean_output(self.networks, values, observed)
             filled += self.weight * (other - filled)
         if rng is not None:
             filled += self.linear.deviations(observed, rng)
         return np.where(observed, X, self.scale.restore(filled))
 
 
+HookFactory = Callable[[Callable[[list[np.ndarray]], FittedImputation]], Hook]
+
+
 def fit_imputation(
-    X: np.ndarray,
-    observed: np.ndarray,
-    options: ImputationOptions,
+    rows: IncompleteRows,
+    validation_rows: IncompleteRows | None,
+    options: FitOptions,
     streams: RandomStreams,
+    make_hook: HookFactory | None = None,
 ) -> FittedImputation:
     """Fit what fills the missing values of rows.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), float64
-        Missing values are not read.
-
-    observed : ndarray of shape (n_samples, n_features), bool
+    rows : IncompleteRows
         Each column has an observed value.
 
-    options : ImputationOptions
+    validation_rows : IncompleteRows or None
+        Rows of which values are held out. None holds out values of `rows`.
+
+    options : FitOptions
+        See `imputation_options`.
+
     streams : RandomStreams
+    make_hook : callable or None, default=None
+        Called for each network as ``make_hook(result_of)``; returns a hook of the epoch
+        loop. ``result_of(weights)`` is what the fit would return with the networks
+        before, and the current one with these weights.
 
     Raises
     ------
-    ValueError
-        If training diverges.
+    TypeError, ValueError
+        If the validation rows have too few values, if a callback is invalid, if the
+        network does not fit the columns, or if training diverges.
     """
-    scale = scale_of(X, observed)
-    values = scale.standardize(np.where(observed, X, 0.0))
-    held_out = hold_out_cells(observed, _HELD_OUT, streams.generator("held out"))
-    without: Gaussian | FactorModel
-    linear: Gaussian | FactorModel
-    if X.shape[1] <= _MAX_GAUSSIAN_FEATURES:
-        without, linear = fit_gaussian(values, observed, held_out)
-    else:
-        rng = streams.generator("factors")
-        without, linear = fit_factors(values, observed, held_out, rng)
-    if not options.hidden_layer_sizes or held_out.sum() < _MIN_HELD_OUT:
+    observed = rows.observed
+    scale = scale_of(*rows)
+    values = scale.standardize(np.where(observed, rows.X, 0.0))
+    known, validation = _split(values, observed, validation_rows, scale, streams)
+    untrained: list = []
+    if _trains_networks(options, validation, is_given=validation_rows is not None):
+        data = incomplete_data(values, known)
+        untrained = make_networks(data, options, streams)  # raises errors early
+    without, linear = _fit_linear(values, known, observed, validation, streams)
+    start = without.fill(validation.X, validation.known)
+    trained: list = []
+
+    def result(networks):
+        other = mean_output(networks, validation.X, validation.known)
+        if not np.isfinite(other).all():
+            raise diverged("the output of a network is not finite")
+        weight = blend_weight(start, other, validation.X, validation.hidden)
+        histories = [network.history for network in trained]
+        return FittedImputation(scale, linear, networks, weight, histories)
+
+    for network in untrained:
+        before = [each.networks for each in trained]
+
+        def result_of(weights, trainable=network.trainable, before=before):
+            return result([*before, networks_with_weights(trainable, weights)])
+
+        hook = None if make_hook is None else make_hook(result_of)
+        trained.append(train_network(network, data, validation, hook))
+    if not trained:
         return FittedImputation(scale, linear)
-    known = observed & ~held_out
-    networks, histories = [], []
-    for i in range(_N_NETWORKS):
-        own = RandomStreams(streams.seed("network", i))
-        title = f"Network {i + 1} of {_N_NETWORKS}, epoch"
-        network, state = _train(values, known, held_out, options, own, title)
-        networks.append(network)
-        histories.append(state.history)
-    other = _mean_output(networks, values, known)
-    if not np.isfinite(other).all():
-        raise diverged("the output of a network is not finite")
-    weight = blend_weight(without.fill(values, known), other, values, held_out)
-    return FittedImputation(scale, linear, networks, weight, histories)
+    fitted = result([each.networks for each in trained])
+    if options.verbose:
+        print(_ending(trained, fitted.weight), flush=True)
+    return fitted
 
 
-def _train(values, known, held_out, options, streams, title):
-    """Train a network to give the known values of rows in which some are hidden.
+def _split(values, observed, validation_rows, scale, streams):
+    """Return which values are fitted to, and the rows of which values are held out."""
+    rng = streams.generator("held out")
+    if validation_rows is None:
+        held_out = _held_out(observed, rng)
+        return observed & ~held_out, _validation(values, observed, held_out)
+    X, visible = validation_rows
+    X = scale.standardize(np.where(visible, X, 0.0))
+    return observed, _validation(X, visible, _held_out(visible, rng))
 
-    The row of a target is the values, and then the weight of each in the loss.
-    """
-    n_rows, n_features = values.shape
-    values = np.clip(values, -_LIMIT, _LIMIT).astype(np.float32)
-    training = Rows.all(_with_weights(values, known))
-    rows = np.flatnonzero(held_out.any(axis=1))
-    rows = rows[:: math.ceil(len(rows) / _MAX_VALIDATION_ROWS)]
-    validation = Rows.all(
-        _inputs(values[rows], known[rows]), _with_weights(values[rows], held_out[rows])
+
+def _held_out(observed, rng):
+    """Return which observed values are held out; of many rows, in some of them."""
+    n_rows = len(observed)
+    if n_rows <= _MAX_HELD_OUT_ROWS:
+        return hold_out_cells(observed, _HELD_OUT, rng)
+    rows = rng.permutation(n_rows)[:_MAX_HELD_OUT_ROWS]
+    held_out = np.zeros(observed.shape, bool)
+    held_out[rows] = hold_out_cells(observed[rows], _HELD_OUT, rng)
+    return held_out
+
+
+def _validation(X, observed, held_out):
+    """Return the rows that have values held out."""
+    rows = held_out.any(axis=1)
+    return Validation(X[rows], (observed & ~held_out)[rows], held_out[rows])
+
+
+def _trains_networks(options, validation, *, is_given):
+    """Whether networks are trained: if there are enough values to validate them on."""
+    n_hidden = int(validation.hidden.sum())
+    if options.network is None or n_hidden >= _MIN_HELD_OUT:
+        return options.network is not None
+    if is_given:
+        raise ValueError(
+            f"X_val has too few observed values: {n_hidden} of them are hidden to "
+            f"validate the networks on, and {_MIN_HELD_OUT} are needed. Give more "
+            "rows, or leave X_val out."
+        )
+    return False
+
+
+def _fit_linear(values, known, observed, validation, streams):
+    """Fit the linear model, without the held-out values and with all."""
+    is_wide = values.shape[1] > _MAX_GAUSSIAN_FEATURES
+    fit = fit_factors if is_wide else fit_gaussian
+    rng = streams.generator("factors" if is_wide else "rows")
+    return fit(values, known, observed, validation, rng)
+
+
+def _ending(trained, weight):
+    """Return the sentence that says which weights are kept."""
+    epochs = " and ".join(str(network.best_epoch) for network in trained)
+    return (
+        f"Kept epochs {epochs}: they have the lowest validation losses. The networks "
+        f"have a share of {weight:.0%} in the blend."
     )
-    sizes = options.hidden_layer_sizes
-    layers = [*(LayerSpec(size, "relu") for size in sizes), LayerSpec(n_features)]
-    spec = DenseSpec(2 * n_features, tuple(layers))
-    weights = spec.initial_weights(streams.generator("weights"))
-    network = FittedNetwork(spec.to_config(), weights)
-    config, patience = _config(n_rows, options)
-    progress = progress_hooks(options.verbose, title)
-    hooks = [CosineSchedule(), EarlyStopping(patience), *progress]
-    with make_numpy_engine([network], config, n_rows) as engine:
-        state = TrainingState(streams)
-        state = run_epochs(engine, training, validation, config, state, hooks)
-        network = network.with_weights(engine.get_weights())
-    warn_of_interruption(state, config.epochs)
-    return network, state
-
-
-def _config(n_rows, options):
-    """Return the configuration of the epoch loop, and the patience."""
-    batch_size, epochs, patience = options.batch_size, options.epochs, options.patience
-    if batch_size == "auto":
-        batch_size = _BATCH_SIZE
-    if epochs == "auto":
-        epochs = math.ceil(_STEPS / math.ceil(n_rows / batch_size))
-    if patience == "auto":
-        patience = max(_MIN_PATIENCE, epochs // 5)
-    augmentation = Augmentation(
-        corruption=_hide_values, thread_safe=True, corrupts_validation=False
-    )
-    config = TrainingConfig(
-        "mean_squared_error",
-        _ADAM,
-        None,
-        batch_size,
-        epochs,
-        augmentation=augmentation,
-        has_value_weights=True,
-    )
-    return config, patience
-
-
-def _hide_values(targets, rng, inputs):
-    """Write inputs in which more values are hidden than are missing.
-
-    Values are hidden that are missing in another row, so that the inputs have missing
-    values in the same patterns as the table, and some more at random.
-    """
-    n_features = targets.shape[1] // 2
-    known = targets[:, n_features:] > 0
-    visible = known & known[rng.permutation(len(known))]
-    visible &= rng.random(visible.shape, np.float32) >= np.float32(_HIDDEN)
-    np.multiply(targets[:, :n_features], visible, out=inputs[:, :n_features])
-    inputs[:, n_features:] = visible
-
-
-def _mean_output(networks, values, observed):
-    """Return the mean of the rows that networks give."""
-    inputs = _inputs(values, observed)
-    return np.mean([network(inputs) for network in networks], axis=0)
-
-
-def _inputs(values, observed):
-    """Return the inputs of the network: observed values, and which are observed."""
-    limited = np.clip(np.where(observed, values, 0.0), -_LIMIT, _LIMIT)
-    return np.hstack([limited, observed], dtype=np.float32)
-
-
-def _with_weights(values, cells):
-    """Return targets: values, and weights with which the loss is a mean over cells."""
-    return np.hstack([values * cells, cells / cells.mean()], dtype=np.float32)

@@ -27,6 +27,7 @@ from .._utils.losses import MixedLoss
 from .._utils.random import RandomStreams
 from .._utils.threads import one_blas_thread
 from ..networks._dense import dense_pair
+from ..networks._incomplete import IncompleteNetwork
 from ..networks._objectives import Objective, chain
 from ..networks._resolve import build_pair
 from .initialization import Initialization
@@ -135,10 +136,11 @@ def needs_keras(
 
 
 def _dense_pair(data, options, streams):
-    rng = streams.generator("weights")
-    return dense_pair(
-        options.network, data.schema.n_features, options.n_components, rng
-    )
+    network, rng = options.network, streams.generator("weights")
+    sizes = data.schema.n_features, options.n_components
+    if isinstance(network, IncompleteNetwork):
+        return network.dense_pair(*sizes, rng)
+    return dense_pair(network, *sizes, rng)
 
 
 def _is_trained_in_numpy(pair, n_rows, options):

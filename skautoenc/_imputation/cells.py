@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from .._utils.stored import stored_as
+
+
+class Model(Protocol):
+    """What fills rows."""
+
+    def fill(self, X: np.ndarray, observed: np.ndarray) -> np.ndarray: ...
 
 
 @stored_as("scale")
@@ -78,9 +84,28 @@ def hold_out_cells(
     return chosen & (observed & ~chosen).any(axis=0)
 
 
-def squared_error(filled: np.ndarray, X: np.ndarray, cells: np.ndarray) -> float:
-    """Return the sum of squared errors over some cells."""
-    return float(np.square(filled[cells] - X[cells]).sum())
+class Validation(NamedTuple):
+    """Rows with observed values that are hidden, to measure how they are filled.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Standardized columns. Missing values are not read.
+
+    known : ndarray of shape (n_samples, n_features), bool
+        What is observed, and not hidden.
+
+    hidden : ndarray of shape (n_samples, n_features), bool
+    """
+
+    X: np.ndarray
+    known: np.ndarray
+    hidden: np.ndarray
+
+    def error(self, model: Model) -> float:
+        """Return the sum of squared errors of the hidden values."""
+        filled = model.fill(self.X, self.known)
+        return float(np.square(filled[self.hidden] - self.X[self.hidden]).sum())
 
 
 def blend_weight(

@@ -15,7 +15,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from .._utils.blocks import row_blocks
 from .._utils.stored import stored_as
-from .cells import squared_error
+from .cells import Validation
 
 # Numbers of factors to choose from, and EM steps with each.
 _RANKS, _STEPS = (4, 16, 48), 15
@@ -100,8 +100,9 @@ class FactorModel(NamedTuple):
 
 def fit_factors(
     X: np.ndarray,
+    known: np.ndarray,
     observed: np.ndarray,
-    held_out: np.ndarray,
+    validation: Validation,
     rng: np.random.Generator,
 ) -> tuple[FactorModel, FactorModel]:
     """Fit a factor model by EM, and choose the number of factors.
@@ -111,9 +112,11 @@ def fit_factors(
     X : ndarray of shape (n_samples, n_features)
         Standardized columns. Missing values are not read.
 
-    observed : ndarray of shape (n_samples, n_features), bool
-    held_out : ndarray of shape (n_samples, n_features), bool
-        Observed values by whose error the number of factors is chosen.
+    known, observed : ndarray of shape (n_samples, n_features), bool
+        Values to fit to while the number of factors is chosen, and all observed ones.
+
+    validation : Validation
+        Values by whose error the number of factors is chosen.
 
     rng : numpy.random.Generator
         Seeds the randomized solver of the initial loadings.
@@ -121,9 +124,8 @@ def fit_factors(
     Returns
     -------
     without, with_all : FactorModel
-        Fitted without the held-out values, and with all observed ones.
+        Fitted to the known values, and to all observed ones.
     """
-    known = observed & ~held_out
     values = np.where(known, X, 0.0)
     best, lowest = None, np.inf
     for n_factors in _RANKS:
@@ -132,11 +134,13 @@ def fit_factors(
         model = _principal_factors(values, known, n_factors, rng)
         for _ in range(_STEPS):
             model = _em_step(model, values, known)
-        error = squared_error(model.fill(values, known), X, held_out)
+        error = validation.error(model)
         if error >= lowest:
             break
         best, lowest = model, error
     assert best is not None
+    if known is observed:
+        return best, best
     return best, _em_step(best, np.where(observed, X, 0.0), observed)
 
 

@@ -14,7 +14,7 @@ class TrainingConfig:
 
     Parameters
     ----------
-    loss : str, keras.losses.Loss or callable
+    loss : str, keras.losses.Loss, callable, MixedLoss or WeightedSquaredError
         A callable takes (targets, outputs) and gives one loss per row.
 
     optimizer : str or keras.optimizers.Optimizer
@@ -38,11 +38,6 @@ class TrainingConfig:
     step_scales : sequence of float or None, default=None
         Factor on the learning rate of each trainable weight, in Keras's order. Only for
         Adam. None for 1.
-
-    has_value_weights : bool, default=False
-        Whether a target row consists of the values and then of their weights in the
-        loss, so that it is twice as long as the output. Only the NumPy engine and the
-        mean squared error support it.
     """
 
     loss: Any
@@ -53,7 +48,6 @@ class TrainingConfig:
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     augmentation: Augmentation | None = None
     step_scales: Sequence[float] | None = None
-    has_value_weights: bool = False
 
 
 @dataclass

@@ -15,7 +15,12 @@ from .._utils.patching import patched
 from .._utils.random import RandomStreams
 from .config import TrainingConfig
 from .interrupts import raise_if_interrupted
-from .losses import losses_by_name, regularization_losses, row_losses
+from .losses import (
+    losses_by_name,
+    regularization_losses,
+    row_losses,
+    target_shape,
+)
 from .optimizers import scale_steps
 from .portions import (
     Portion,
@@ -68,6 +73,7 @@ class KerasEngine:
         n_features = int(np.prod(model.inputs[0].shape[1:]))
         self._n_per_portion = portion_batches(n_rows, config.batch_size, n_features)
         loss, n_auxiliary = config.loss, len(config.loss_weights)
+        self._target_shape = target_shape(model, loss)
         with isolated_random_state(0):
             model.compile(
                 optimizer=optimizer,
@@ -168,10 +174,11 @@ class KerasEngine:
 
     def _dataset(self, batches, n):
         """Return a dataset of the `n` batches that a function yields."""
-        *inputs, targets = (
+        inputs = [
             tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
-            for tensor in (*self._model.inputs, self._model.outputs[0])
-        )
+            for tensor in self._model.inputs
+        ]
+        targets = tf.TensorSpec((None, *self._target_shape), tf.float32)
         inputs = tuple(inputs) if len(inputs) > 1 else inputs[0]
         signature = inputs, targets, tf.TensorSpec((None,), tf.float32)
         options = tf.data.Options()
@@ -189,8 +196,7 @@ class KerasEngine:
             n = len(portion)
             inputs = targets = np.empty((n, *row_shape), np.float32)
             if separate_targets:
-                target_shape = self._model.outputs[0].shape[1:]
-                targets = np.empty((n, *target_shape), np.float32)
+                targets = np.empty((n, *self._target_shape), np.float32)
             noise = np.empty((n, *noise_shape[0]), np.float32) if noise_shape else None
             portion.read_into(inputs, targets, noise)
             for start in range(0, n, self._config.batch_size):

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .._backend.keras import import_keras
-from .._utils.losses import MixedLoss
+from .._utils.losses import MixedLoss, WeightedSquaredError
 
 
 def get_loss(loss: Any) -> Any:
-    """Return the Keras loss of a name, an instance or a function, or a `MixedLoss`.
+    """Return the loss of a name, an instance, a function or a class of `_utils`.
 
     Raises
     ------
@@ -20,6 +20,8 @@ def get_loss(loss: Any) -> Any:
     _, keras = import_keras()
     if isinstance(loss, MixedLoss):
         return _mixed_loss(loss)
+    if isinstance(loss, WeightedSquaredError):
+        return _weighted_squared_error
     try:
         found = keras.losses.get(loss)
     except ValueError as error:
@@ -51,6 +53,25 @@ def _mixed_loss(loss: MixedLoss) -> Callable[[Any, Any], Any]:
         return tf.add_n(losses) / n_features
 
     return mixed_loss
+
+
+def _weighted_squared_error(targets, outputs):
+    tf, _ = import_keras()
+    values, weights = tf.split(targets, 2, axis=1)
+    return tf.reduce_mean(weights * tf.square(outputs - values), axis=1)
+
+
+def target_shape(model: Any, loss: Any) -> tuple[int, ...]:
+    """Return the shape of a target row.
+
+    Parameters
+    ----------
+    model : keras.Model
+    loss : keras.losses.Loss or callable
+        What `get_loss` gave.
+    """
+    shape = tuple(model.outputs[0].shape[1:])
+    return (2 * shape[0],) if loss is _weighted_squared_error else shape
 
 
 def row_losses(loss: Any) -> Callable[[Any, Any], Any]:

@@ -48,6 +48,15 @@ class MixedLoss:
     weights: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class WeightedSquaredError:
+    """Squared errors with a weight for each value, divided by the number of features.
+
+    A target row consists of the values, and then of their weights, so that it is twice
+    as long as the output.
+    """
+
+
 LOSSES: dict[str, LossProperties] = {
     "binary_crossentropy": LossProperties(
         ("bce", "BCE", "BinaryCrossentropy"), binary=True
@@ -81,7 +90,7 @@ def loss_name(loss: Any) -> str | None:
     """
     if isinstance(loss, str):
         return _ALIASES.get(loss, loss)
-    if isinstance(loss, MixedLoss):
+    if isinstance(loss, MixedLoss | WeightedSquaredError):
         return None
     kind = loss if hasattr(loss, "__name__") else type(loss)
     if not kind.__module__.startswith("keras."):

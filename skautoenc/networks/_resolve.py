@@ -17,6 +17,7 @@ from .._utils.shapes import shapes_compatible
 from ._checks import check_can_be_rebuilt, check_is_reproducible, names_a_mean
 from ._conv import ConvNetwork
 from ._dense import DenseNetwork
+from ._incomplete import IncompleteNetwork
 
 
 def build_pair(
@@ -29,7 +30,8 @@ def build_pair(
     network : callable or tuple
         ``(input_shape, n_components) -> (encoder, decoder)``; or the two models; or
         one model and the name of its code layer. Models are copied, and may be given
-        as `FittedNetwork`.
+        as `FittedNetwork`. The decoder of an `IncompleteNetwork` gives half as many
+        values as the encoder takes.
 
     input_shape : tuple of int
         Shape of one row of the data.
@@ -68,6 +70,8 @@ def build_pair(
             f"{n_components}. Set n_components to {n_code}, or to None, which uses "
             "the width of the network's code."
         )
+    if isinstance(network, IncompleteNetwork):
+        n_features //= 2
     if n_out != n_features:
         raise ValueError(
             f"network: the decoder ends in {n_out} values, but a row of X has "

@@ -167,6 +167,7 @@ class ImputerComparisonDisplay:
         categorical_features: Sequence[int] | Sequence[str] | None = None,
         cv: Any = 5,
         n_jobs: int | None = None,
+        verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
         measure: str = "error",
         errorbar_kwargs: dict[str, Any] | None = None,
@@ -197,6 +198,9 @@ class ImputerComparisonDisplay:
         n_jobs : int, default=None
             Number of parallel fits.
 
+        verbose : int, default=0
+            Passed to :func:`skautoenc.compare_imputers`.
+
         random_state : int, RandomState instance or None, default=None
             Determines which values are hidden.
 
@@ -226,6 +230,7 @@ class ImputerComparisonDisplay:
             categorical_features=categorical_features,
             cv=cv,
             n_jobs=n_jobs,
+            verbose=verbose,
             random_state=random_state,
         )
         return cls(results=results).plot(

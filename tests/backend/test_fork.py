@@ -16,7 +16,7 @@ from helpers import run_in_threads
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 
-from skautoenc import AutoencoderTransformer, ConvNetwork
+from skautoenc import AutoencoderImputer, AutoencoderTransformer, ConvNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 
@@ -173,6 +173,29 @@ def test_fit_and_transform_work_in_a_forked_process(digits, each_fitted, fork, n
     np.testing.assert_array_equal(codes_again, codes)
     np.testing.assert_array_equal(ratio_again, fitted.explained_variance_ratio_)
     assert score == fitted.score(digits)
+
+
+def imputer_of_images(**params):
+    network = ConvNetwork((8, 8, 1), filters=(2,))
+    return AutoencoderImputer(network=network, epochs=2, random_state=0, **params)
+
+
+def with_holes(X):
+    return np.where(np.random.default_rng(0).random(X.shape) < 0.2, np.nan, X)
+
+
+@in_one_fork
+def fit_an_imputer(digits, **_):
+    holes, history = with_holes(digits), keras.callbacks.History()
+    filled = imputer_of_images(callbacks=[history]).fit_transform(holes)
+    return filled, history.history
+
+
+def test_imputer_works_in_a_forked_process(digits, fork):
+    filled, history = fork(fit_an_imputer)
+    imputer, holes = imputer_of_images(), with_holes(digits)
+    np.testing.assert_array_equal(filled, imputer.fit_transform(holes))
+    assert history == imputer.history_[-1]
 
 
 @in_one_fork

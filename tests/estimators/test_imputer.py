@@ -14,9 +14,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skautoenc import AutoencoderImputer
-from skautoenc._imputation.cells import blend_weight, hold_out_cells, scale_of
+from skautoenc._imputation import gaussian
+from skautoenc._imputation.cells import (
+    Validation,
+    blend_weight,
+    hold_out_cells,
+    scale_of,
+)
 from skautoenc._imputation.factors import fit_factors
-from skautoenc._imputation.gaussian import Gaussian, fit_gaussian
+from skautoenc._imputation.gaussian import Gaussian, _inverses, fit_gaussian
 
 
 def quick(**params):
@@ -344,10 +350,53 @@ def test_fit_gaussian_finds_the_distribution_behind_the_holes():
     observed = np.ones(X.shape, bool)
     observed[:, 1] = X[:, 0] < 0.5
     held_out = hold_out_cells(observed, 0.1, rng)
-    _, model = fit_gaussian(X, observed, held_out)
+    known = observed & ~held_out
+    validation = Validation(X, known, held_out)
+    _, model = fit_gaussian(X, known, observed, validation, rng)
     assert X[observed[:, 1], 1].mean() < -0.3
     np.testing.assert_allclose(model.mean, 0, atol=0.05)
     np.testing.assert_allclose(model.covariance, covariance, atol=0.05)
+
+
+def test_fit_gaussian_ends_near_a_fixed_point_of_em():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 9)) + rng.normal(size=(300, 9))
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    observed = rng.random(X.shape) > 0.4
+    everything = Validation(X, observed, ~observed)
+    _, model = fit_gaussian(X, observed, observed, everything, rng)
+    precision = np.linalg.inv(model.covariance)
+    filled, conditional = model.fill(X, observed), np.zeros((9, 9))
+    for missing in ~observed:
+        part = np.ix_(missing, missing)
+        conditional[part] += np.linalg.inv(precision[part])
+    expected = np.cov(filled.T, bias=True) + conditional / len(X)
+    np.testing.assert_allclose(model.mean, filled.mean(axis=0), atol=0.01)
+    np.testing.assert_allclose(model.covariance, expected, atol=0.05)
+
+
+def test_fit_gaussian_of_a_sample_of_many_rows_ends_as_that_of_all(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(6000, 3)) @ rng.normal(size=(3, 6))
+    X += rng.normal(size=X.shape)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    observed = rng.random(X.shape) > 0.3
+    validation = Validation(X, observed, ~observed)
+    of_all, _ = fit_gaussian(X, observed, observed, validation, rng)
+    monkeypatch.setattr(gaussian, "_MAX_ROWS_OF_PATH", 1000)
+    of_sample, last = fit_gaussian(X, observed, observed, validation, rng)
+    assert np.abs(of_sample.covariance - of_all.covariance).max() > 0.02
+    np.testing.assert_allclose(last.covariance, of_all.covariance, atol=0.02)
+
+
+def test_inverses_are_those_of_numpy():
+    rng = np.random.default_rng(0)
+    for size in (1, 12, 13, 40):
+        roots = rng.normal(size=(20, size, 2 * size))
+        matrices = roots @ roots.transpose(0, 2, 1)
+        np.testing.assert_allclose(
+            _inverses(matrices), np.linalg.inv(matrices), rtol=1e-8, atol=1e-10
+        )
 
 
 def test_gaussian_fill_is_the_regression_on_observed_values():
@@ -385,7 +434,9 @@ def test_fit_factors_finds_the_covariance_behind_the_holes():
     X, loadings, noise = X / scale, loadings / scale[:, None], noise / scale**2
     observed = rng.random(X.shape) > 0.3
     held_out = hold_out_cells(observed, 0.1, rng)
-    _, model = fit_factors(X, observed, held_out, rng)
+    known = observed & ~held_out
+    validation = Validation(X, known, held_out)
+    _, model = fit_factors(X, known, observed, validation, rng)
     found, expected = (a @ a.T + np.diag(b) for a, b in (model[1:], (loadings, noise)))
     np.testing.assert_allclose(found, expected, atol=0.1)
 

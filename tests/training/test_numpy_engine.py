@@ -30,7 +30,7 @@ from skautoenc._training.numpy_engine.optimizers import (
     OPTIMIZERS,
     get_numpy_optimizer,
 )
-from skautoenc._utils.losses import MixedLoss
+from skautoenc._utils.losses import MixedLoss, WeightedSquaredError
 from skautoenc._utils.random import RandomStreams
 from skautoenc.networks._dense import dense_pair
 from skautoenc.networks._objectives import deterministic
@@ -47,9 +47,8 @@ KERAS_OPTIMIZERS = {
 
 def trained_with_value_weights(X, weights, networks):
     """History and final weights of training on targets with a weight for each value."""
-    config = TrainingConfig(
-        "mse", "adam", None, batch_size=32, epochs=4, has_value_weights=True
-    )
+    loss = WeightedSquaredError()
+    config = TrainingConfig(loss, "adam", None, batch_size=32, epochs=4)
     targets = np.hstack([X, weights], dtype=np.float32)
     augmentation = Augmentation(corruption=first_half)
     config = replace(config, augmentation=augmentation)
@@ -101,7 +100,7 @@ def test_values_of_weight_zero_do_not_change_the_loss_and_the_gradient(digits):
     weights = (np.random.default_rng(0).random(X.shape) < 0.7).astype(np.float32)
     trainer = make_numpy_engine(
         [wide],
-        TrainingConfig("mse", "sgd", 0.1, 203, 1, has_value_weights=True),
+        TrainingConfig(WeightedSquaredError(), "sgd", 0.1, 203, 1),
         203,
     )._trainer
     inputs, results = np.hstack([X, np.zeros_like(X)]), []

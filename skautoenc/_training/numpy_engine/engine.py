@@ -93,7 +93,7 @@ def _trainer_parts(networks, config):
     """Return layers, loss and optimizer in NumPy; None if one of them needs Keras."""
     layers = dense_layers([network.dense_spec for network in networks])
     optimizer = get_numpy_optimizer(config.optimizer, config.learning_rate)
-    loss = find_loss(config.loss, has_value_weights=config.has_value_weights)
+    loss = find_loss(config.loss)
     if layers is None or optimizer is None or loss is None:
         return None
     return layers, loss, optimizer

@@ -204,7 +204,7 @@ class DenseTrainer:
         ----------
         inputs : ndarray of shape (n, n_in), float32
         targets : ndarray of shape (n, n_out), float32
-            Or, with a loss of `WEIGHTED_LOSSES`, of shape (n, 2 * n_out).
+            Or, with a `WeightedSquaredError`, of shape (n, 2 * n_out).
 
         weights : ndarray of shape (n,) or None
             Of the rows; None if all are 1.

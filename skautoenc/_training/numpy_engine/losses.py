@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._utils.losses import MixedLoss, loss_name
+from ..._utils.losses import MixedLoss, WeightedSquaredError, loss_name
 from ..._utils.one_hot import OneHotColumns
 
 
@@ -77,28 +77,21 @@ NUMPY_LOSSES: dict[str, Loss] = {
     "mean_squared_error": Loss(_squared_error, 2.0),
 }
 
-# Losses of targets that are followed by a weight for each value.
-WEIGHTED_LOSSES: dict[str, Loss] = {
-    "mean_squared_error": Loss(_weighted_squared_error, 2.0),
-}
 
-
-def find_loss(loss: Any, *, has_value_weights: bool = False) -> Loss | None:
+def find_loss(loss: Any) -> Loss | None:
     """Return the loss of a parameter `loss`; None if it is not implemented here.
 
     Parameters
     ----------
     loss : object
-        As an estimator takes it, or a `MixedLoss`.
-
-    has_value_weights : bool, default=False
-        Whether targets are followed by a weight for each value.
+        As an estimator takes it, or one of the losses in `_utils.losses`.
     """
     if isinstance(loss, MixedLoss):
-        return None if has_value_weights else _mixed_loss(loss)
+        return _mixed_loss(loss)
+    if isinstance(loss, WeightedSquaredError):
+        return Loss(_weighted_squared_error, 2.0)
     name = loss_name(loss) if isinstance(loss, str) else None
-    losses = WEIGHTED_LOSSES if has_value_weights else NUMPY_LOSSES
-    return losses.get(name or "")
+    return NUMPY_LOSSES.get(name or "")
 
 
 def _mixed_loss(loss):

@@ -12,7 +12,7 @@ from ..._backend.keras import isolated_random_state
 from ..._utils.random import RandomStreams
 from ..._utils.threads import n_available_threads
 from ..config import TrainingConfig
-from ..losses import losses_by_name, row_losses
+from ..losses import losses_by_name, row_losses, target_shape
 from ..portions import (
     Portion,
     has_separate_targets,
@@ -80,6 +80,7 @@ def open_tensorflow_engine(
                 model,
                 row_losses(loss),
                 optimizer,
+                target_shape=target_shape(model, loss),
                 steps=steps,
                 batch_size=batch_size,
                 xla=xla,
@@ -133,7 +134,7 @@ class TensorFlowEngine:
         self._hyperparameters = get_hyperparameters(model)
         row_shape, *noise_shape = (tuple(a.shape[1:]) for a in model.inputs)
         self._row_shape = row_shape
-        self._target_shape = tuple(model.outputs[0].shape[1:])
+        self._target_shape = target_shape(model, config.loss)
         self._noise_shape = noise_shape[0] if noise_shape else None
         self._n_per_portion = min(
             steps, portion_batches(n_rows, config.batch_size, int(np.prod(row_shape)))

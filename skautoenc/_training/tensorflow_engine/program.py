@@ -37,6 +37,9 @@ class Program:
     optimizer : keras.Optimizer
         Not built yet.
 
+    target_shape : tuple of int
+        Shape of one target.
+
     steps, batch_size : int
         Shape of the chunks it takes.
 
@@ -57,6 +60,7 @@ class Program:
         loss: Callable[[Any, Any], Any],
         optimizer: Any,
         *,
+        target_shape: tuple[int, ...],
         steps: int,
         batch_size: int,
         xla: bool,
@@ -72,7 +76,7 @@ class Program:
 
         self._specs = [
             tuple(spec(tensor.shape[1:]) for tensor in model.inputs),
-            spec(model.outputs[0].shape[1:]),
+            spec(target_shape),
             spec(()),
             tf.TensorSpec((), tf.int32),
             tf.TensorSpec((), tf.int32),
