@@ -329,7 +329,8 @@ def scikeras_fit(X, y, autoencoder, epochs, batch_size):
 def run_time(options, results, save):
     """Add seconds of fits, ours and with SciKeras, alternately in this process."""
     split = Split(CASES["digits"], options.data, 0)
-    X, y = split.rows.X_train.astype(np.float32), split.some_labels(100, 0)
+    X, X_test = (part.astype(np.float32) for part in split.rows[:2])
+    y = split.some_labels(100, 0)
     ours = EncoderClassifier(random_state=0)
     n_training = round(2 / 3 * np.sum(y != -1))
     config = head_config("mean_squared_error", ours._head_options(), n_training)
@@ -339,7 +340,7 @@ def run_time(options, results, save):
         return scikeras_fit(X, y, autoencoder, config.epochs, config.batch_size)
 
     for fit in (lambda: ours.fit(X, y), baseline):
-        accuracy = fit().score(split.rows.X_test, split.rows.y_test)  # fit is not timed
+        accuracy = fit().score(X_test, split.rows.y_test)  # fit is not timed
         print(f"time, accuracy: {accuracy:.3f}", flush=True)
     times = results.setdefault("time", [])
     while len(times) < options.repeats:
