@@ -14,16 +14,17 @@ ours      EncoderClassifier with its defaults. Its autoencoder is trained on all
 frozen    the same with fine_tune=False: a logistic regression of the codes
 scratch   the same layers without pre-training: the autoencoder is "trained" for an
           epoch at a learning rate that changes nothing, so that its weights are
-          random. Trained on the labels for 20, 50, 100 and 200 epochs
+          random. Trained on the labels for 20, 50, 100 and 200 epochs, with a head of
+          random weights, and with a logistic regression of the random codes as head
 mlp       MLPClassifier with hidden layers of 128 and 64 units, for as many epochs
 rows      LogisticRegression of standardized rows, with C from cross-validation
 pca       the same of components of PCA, which is fitted to all training rows; their
           number is from the same cross-validation
 
-The number of epochs of "scratch" and "mlp" is the one with the highest mean accuracy on
-the *test* rows, which is to their advantage. With ``--out`` the results are added to
-those in the file, so that the benchmark can be run in parts. ``--picture`` draws the
-accuracy on the digits against the number of labels.
+The number of epochs of "scratch" and "mlp", and the head of "scratch", are those with
+the highest mean accuracy on the *test* rows, which is to their advantage. With
+``--out`` the results are added to those in the file, so that the benchmark can be run
+in parts. ``--picture`` draws the accuracy on the digits against the number of labels.
 """
 
 import argparse
@@ -33,6 +34,7 @@ import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 from sklearn.base import clone
@@ -52,6 +54,8 @@ from sklearn.preprocessing import StandardScaler
 from skautoenc import ConvNetwork, DenoisingAutoencoder, EncoderClassifier
 from skautoenc._fit.defaults import resolve_auto_settings
 from skautoenc._fit.head_training import head_config
+from skautoenc._fit.heads import head_spec, make_head
+from skautoenc._fitted.network import FittedNetwork
 from skautoenc.noise import swap
 
 from ._cases import mnist, seconds
@@ -182,15 +186,25 @@ def frozen(split, y, seed):
     return ours(split, y, seed, fine_tune=False)
 
 
+def random_head(
+    codes, standardization, targets, groups, sample_weight, hidden_layer_sizes, rng
+):
+    """Return a head of random weights, in place of a logistic regression."""
+    spec = head_spec(codes.shape[1], targets.shape[1], hidden_layer_sizes)
+    return FittedNetwork(spec.to_config(), spec.initial_weights(rng), groups=groups)
+
+
 def scratch(split, y, seed):
-    """Return the test accuracy without pre-training, for each number of epochs."""
+    """Return the test accuracy without pre-training, by the head and the epochs."""
     accuracies = []
-    for epochs in EPOCHS:
-        classifier = EncoderClassifier(
-            split.untrained, early_stopping=False, epochs=epochs, random_state=seed
-        )
-        classifier.fit(split.rows.X_train, y)
-        accuracies.append(classifier.score(*split.rows[1::2]))
+    for head in random_head, make_head:
+        for epochs in EPOCHS:
+            classifier = EncoderClassifier(
+                split.untrained, early_stopping=False, epochs=epochs, random_state=seed
+            )
+            with patch("skautoenc._fit.supervised.make_head", head):
+                classifier.fit(split.rows.X_train, y)
+            accuracies.append(classifier.score(*split.rows[1::2]))
     return accuracies
 
 
@@ -353,7 +367,7 @@ def run_time(options, results, save):
 
 
 def best_of(accuracies):
-    """Return the accuracy of each draw, for the best number of epochs if there are."""
+    """Return the accuracy of each draw, of the best setting if there are."""
     accuracies = np.array(accuracies)
     if accuracies.ndim == 1:
         return accuracies
