@@ -19,6 +19,7 @@ from . import (  # noqa: F401  (importing them registers their cases)
     hooks,
     libraries,
     memory,
+    onnx_conversion,
     quality,
     scale,
     search,
@@ -36,6 +37,9 @@ PACKAGES = (
     "scikit-learn",
     "numpy",
     "scikeras",
+    "onnx",
+    "skl2onnx",
+    "onnxruntime",
     "torch",
     "jax",
 )

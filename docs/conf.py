@@ -24,11 +24,12 @@ exclude_patterns = ["_build"]
 numpydoc_show_class_members = False
 # Docstrings describe the types; annotations such as ArrayLike are long when expanded.
 autodoc_typehints = "none"
-# Methods of scikit-learn whose docstrings refer to its user guide.
+# Methods of scikit-learn whose docstrings refer to its user guide, and those that only
+# skl2onnx calls.
 autodoc_default_options = {
-    "exclude-members": "get_metadata_routing, set_fit_request, "
-    "set_inverse_transform_request, set_output, set_partial_fit_request, "
-    "set_score_request"
+    "exclude-members": "get_metadata_routing, onnx_converter, onnx_parser, "
+    "onnx_shape_calculator, set_fit_request, set_inverse_transform_request, "
+    "set_output, set_partial_fit_request, set_score_request"
 }
 autosummary_generate = True
 sphinx_gallery_conf = {

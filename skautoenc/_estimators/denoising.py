@@ -1,7 +1,7 @@
 """DenoisingAutoencoder."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -634,6 +634,10 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
     def _outputs_reconstruction(self):
         return self.output == "reconstruction"
+
+    def _onnx_conversion(self):
+        returns_codes = not self._outputs_reconstruction()
+        return replace(super()._onnx_conversion(), returns_codes=returns_codes)
 
     def _objective(self):
         return Reconstruction(self.contractive)

@@ -10,10 +10,11 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
+from .._onnx.heads import ClassifierConversion
 from .._utils.sklearn_compat import StrOptions
 from .encoder_head import BaseEncoderHead, validate_targets
 from .labels import as_columns, find_labels, is_labelled
-from .parameters import MatrixLike, init_from_fields, validates_parameters
+from .parameters import Auto, MatrixLike, init_from_fields, validates_parameters
 
 ClassWeight = Mapping[Any, float] | Sequence[Mapping[Any, float]] | Literal["balanced"]
 
@@ -38,8 +39,9 @@ class EncoderClassifier(ClassifierMixin, BaseEncoderHead):
         `random_state` if it has none. If it is fitted, it is used as it is. A search
         clones it to an unfitted one; ``FrozenEstimator(autoencoder)`` keeps it fitted,
         see :class:`sklearn.frozen.FrozenEstimator`. If None, a
-        :class:`DenoisingAutoencoder` with swap noise, random initial weights and
-        min(32, n_features // 2) components.
+        :class:`DenoisingAutoencoder` with swap noise of level 0.4, random initial
+        weights, hidden layers of 128 and 64 units, a linear path beside them, and 32
+        components, or one for each feature if there are fewer.
 
     hidden_layer_sizes : int or sequence of int, default=()
         Number of units in each hidden layer of the head, with ReLU. ``()`` is a linear
@@ -57,8 +59,8 @@ class EncoderClassifier(ClassifierMixin, BaseEncoderHead):
         Any Keras optimizer. An instance is copied and never modified.
 
     learning_rate : float, keras LearningRateSchedule or None, default=None
-        Learning rate. If None, the optimizer's default is used, which is 0.001 for
-        Adam. A constant one is increased linearly in the first 5 % of the epochs, and
+        Learning rate. If None, 0.0005 for Adam, or the default of another optimizer.
+        A constant one is increased linearly in the first 5 % of the epochs, and
         annealed to zero with a cosine schedule.
 
     batch_size : int or "auto", default="auto"
@@ -69,15 +71,17 @@ class EncoderClassifier(ClassifierMixin, BaseEncoderHead):
         Number of passes over the labelled rows. ``"auto"`` means about 1000 training
         steps, at least 10 and at most 200 epochs.
 
-    early_stopping : bool or "auto", default="auto"
+    early_stopping : bool or "auto", default=False
         How the number of epochs is chosen:
 
+        - False: training goes on for all `epochs`.
         - ``"auto"``: by cross-validation with three folds of the labelled rows, as the
           number with the lowest loss. Then all of them are trained on for so many
           epochs. From 1000 labelled rows on, one fold of a fifth is held out instead.
+          Probabilities are then closer to the frequencies of classes, but slightly
+          fewer predictions are correct.
         - True: a validation set is held out, training ends when its loss no longer
           falls, and the weights of the epoch with the lowest one are kept.
-        - False: training goes on for all `epochs`.
 
     validation_fraction : float, default=0.1
         Share of the labelled rows that ``early_stopping=True`` holds out. With a single
@@ -93,13 +97,6 @@ class EncoderClassifier(ClassifierMixin, BaseEncoderHead):
         given the encoder and the head as one model. A callable returns a new callback
         for each fit. For callbacks of the autoencoder see its parameter of this name.
 
-    class_weight : dict, list of dict, "balanced" or None, default=None
-        Weights of the classes in the training on labels, as ``{class: weight}``, with
-        1 for classes that are left out; for several outputs a list of such dicts.
-        ``"balanced"`` weights classes inversely to their frequency, see
-        :func:`~sklearn.utils.class_weight.compute_class_weight`. They are multiplied by
-        `sample_weight`.
-
     verbose : int, default=0
         If 1, a progress bar shows the epochs, or some lines are printed where there is
         no terminal. If greater than 1, the number of epochs between two printed lines.
@@ -109,6 +106,13 @@ class EncoderClassifier(ClassifierMixin, BaseEncoderHead):
         Determines the weights of hidden layers of the head, the order of rows, the
         validation set, dropout, and the random state of an autoencoder that has none.
         Pass an int for results that are bitwise reproducible.
+
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Weights of the classes in the training on labels, as ``{class: weight}``, with
+        1 for classes that are left out; for several outputs a list of such dicts.
+        ``"balanced"`` weights classes inversely to their frequency, see
+        :func:`~sklearn.utils.class_weight.compute_class_weight`. They are multiplied by
+        `sample_weight`.
 
     Attributes
     ----------
@@ -189,6 +193,7 @@ class EncoderClassifier(ClassifierMixin, BaseEncoderHead):
     """
 
     _: KW_ONLY
+    early_stopping: bool | Auto = False
     class_weight: ClassWeight | None = None
 
     _parameter_constraints: ClassVar[dict] = {
@@ -359,6 +364,23 @@ class EncoderClassifier(ClassifierMixin, BaseEncoderHead):
                 f"has {len(self._labels.classes)}. Use model_, the Keras model."
             )
         return to_keras_classifier(self.model_, self.classes_, params)
+
+    def _onnx_conversion(self) -> ClassifierConversion:
+        labels = self._labels
+        if labels.kind == "multioutput":
+            raise NotImplementedError(
+                "An EncoderClassifier with several outputs of more than two classes "
+                "cannot be converted to ONNX. Fit one for each output."
+            )
+        classes = labels.classes[0] if labels.kind == "multiclass" else None
+        if classes is not None and classes.dtype.kind not in "iuOU":
+            raise NotImplementedError(
+                "Classes must be integers or text for a conversion to ONNX; they are "
+                f"of type {classes.dtype}. Encode y with LabelEncoder."
+            )
+        return ClassifierConversion(
+            self._encoder, self._head, self.n_features_in_, classes
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

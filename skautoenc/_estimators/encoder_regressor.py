@@ -1,6 +1,5 @@
 """EncoderRegressor."""
 
-from dataclasses import KW_ONLY
 from typing import Any, Self
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._onnx.heads import RegressorConversion
 from .encoder_head import BaseEncoderHead, validate_targets
 from .labels import as_columns
 from .parameters import MatrixLike, init_from_fields, validates_parameters
@@ -33,8 +33,9 @@ class EncoderRegressor(RegressorMixin, BaseEncoderHead):
         `random_state` if it has none. If it is fitted, it is used as it is. A search
         clones it to an unfitted one; ``FrozenEstimator(autoencoder)`` keeps it fitted,
         see :class:`sklearn.frozen.FrozenEstimator`. If None, a
-        :class:`DenoisingAutoencoder` with swap noise, random initial weights and
-        min(32, n_features // 2) components.
+        :class:`DenoisingAutoencoder` with swap noise of level 0.4, random initial
+        weights, hidden layers of 128 and 64 units, a linear path beside them, and 32
+        components, or one for each feature if there are fewer.
 
     hidden_layer_sizes : int or sequence of int, default=()
         Number of units in each hidden layer of the head, with ReLU. ``()`` is a linear
@@ -52,8 +53,8 @@ class EncoderRegressor(RegressorMixin, BaseEncoderHead):
         Any Keras optimizer. An instance is copied and never modified.
 
     learning_rate : float, keras LearningRateSchedule or None, default=None
-        Learning rate. If None, the optimizer's default is used, which is 0.001 for
-        Adam. A constant one is increased linearly in the first 5 % of the epochs, and
+        Learning rate. If None, the default of the optimizer, 0.001 for Adam.
+        A constant one is increased linearly in the first 5 % of the epochs, and
         annealed to zero with a cosine schedule.
 
     batch_size : int or "auto", default="auto"
@@ -67,12 +68,12 @@ class EncoderRegressor(RegressorMixin, BaseEncoderHead):
     early_stopping : bool or "auto", default="auto"
         How the number of epochs is chosen:
 
+        - False: training goes on for all `epochs`.
         - ``"auto"``: by cross-validation with three folds of the labelled rows, as the
           number with the lowest loss. Then all of them are trained on for so many
           epochs. From 1000 labelled rows on, one fold of a fifth is held out instead.
         - True: a validation set is held out, training ends when its loss no longer
           falls, and the weights of the epoch with the lowest one are kept.
-        - False: training goes on for all `epochs`.
 
     validation_fraction : float, default=0.1
         Share of the labelled rows that ``early_stopping=True`` holds out.
@@ -149,8 +150,6 @@ class EncoderRegressor(RegressorMixin, BaseEncoderHead):
     >>> bool(score > ridge.score(X_more, angles[40:]))
     True
     """
-
-    _: KW_ONLY
 
     @validates_parameters
     def fit(
@@ -245,3 +244,6 @@ class EncoderRegressor(RegressorMixin, BaseEncoderHead):
 
         check_is_fitted(self)
         return to_keras_regressor(self.model_, self._is_1d, params)
+
+    def _onnx_conversion(self) -> RegressorConversion:
+        return RegressorConversion(self._encoder, self._head, self.n_features_in_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -297,6 +297,19 @@ class AutoencoderImputer(TransformerMixin, BaseEstimator):
         if self.indicator_ is None:
             return kept
         return np.concatenate([kept, self.indicator_.get_feature_names_out(names)])
+
+    def onnx_parser(self) -> Callable[..., Any]:
+        """Raise an error, as there is no conversion to ONNX; called by skl2onnx.
+
+        Raises
+        ------
+        NotImplementedError
+        """
+        raise NotImplementedError(
+            "AutoencoderImputer cannot be converted to ONNX: for each row it solves a "
+            "system of equations whose size is the number of missing values. Fill them "
+            "before, or use SimpleImputer or KNNImputer, which skl2onnx converts."
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

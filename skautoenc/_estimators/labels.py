@@ -86,7 +86,7 @@ def is_labelled(y: NDArray) -> NDArray[np.bool_]:
         return np.ones(len(y), bool)
     if y.ndim == 1 and set(np.unique(y[~is_marked]).tolist()) == {1}:
         return np.ones(len(y), bool)
-    return ~is_marked.reshape(len(y), -1).all(axis=1)
+    return np.asarray(~is_marked.reshape(len(y), -1).all(axis=1))
 
 
 def find_labels(y: NDArray) -> Labels:

@@ -7,16 +7,21 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from .._onnx.outliers import LinearReducer, NetworkReducer, OutlierConversion
 from .._outliers.halves import TrainingRows
 from .._outliers.scores import Decoded, Rows, Scorer, fit_row_neighbors
 from .._utils.blocks import to_dense
 from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import StrOptions, _safe_indexing
 from .autoencoder import AutoencoderTransformer
+from .onnx import OnnxMixin
 from .parameters import Number, validates_parameters
+from .reducer import FittedReducer
 from .validation import validate_dense_rows
 
 # Share of the variance for the number of components of each default autoencoder.
@@ -29,7 +34,7 @@ _FENCE = 4
 _METHODS = "fit", "transform", "inverse_transform"
 
 
-class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
+class AutoencoderOutlierDetector(OnnxMixin, OutlierMixin, BaseEstimator):
     """Outlier detection with an autoencoder, or with another reducer.
 
     One reducer is fitted on each half of the rows. A row is an outlier if the reducer
@@ -291,6 +296,14 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
 
         return self._average(X, contributions)
 
+    def _onnx_conversion(self) -> OutlierConversion:
+        return OutlierConversion(
+            tuple(map(_onnx_reducer, self.estimators_)),
+            self._scorers,
+            self.offset_,
+            self.n_features_in_,
+        )
+
     def _average(self, X, function):
         """Average a result over the reducers that were not fitted on a row."""
         values = self._validate(X)
@@ -318,6 +331,27 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseEstimator):
             AutoencoderTransformer(share, random_state=seed)
             for share in _EXPLAINED_VARIANCES
         )
+
+
+def _onnx_reducer(reducer):
+    """Return a fitted reducer as the conversion to ONNX takes it."""
+    if isinstance(reducer, FrozenEstimator):
+        reducer = reducer.estimator
+    if isinstance(reducer, FittedReducer):
+        return NetworkReducer(reducer._onnx_conversion())
+    if isinstance(reducer, PCA):
+        scale = np.ones(len(reducer.components_))
+        if reducer.whiten:
+            scale = np.sqrt(reducer.explained_variance_)
+        components = reducer.components_
+        return LinearReducer(
+            reducer.mean_, components.T / scale, scale[:, np.newaxis] * components
+        )
+    raise NotImplementedError(
+        f"An outlier detector with autoencoder={reducer!r} cannot be converted to "
+        "ONNX. The reducer must be an autoencoder of skautoenc, or PCA. Scale X in a "
+        "pipeline whose last step is the detector."
+    )
 
 
 def _check_reducer(reducer):

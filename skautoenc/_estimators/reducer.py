@@ -1,6 +1,6 @@
 """Methods of a fitted autoencoder: codes, reconstructions, errors and scores."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,12 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._fitted.custom_objects import picklable
 from .._fitted.state import check_format
+from .._onnx.reducers import AutoencoderConversion
 from .._utils.blocks import row_blocks, to_dense
 from .._utils.metrics import METRICS, ExplainedVariance
 from .._utils.sklearn_compat import fitted_attributes_html
 from ..networks._objectives import chain
 from ..networks._resolve import to_picklable
 from .attributes import OF_CODES, OF_PCA, OptionalAttribute
+from .onnx import OnnxMixin
 from .parameters import MatrixLike
 from .validation import flatten_rows, validate_codes, validate_rows, validate_weights
 
@@ -29,12 +31,16 @@ FORMAT = 1
 Metric = Literal["mean_squared_error", "mean_absolute_error"]
 
 
-class FittedReducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class FittedReducer(
+    OnnxMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Base class of `BaseAutoencoder`: what a fitted encoder and decoder compute.
 
     `BaseAutoencoder` sets the attributes that the methods read. A method reads each of
     them once, as another thread may fit the estimator meanwhile.
     """
+
+    _keras_models: ClassVar = {"encoder_", "decoder_", "autoencoder_"}
 
     components_ = OptionalAttribute(OF_CODES)
     explained_variance_ = OptionalAttribute(OF_CODES)
@@ -227,6 +233,15 @@ class FittedReducer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def autoencoder_(self) -> Any:
         """Trained autoencoder as a Keras model; each access returns a new copy."""
         return chain(self.encoder_, self.decoder_)
+
+    def _onnx_conversion(self) -> AutoencoderConversion:
+        return AutoencoderConversion(
+            self._encoder,
+            self._decoder,
+            self._dtype,
+            self._row_shape or (self.n_features_in_,),
+            self._n_features_out,
+        )
 
     def _get_fitted_attr_html(self, doc_link=""):
         """Return the attributes that notebooks show, without building Keras models."""

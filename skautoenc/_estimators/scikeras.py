@@ -2,18 +2,21 @@
 
 scikit-learn 1.9 reads the kind of an estimator from its tags. The classes of SciKeras
 0.13 inherit from scikit-learn's mixins behind their base class, so that their tags say
-that they are neither classifiers nor regressors; the subclasses here set them.
+that they are neither classifiers nor regressors; the subclasses here set them. Rows and
+targets may be of any type that converts to float64.
 """
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scikeras.wrappers import KerasClassifier, KerasRegressor
+from scikeras import wrappers
 from sklearn.utils import ClassifierTags, RegressorTags, TargetTags
 
 
-class _Classifier(KerasClassifier):
+class KerasClassifier(wrappers.KerasClassifier):
+    """`scikeras.wrappers.KerasClassifier` with the tags of a classifier."""
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.estimator_type = "classifier"
@@ -22,7 +25,9 @@ class _Classifier(KerasClassifier):
         return tags
 
 
-class _Regressor(KerasRegressor):
+class KerasRegressor(wrappers.KerasRegressor):
+    """`scikeras.wrappers.KerasRegressor` with the tags of a regressor."""
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.estimator_type = "regressor"
@@ -44,8 +49,8 @@ def to_keras_classifier(model: Any, classes: NDArray, params: dict[str, Any]) ->
         Parameters of `KerasClassifier` besides the model.
     """
     defaults = {"loss": "sparse_categorical_crossentropy", "optimizer": "adam"}
-    estimator = _Classifier(model, **(defaults | params))
-    rows = np.zeros((len(classes), *model.input_shape[1:]), np.float32)
+    estimator = KerasClassifier(model, **(defaults | params))
+    rows = np.zeros((len(classes), *model.input_shape[1:]))
     return estimator.initialize(rows, classes)
 
 
@@ -64,7 +69,7 @@ def to_keras_regressor(model: Any, is_1d: bool, params: dict[str, Any]) -> Any:
         Parameters of `KerasRegressor` besides the model.
     """
     defaults = {"loss": "mean_squared_error", "optimizer": "adam"}
-    estimator = _Regressor(model, **(defaults | params))
-    rows = np.zeros((2, *model.input_shape[1:]), np.float32)
-    targets = np.zeros((2, model.output_shape[1]), np.float32)
+    estimator = KerasRegressor(model, **(defaults | params))
+    rows = np.zeros((2, *model.input_shape[1:]))
+    targets = np.zeros((2, model.output_shape[1]))
     return estimator.initialize(rows, targets[:, 0] if is_1d else targets)

@@ -26,6 +26,7 @@ from .._training import (
     run_epochs,
     trains_in_numpy,
 )
+from .._utils.losses import MixedLoss
 from .._utils.random import RandomStreams
 from .._utils.threads import one_blas_thread
 from ..networks._objectives import Objective, chain
@@ -42,6 +43,10 @@ from .values import Networks
 # Steps of the training, and limits of the number of epochs and of the batch size.
 _STEPS, _MIN_EPOCHS, _MAX_EPOCHS = 1000, 10, 200
 _BATCHES, _MIN_BATCH_SIZE, _MAX_BATCH_SIZE = 32, 32, 256
+
+# Learning rate of Adam for categories. Probabilities are closer to 0 and 1 than they
+# should be after all epochs at a higher one.
+_CLASSIFIER_RATE = 5e-4
 
 
 @dataclass(frozen=True)
@@ -187,8 +192,10 @@ def head_config(loss: Any, options: HeadOptions, n_rows: int) -> TrainingConfig:
     if epochs == "auto":
         n_epochs = math.ceil(_STEPS / math.ceil(n_rows / batch_size))
         epochs = int(np.clip(n_epochs, _MIN_EPOCHS, _MAX_EPOCHS))
-    settings = options.optimizer, options.learning_rate
-    return TrainingConfig(loss, *settings, batch_size, epochs)
+    rate = options.learning_rate
+    if rate is None and options.optimizer == "adam" and isinstance(loss, MixedLoss):
+        rate = _CLASSIFIER_RATE
+    return TrainingConfig(loss, options.optimizer, rate, batch_size, epochs)
 
 
 def is_trained_in_numpy(

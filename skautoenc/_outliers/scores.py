@@ -14,7 +14,7 @@ Array = NDArray[np.floating]
 
 # Added to the distances, in squared standard deviations for the first two: a thousandth
 # of a standard deviation, below which differences do not matter.
-_FLOORS = np.array([1e-6, 1e-6, 1e-3, 1e-3])
+FLOORS = np.array([1e-6, 1e-6, 1e-3, 1e-3])
 
 # Difference between the upper quartile and the median of the logarithms of a distance
 # below which it has the same value for most rows, and is not scaled.
@@ -119,8 +119,8 @@ class Scorer(NamedTuple):
             Ellipse.fit(residuals[is_held_out]),
             Neighbors.fit(reference, standard_deviations(codes)),
             row_neighbors,
-            medians=np.zeros(len(_FLOORS)),
-            spreads=np.ones(len(_FLOORS)),
+            medians=np.zeros(len(FLOORS)),
+            spreads=np.ones(len(FLOORS)),
         )
         logarithms = unscaled._logarithms(decoded)
         medians, quartiles = np.percentile(logarithms[is_held_out], (50, 75), axis=0)
@@ -172,7 +172,7 @@ class Scorer(NamedTuple):
             self.code_neighbors.distances(codes, rows.is_reference),
             rows.distances,
         ]
-        return np.log(np.stack(distances, axis=1) + _FLOORS)
+        return np.log(np.stack(distances, axis=1) + FLOORS)
 
     def _scale(self, logarithms):
         return (logarithms - self.medians) / self.spreads
