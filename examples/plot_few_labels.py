@@ -46,13 +46,12 @@ classifier = EncoderClassifier(random_state=0).fit(X_train, y_few)
 print(f"{np.sum(y_few != -1)} labels: accuracy {classifier.score(X_test, y_test):.3f}")
 
 # %%
-# `autoencoder_` is the autoencoder, and `best_epoch_` the number of epochs of the
-# training on labels, which cross-validation has chosen. As the autoencoder uses no
-# labels, classifiers with other labels can share it.
+# `autoencoder_` is the autoencoder. As it uses no labels, classifiers with other labels
+# can share it.
 
 autoencoder = classifier.autoencoder_
 print(f"autoencoder: {autoencoder.n_iter_} epochs, {autoencoder.n_components_} codes")
-print(f"training on labels: {classifier.best_epoch_} epochs")
+print(f"training on labels: {classifier.n_iter_} epochs")
 
 # %%
 # The rivals
@@ -66,9 +65,7 @@ untrained = clone(autoencoder).set_params(epochs=1, learning_rate=1e-12).fit(X_t
 
 def from_scratch(y_few):
     return max(
-        EncoderClassifier(
-            untrained, early_stopping=False, epochs=epochs, random_state=0
-        )
+        EncoderClassifier(untrained, epochs=epochs, learning_rate=0.001, random_state=0)
         .fit(X_train, y_few)
         .score(X_test, y_test)
         for epochs in (20, 50, 100, 200)
