@@ -416,7 +416,7 @@ LABELS = {
     "ours": "EncoderClassifier",
     "frozen": "logistic regression of its codes",
     "scratch": "the same network from scratch, best epochs",
-    "pca": "logistic regression of PCA, number by cross-validation",
+    "pca": "logistic regression of components of PCA",
     "rows": "logistic regression of pixels",
 }
 
@@ -447,7 +447,7 @@ def draw(results, path):
     ax.set_xticks(sizes, map(str, sizes))
     ax.minorticks_off()
     ax.legend(loc="lower right", frameon=False)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=110)
 
 
 def main():
