@@ -374,25 +374,26 @@ def difference(ours, other):
 
 def report(results):
     """Print accuracies, and the differences of ours from the rivals, as Markdown."""
-    titles = METHODS[2:]
-    print("| data, labels |", " | ".join(METHODS), end=" | ")
-    print(" | ".join(f"ours - {title}" for title in titles), "|")
-    print("|---" * (1 + len(METHODS) + len(titles)) + "|")
-    of_tables = {}
-    for key, found in results.items():
-        if key == "time":
-            continue
-        found = {m: best_of(a) for m, a in found.items() if len(a) > 1}
-        print_row(key, found, titles)
-        if key.split(",")[0] in OF_TABLES:
-            of_tables[key] = found
+    accuracies = {
+        key: {m: best_of(a) for m, a in found.items() if len(a) > 1}
+        for key, found in results.items()
+        if key != "time"
+    }
+    of_tables = [
+        found for key, found in accuracies.items() if key.split(",")[0] in OF_TABLES
+    ]
     if len(of_tables) == len(OF_TABLES):
-        shared = set.intersection(*(set(found) for found in of_tables.values()))
-        of_draws = {
-            m: np.mean([found[m] for found in of_tables.values()], axis=0)
-            for m in shared
+        methods = set.intersection(*map(set, of_tables))
+        accuracies["mean of the five tables"] = {
+            m: np.mean([found[m] for found in of_tables], axis=0) for m in methods
         }
-        print_row("mean of the five tables", of_draws, titles)
+    rivals = METHODS[2:]
+    if accuracies:
+        titles = "data, labels", *METHODS, *(f"ours - {rival}" for rival in rivals)
+        print("|", " | ".join(titles), "|")
+        print("|---" * len(titles) + "|")
+    for key, found in accuracies.items():
+        print_row(key, found, rivals)
     if "time" in results:
         times = np.array(results["time"])
         ratios = np.sort(times[:, 1] / times[:, 0])
@@ -460,7 +461,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    parser.add_argument("--repeats", type=int, default=3, help="of the times")
+    parser.add_argument("--repeats", type=int, default=5, help="of the times")
     parser.add_argument("--out", type=Path, help="JSON file")
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
