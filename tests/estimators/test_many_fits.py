@@ -9,11 +9,13 @@ import pytest
 from engines import ENGINES
 from helpers import run_in_threads
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 
 from skautoenc import (
     AutoencoderTransformer,
     ConvNetwork,
     DenoisingAutoencoder,
+    EncoderClassifier,
     VariationalAutoencoder,
 )
 
@@ -51,6 +53,22 @@ def test_fit_300_times_leaks_no_memory_threads_or_files(digits):
     grown, *rest = usage()
     assert rest == [threads, files]
     assert grown - memory < 30 * 2**20
+
+
+@pytest.mark.slow
+def test_fit_of_a_classifier_100_times_leaks_no_memory_threads_or_files(digits):
+    y = load_digits().target[:300]
+    autoencoder = AutoencoderTransformer(2, init="random", **SMALL).fit(digits)
+    for i in range(100):
+        classifier = EncoderClassifier(
+            autoencoder, dropout=0.1 * (i % 2), epochs=1, random_state=i
+        )
+        classifier.fit(digits, y).predict(digits[:5])
+        if i == 39:
+            memory, threads, files = usage()
+    grown, *rest = usage()
+    assert rest == [threads, files]
+    assert grown - memory < 15 * 2**20
 
 
 @pytest.mark.parametrize("estimator", [CONFIGURATIONS[0], CONFIGURATIONS[-1]])
