@@ -19,7 +19,12 @@ ESTIMATORS = [
 PUBLIC = [getattr(skautoenc, name) for name in skautoenc.__all__]
 METHODS = {
     (cls, name): method
-    for cls in [*ESTIMATORS, skautoenc.AutoencoderOutlierDetector]
+    for cls in [
+        *ESTIMATORS,
+        skautoenc.AutoencoderOutlierDetector,
+        skautoenc.EncoderClassifier,
+        skautoenc.EncoderRegressor,
+    ]
     for name, method in inspect.getmembers(cls, inspect.isroutine)
     if not name.startswith("_") and method.__module__.startswith("skautoenc")
 }

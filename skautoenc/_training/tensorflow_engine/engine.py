@@ -12,7 +12,7 @@ from ..._backend.keras import isolated_random_state
 from ..._utils.random import RandomStreams
 from ..._utils.threads import n_available_threads
 from ..config import TrainingConfig
-from ..losses import losses_by_name, row_losses, target_shape
+from ..losses import losses_by_name, target_shape
 from ..portions import (
     Portion,
     has_separate_targets,
@@ -78,9 +78,8 @@ def open_tensorflow_engine(
         with isolated_random_state(0):
             return Program(
                 model,
-                row_losses(loss),
+                loss,
                 optimizer,
-                target_shape=target_shape(model, loss),
                 steps=steps,
                 batch_size=batch_size,
                 xla=xla,

@@ -1,7 +1,7 @@
 """The training and validation loops of a model, compiled."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..._backend.keras import import_keras, isolated_random_state
 from ..._backend.keras_internals import flatten_layers
 from ..._utils.patching import patched
 from ..interrupts import raise_if_interrupted
-from ..losses import regularization_losses
+from ..losses import regularization_losses, row_losses, target_shape
 from ..optimizers import scale_steps
 from .chunk import Chunk
 from .hyperparameters import bind_hyperparameters, get_hyperparameters
@@ -31,14 +31,11 @@ class Program:
         Its structure is used, not its weights. See `open_engine` for a second input
         and for outputs after the first.
 
-    loss : callable
-        ``(targets, outputs) -> losses of shape (batch_size,)``.
+    loss : keras.losses.Loss or callable
+        What `get_loss` gave.
 
     optimizer : keras.Optimizer
         Not built yet.
-
-    target_shape : tuple of int
-        Shape of one target.
 
     steps, batch_size : int
         Shape of the chunks it takes.
@@ -57,10 +54,9 @@ class Program:
     def __init__(
         self,
         model: Any,
-        loss: Callable[[Any, Any], Any],
+        loss: Any,
         optimizer: Any,
         *,
-        target_shape: tuple[int, ...],
         steps: int,
         batch_size: int,
         xla: bool,
@@ -68,7 +64,7 @@ class Program:
         scales_steps: bool = False,
     ):
         tf, keras = import_keras()
-        self._model, self._loss = model, loss
+        self._model, self._loss = model, row_losses(loss)
         self.optimizer = optimizer
 
         def spec(row_shape):
@@ -76,7 +72,7 @@ class Program:
 
         self._specs = [
             tuple(spec(tensor.shape[1:]) for tensor in model.inputs),
-            spec(target_shape),
+            spec(target_shape(model, loss)),
             spec(()),
             tf.TensorSpec((), tf.int32),
             tf.TensorSpec((), tf.int32),
