@@ -366,10 +366,22 @@ def validate_targets(y: Any, *, numeric: bool) -> NDArray:
     DataConversionWarning
         If it is a column of shape (n_samples, 1), of which the values are taken.
     """
-    y = check_array(
-        y,
-        ensure_2d=False,
-        dtype=np.float64 if numeric else None,
-        input_name="y",
-    )
+    try:
+        y = check_array(
+            y,
+            ensure_2d=False,
+            dtype=np.float64 if numeric else None,
+            input_name="y",
+        )
+    except ValueError as error:
+        if "contains NaN" in str(error):
+            error.add_note(
+                "Leave out rows without a target, and give them as X_unlabeled."
+            )
+        raise
+    if y.dtype == object and any(value is None for value in y.flat):
+        raise ValueError(
+            "y holds None. Mark rows without a label by -1, or give them as "
+            "X_unlabeled."
+        )
     return column_or_1d(y, warn=True) if y.ndim < 2 or y.shape[1] == 1 else y

@@ -82,7 +82,19 @@ def is_labelled(y: NDArray) -> NDArray[np.bool_]:
     Parameters
     ----------
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+    Raises
+    ------
+    ValueError
+        If -1 is text, as other labels are.
     """
+    if y.dtype.kind in "UT" and (y == str(UNLABELLED)).any():
+        raise ValueError(
+            f"y holds the text '{UNLABELLED}'. To mark rows without a label by "
+            f"{UNLABELLED}, give y as an array of objects, such as "
+            f"np.where(known, y.astype(object), {UNLABELLED}), or give these rows as "
+            "X_unlabeled."
+        )
     is_marked = np.asarray(y == UNLABELLED)
     if y.dtype.kind not in "iufO" or not is_marked.any():
         return np.ones(len(y), bool)
@@ -117,8 +129,8 @@ def find_labels(y: NDArray) -> Labels:
         if len(found) < 2:
             where = "" if y.ndim == 1 else f" in output {position}"
             raise ValueError(
-                f"y has 1 class{where}, {found[0]!r}, among the rows with a label; a "
-                f"classifier needs at least 2. The value {UNLABELLED} marks a row "
+                f"y has 1 class{where}, {found.item()!r}, among the rows with a label; "
+                f"a classifier needs at least 2. The value {UNLABELLED} marks a row "
                 "without a label."
             )
     return Labels(classes, kind)

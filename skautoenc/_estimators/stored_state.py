@@ -53,16 +53,16 @@ def _checked(state: Any, name: str) -> dict[str, Any]:
         If the state is of an unknown format, or was changed since it was written.
     """
     number: Any = state.get("_format") if isinstance(state, dict) else None
-    check_format(number, FORMAT, f"a {name}")
+    check_format(number, FORMAT, f"an {name}" if name[0] in "AEIOU" else f"a {name}")
     values = {key: value for key, value in state.items() if key != "_checksum"}
     given = state.get("_checksum")
     if number > 1 and not (isinstance(given, str) and given == checksum(values)):
         raise ValueError(
-            f"The state of a {name} is damaged: its checksum is wrong. Load another "
+            f"The state of this {name} is damaged: its checksum is wrong. Load another "
             "copy of the file, or fit the estimator again."
         )
     del values["_format"]
     try:
         return values if number == 1 else from_plain(values)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"The state of a {name} cannot be read: {error}") from error
+        raise ValueError(f"The state of this {name} cannot be read: {error}") from error

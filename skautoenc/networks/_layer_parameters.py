@@ -37,7 +37,7 @@ def hidden_sizes(sizes: int | Sequence[int]) -> list[int]:
     ):
         raise ValueError(
             "hidden_layer_sizes must hold positive whole numbers, one per hidden "
-            f"layer of the encoder; got {sizes!r}."
+            f"layer; got {sizes!r}."
         )
     return [int(size) for size in listed]
 

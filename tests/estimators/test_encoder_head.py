@@ -212,6 +212,11 @@ def test_object_labels_with_minus_one_for_unlabelled_rows(small, X, y):
     assert "digit 3" in small.classes_
 
 
+def test_minus_one_as_text_raises(small, X, y):
+    marked = np.where(np.arange(300) < 150, y.astype(str), "-1")
+    fails(small, X, marked, ValueError, "text '-1'", "X_unlabeled")
+
+
 def test_several_labels_of_a_row(small, X, y):
     labels = np.stack([y % 2, y > 4, y == 3], axis=1).astype(int)
     small.fit(X, labels)
@@ -585,8 +590,14 @@ def test_fit_with_bad_x_unlabeled_raises(small, X, y):
 def test_fit_with_bad_targets_raises(small, pretrained, X, y):
     fails(small, X, y[:100], ValueError, "inconsistent numbers of samples")
     fails(small, X, y + 0.5, ValueError, "Unknown label type")
+    unknown = np.where(y == 3, None, y.astype(str))
+    fails(small, X, unknown, ValueError, "y holds None", "X_unlabeled")
     regressor = EncoderRegressor(pretrained)
-    fails(regressor, X, np.where(y == 3, np.nan, y), ValueError, "NaN")
+    holes = np.where(y == 3, np.nan, y)
+    fails(regressor, X, holes, ValueError, "NaN")
+    with pytest.raises(ValueError, match="NaN") as raised:
+        small.fit(X, holes)
+    assert "X_unlabeled" in raised.value.__notes__[0]
     fails(regressor, X, y.astype(str) + "a", ValueError, "could not convert")
 
 
