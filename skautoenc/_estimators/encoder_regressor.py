@@ -132,22 +132,16 @@ class EncoderRegressor(RegressorMixin, BaseEncoderHead):
 
     Examples
     --------
-    Two angles from images of a bar, of which 40 are labelled:
+    200 of 2000 rows have a target, which is a nonlinear function of 5 of 10 features:
 
-    >>> import numpy as np
+    >>> from sklearn.datasets import make_friedman1
     >>> from sklearn.linear_model import RidgeCV
     >>> from skautoenc import EncoderRegressor
-    >>> rng = np.random.default_rng(0)
-    >>> angles = rng.uniform(0, np.pi / 2, (1000, 2))
-    >>> rows, columns = np.mgrid[-1:1:10j, -1:1:10j].reshape(2, 100, 1)
-    >>> first, second = angles.T
-    >>> X = np.cos(3 * (rows * np.sin(first) + columns * np.cos(second))).T
-    >>> X_few, y_few, X_more = X[:40], angles[:40], X[40:]
+    >>> X, y = make_friedman1(2000, noise=1, random_state=0)
     >>> regressor = EncoderRegressor(random_state=0)
-    >>> regressor = regressor.fit(X_few, y_few, X_unlabeled=X_more)
-    >>> ridge = RidgeCV().fit(X_few, y_few)
-    >>> score = regressor.score(X_more, angles[40:])
-    >>> bool(score > ridge.score(X_more, angles[40:]))
+    >>> regressor = regressor.fit(X[:200], y[:200], X_unlabeled=X[200:])
+    >>> ridge = RidgeCV().fit(X[:200], y[:200])
+    >>> bool(regressor.score(X[200:], y[200:]) > ridge.score(X[200:], y[200:]))
     True
     """
 
@@ -239,6 +233,11 @@ class EncoderRegressor(RegressorMixin, BaseEncoderHead):
         -------
         regressor : scikeras.wrappers.KerasRegressor
             Fitted, with a copy of `model_`. ``partial_fit`` trains it for an epoch.
+
+        Notes
+        -----
+        SciKeras changes how Keras models, losses and optimizers are copied and pickled
+        in the process that imports it.
         """
         from .scikeras import to_keras_regressor
 
