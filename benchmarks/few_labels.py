@@ -36,7 +36,6 @@ import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 from sklearn.base import clone
@@ -54,9 +53,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skautoenc import ConvNetwork, DenoisingAutoencoder, EncoderClassifier
+from skautoenc._fit import supervised
 from skautoenc._fit.defaults import resolve_auto_settings
 from skautoenc._fit.heads import head_spec, make_head
 from skautoenc._fitted.network import FittedNetwork
+from skautoenc._utils.patching import patched
 from skautoenc.noise import swap
 
 from ._cases import mnist
@@ -203,7 +204,7 @@ def scratch(split, y, seed):
             classifier = EncoderClassifier(
                 split.untrained, epochs=epochs, learning_rate=1e-3, random_state=seed
             )
-            with patch("skautoenc._fit.supervised.make_head", head):
+            with patched(supervised, "make_head", head):
                 classifier.fit(split.rows.X_train, y)
             accuracies.append(classifier.score(*split.rows[1::2]))
     return accuracies

@@ -23,7 +23,7 @@ class Standardization(NamedTuple):
     Attributes
     ----------
     mean, scale : ndarray of shape (n_columns,), float64
-        The scale of a constant column is 1.
+        The scale of a column that is constant up to rounding is 1.
     """
 
     mean: np.ndarray
@@ -32,10 +32,12 @@ class Standardization(NamedTuple):
     @classmethod
     def of(cls, values: np.ndarray, sample_weight: np.ndarray) -> Self:
         """Return those of rows with weights."""
+        rounding = 10 * np.finfo(values.dtype).eps
         values = values.astype(np.float64, copy=False)
         mean = np.average(values, axis=0, weights=sample_weight)
         variance = np.average((values - mean) ** 2, axis=0, weights=sample_weight)
-        return cls(mean, np.sqrt(np.where(variance > 0, variance, 1.0)))
+        deviation = np.sqrt(variance)
+        return cls(mean, np.where(deviation > rounding * np.abs(mean), deviation, 1.0))
 
     @classmethod
     def identity(cls, n_columns: int) -> Self:

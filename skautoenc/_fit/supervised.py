@@ -125,13 +125,15 @@ def fit_supervised(
     keys = np.stack([hashes[data.labelled], _hashes(data.targets)])
     order = np.lexsort(keys)
     held_out = data.held_out[order]
-    training = _rows(encoder, data, order[~held_out])
+    X = data.X[data.labelled]
+    training = Rows.weighted(X, order[~held_out], data.target_weight)
     of_targets = Standardization.identity(data.targets.shape[1])
     if not data.groups:
         of_targets = Standardization.of(data.targets[training.index], training.weight)
     problem = _Problem(
         encoder,
         Standardization.of(_codes(encoder, everything), everything.weight),
+        X,
         replace(data, targets=of_targets.apply(data.targets).astype(np.float32)),
         options,
         streams,
@@ -147,10 +149,14 @@ def fit_supervised(
 
 
 class _Problem(NamedTuple):
-    """What is trained. The targets of `data` are standardized, and float32."""
+    """What is trained. `X` are the labelled rows.
+
+    The targets of `data` are standardized, and float32.
+    """
 
     encoder: FittedNetwork
     of_codes: Standardization
+    X: Table
     data: LabelledRows
     options: HeadOptions
     streams: RandomStreams
@@ -191,7 +197,8 @@ def _train(problem, order, held_out, keys):
 def _cross_validated_losses(problem, folds):
     """Return the mean loss of held-out rows at the start and after each epoch.
 
-    Empty if there are too few rows, and if Ctrl-C has ended the training.
+    Empty if there are too few rows. If Ctrl-C has ended the training, the start alone
+    has a loss, so that it is kept.
     """
     options = replace(problem.options, callbacks=(), early_stopping=True)
     problem = problem._replace(options=options)
@@ -214,8 +221,8 @@ def _start(problem, known, held_out):
 
     `known` and `held_out` are positions among the labelled rows, in a fixed order.
     """
-    encoder, of_codes, data, options, streams = problem
-    training = _rows(encoder, data, known)
+    encoder, of_codes, _, data, options, streams = problem
+    training = _rows(problem, known)
     head = make_head(
         _codes(encoder, training),
         of_codes,
@@ -225,7 +232,7 @@ def _start(problem, known, held_out):
         options.hidden_layer_sizes,
         streams.generator("head"),
     )
-    validation = _rows(encoder, data, held_out) if len(held_out) else None
+    validation = _rows(problem, held_out) if len(held_out) else None
     if options.fine_tune:
         networks = {"encoder": encoder.with_shifts(), "decoder": head}
         return HeadStart(networks, training, validation)
@@ -233,11 +240,12 @@ def _start(problem, known, held_out):
     return HeadStart({"decoder": head}, *rows)
 
 
-def _rows(encoder, data, positions):
+def _rows(problem, positions):
     """Return labelled rows with their targets."""
-    X, targets = data.X[data.labelled], data.targets
-    shift = encoder.input_shift
-    return Rows.weighted(X, positions, data.target_weight, targets, shift=shift)
+    data, shift = problem.data, problem.encoder.input_shift
+    return Rows.weighted(
+        problem.X, positions, data.target_weight, data.targets, shift=shift
+    )
 
 
 def _hashes(X):

@@ -401,6 +401,20 @@ def test_the_mean_code_of_a_variational_autoencoder(X, y):
     assert classifier.fit(X, y).score(X, y) > 0.8
 
 
+@pytest.mark.parametrize("fine_tune", [False, True])
+def test_a_component_that_is_constant_up_to_rounding(X, y, fine_tune):
+    encoder = keras.Sequential([keras.Input((64,)), keras.layers.Dense(8)])
+    kernel, bias = encoder.get_weights()
+    kernel[:, 0] *= 1e-7
+    encoder.set_weights([kernel, bias + 3.3])
+    decoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(64)])
+    autoencoder = AutoencoderTransformer.from_keras(encoder, decoder)
+    classifier = EncoderClassifier(autoencoder, fine_tune=fine_tune, random_state=0)
+    classifier.fit(X[:200], y[:200])
+    assert np.abs(classifier.head_.get_weights()[0]).max() < 100
+    assert classifier.score(X[200:], y[200:]) > 0.5
+
+
 def test_a_tied_and_sigmoid_code(X, y):
     autoencoder = make_autoencoder(
         n_components=8, tied_weights=True, code_activation="sigmoid", epochs=30
