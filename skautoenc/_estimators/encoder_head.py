@@ -26,6 +26,7 @@ from ..networks._layer_parameters import hidden_sizes
 from ..networks._objectives import chain
 from .base import BaseAutoencoder
 from .denoising import DenoisingAutoencoder
+from .evaluation import map_valid_rows
 from .onnx import OnnxMixin
 from .parameters import (
     CONSTRAINTS,
@@ -36,7 +37,7 @@ from .parameters import (
     init_from_fields,
 )
 from .stored_state import StoredState
-from .validation import validate_more_rows, validate_rows, validate_training_data
+from .validation import validate_more_rows, validate_training_data
 
 # Largest code of the default autoencoder.
 _MAX_COMPONENTS = 32
@@ -250,7 +251,9 @@ class BaseEncoderHead(OnnxMixin, StoredState):
         """Return what the head gives for rows, as float64."""
         check_is_fitted(self)
         encoder, head = self._encoder, self._head
-        return head(encoder(validate_rows(self, X)), np.float64)
+        return map_valid_rows(
+            self, lambda rows: head(encoder(rows), np.float64), X, encoder, head
+        )
 
     def _get_fitted_attr_html(self, doc_link=""):
         """Return the attributes that notebooks show, without building Keras models."""

@@ -9,12 +9,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._fitted.custom_objects import picklable
 from .._onnx.reducers import AutoencoderConversion
-from .._utils.blocks import row_blocks, to_dense
+from .._utils.blocks import to_dense
 from .._utils.metrics import METRICS, ExplainedVariance
 from .._utils.sklearn_compat import fitted_attributes_html
 from ..networks._objectives import chain
 from ..networks._resolve import to_picklable
 from .attributes import OF_CODES, OF_PCA, OptionalAttribute
+from .evaluation import map_slices, map_valid_rows
 from .onnx import OnnxMixin
 from .parameters import MatrixLike
 from .stored_state import StoredState
@@ -55,7 +56,7 @@ class FittedReducer(
         """
         self._check_is_fitted()
         encoder = self._encoder
-        return encoder(validate_rows(self, X))
+        return map_valid_rows(self, encoder, X, encoder)
 
     def inverse_transform(self, Z: ArrayLike) -> NDArray[np.floating]:
         """Decode codes to rows.
@@ -93,9 +94,11 @@ class FittedReducer(
             Reconstructions, in the type that `inverse_transform` returns.
         """
         self._check_is_fitted()
-        encoder, decoder = self._encoder, self._decoder
+        encoder, decoder, dtype = self._encoder, self._decoder, self._dtype
         _, row_shape = flatten_rows(X)
-        X = decoder(encoder(validate_rows(self, X)), self._dtype)
+        X = map_valid_rows(
+            self, lambda rows: decoder(encoder(rows), dtype), X, encoder, decoder
+        )
         return X if row_shape is None else X.reshape(-1, *row_shape)
 
     def reconstruction_error(
@@ -131,12 +134,13 @@ class FittedReducer(
                 f"metric must be one of {sorted(METRICS)}; got {metric!r}."
             )
         networks = self._encoder, self._decoder
-        X = validate_rows(self, X)
-        out = np.empty(X.shape if per_feature else X.shape[:1])
-        for rows, difference in _differences(*networks, X):
+
+        def errors(rows):
+            difference = _difference(*networks, rows)
             error = METRICS[metric](difference, out=difference)
-            out[rows] = error if per_feature else error.mean(axis=1)
-        return out
+            return error if per_feature else error.mean(axis=1)
+
+        return map_valid_rows(self, errors, X, *networks)
 
     def score_samples(
         self, X: MatrixLike, *, metric: Metric = "mean_squared_error"
@@ -203,11 +207,19 @@ class FittedReducer(
         weight = validate_weights(sample_weight, X)
         if mean is None:
             mean = (weight @ X) / weight.sum()
-        explained = ExplainedVariance(X.shape[1], X.dtype)
-        for rows, difference in _differences(*networks, X):
-            block = to_dense(X[rows]).astype(np.float64, copy=False)
-            explained.add(block, difference, mean, weight[rows])
-        return explained.result(largest)
+
+        def explained(rows):
+            block = X[rows]
+            difference = _difference(*networks, block)
+            block = to_dense(block).astype(np.float64, copy=False)
+            part = ExplainedVariance(X.shape[1], X.dtype)
+            part.add(block, difference, mean, weight[rows])
+            return part
+
+        first, *others = map_slices(explained, X, *networks)
+        for other in others:
+            first.merge(other)
+        return first.result(largest)
 
     @property
     def encoder_(self) -> Any:
@@ -264,10 +276,8 @@ class FittedReducer(
         return tags
 
 
-def _differences(encoder, decoder, X):
-    """Yield reconstruction minus X in float64, a block of rows at a time."""
-    for rows in row_blocks(X.shape[0], X.shape[1]):
-        block = X[rows]
-        difference = decoder(encoder(block), np.float64)
-        difference -= to_dense(block)
-        yield rows, difference
+def _difference(encoder, decoder, rows):
+    """Return the reconstruction minus the rows in float64."""
+    difference = decoder(encoder(rows), np.float64)
+    difference -= to_dense(rows)
+    return difference

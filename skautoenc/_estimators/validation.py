@@ -94,9 +94,7 @@ def validate_rows(estimator, X):
     {ndarray, CSR matrix} of shape (n_samples, n_features)
         float32 or float64.
     """
-    if not hasattr(estimator, "feature_names_in_") and is_valid_table(
-        X, estimator.n_features_in_
-    ):
+    if is_table_of_floats(X, estimator) and is_in_range(X):
         return X
     X, row_shape = _validate_rows(estimator, X)
     _check_row_shape(row_shape, estimator)
@@ -195,7 +193,7 @@ def is_pandas_na(value) -> bool:
 
 def validate_codes(Z, n_components: int, name: str) -> np.ndarray:
     """Validate codes for an estimator of this class name."""
-    if not is_valid_table(Z, n_components):
+    if not (_has_floats(Z, n_components) and is_in_range(Z)):
         Z = check_array(Z, dtype=float_types(Z), input_name="Z")
         _check_range(Z, "Z")
     if Z.shape[1] != n_components:
@@ -377,18 +375,30 @@ def float_types(X):
     return [np.float64, np.float32]
 
 
-def is_valid_table(X, n_features: int) -> bool:
-    """Whether `X` is an array that needs no conversion and passes every check.
+def is_table_of_floats(X, estimator) -> bool:
+    """Whether rows need no conversion, and no other check than `is_in_range`.
 
     For a single row, scikit-learn's checks take ten times as long as encoding it.
     """
+    return not hasattr(estimator, "feature_names_in_") and _has_floats(
+        X, estimator.n_features_in_
+    )
+
+
+def _has_floats(X, n_features):
     return (
         type(X) is np.ndarray
         and X.dtype in (np.float32, np.float64)
         and X.ndim == 2
         and X.shape[1] == n_features
         and len(X) > 0
-        and np.minimum.reduce(X, axis=None) >= -_MAX_FLOAT32
+    )
+
+
+def is_in_range(X: np.ndarray) -> bool:
+    """Whether all values are finite in float32."""
+    return (
+        np.minimum.reduce(X, axis=None) >= -_MAX_FLOAT32
         and np.maximum.reduce(X, axis=None) <= _MAX_FLOAT32
     )
 

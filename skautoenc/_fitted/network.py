@@ -12,7 +12,7 @@ from .._backend.fusion import upsampling_fused
 from .._backend.keras import import_keras, isolated_random_state
 from .._backend.keras_internals import flatten_layers
 from .._backend.worker import run_in_subprocess
-from .._utils.blocks import row_blocks
+from .._utils.blocks import map_rows, row_blocks
 from .._utils.one_hot import Groups, with_probabilities
 from .._utils.stored import stored_as
 from .dense_spec import DenseSpec
@@ -67,6 +67,9 @@ class FittedNetwork:
     ----------
     dense_spec : DenseSpec or None
         Its structure, if it is a dense encoder or decoder.
+
+    width : int
+        Largest number of values per row in the output of a layer with weights.
     """
 
     def __init__(
@@ -88,6 +91,11 @@ class FittedNetwork:
     def from_keras(cls, model: Any) -> "FittedNetwork":
         """Read config and weights of a Keras model, without its compile config."""
         return cls(config_of(model), model.get_weights())
+
+    @property
+    def needs_keras(self) -> bool:
+        """Whether only Keras can evaluate it."""
+        return self._forward is None
 
     def with_weights(self, weights: Sequence[np.ndarray]) -> "FittedNetwork":
         """Return the network with other weights."""
@@ -120,7 +128,7 @@ class FittedNetwork:
         spec = json.loads(self.config)
         self._forward = plan_forward(spec, len(self.weights))
         self.dense_spec = DenseSpec.from_config(self.config)
-        self._width = max((w.shape[-1] for w in self.weights if w.ndim), default=1)
+        self.width = max((w.shape[-1] for w in self.weights if w.ndim), default=1)
         # Computed on first use.
         self._compiled = self._folded_weights = None
         self._compiling = threading.Lock()
@@ -169,60 +177,46 @@ class FittedNetwork:
         """
         if self._forward is None:
             return self._call_keras(X, dtype)
-        n_samples, n_in = X.shape
-        blocks = row_blocks(n_samples, max(self._width, n_in))
+        return map_rows(lambda rows: self._evaluate(rows, dtype), X, self.width)
+
+    def _evaluate(self, X, dtype):
+        """Evaluate a block of rows."""
+        if X.shape[0] == 1:
+            # BLAS rounds a single row differently from a row among others.
+            return self._evaluate(X[[0, 0]], dtype)[:1]
         # Beyond the range of float32 a result is infinite, so no warning is needed.
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            if n_samples == 1:
-                # BLAS rounds a single row differently from a row among others.
-                return self._evaluate(X[[0, 0]], dtype)[:1]
-            if len(blocks) == 1:
-                out = self._evaluate(X, dtype)
-                return out.copy() if out is X else out
-            first = self._evaluate(X[blocks[0]], dtype)
-            out = np.empty((n_samples, *first.shape[1:]), dtype)
-            out[blocks[0]] = first
-            shifted = None
-            if self.input_shift is not None and isinstance(X, np.ndarray):
-                shifted = np.empty((blocks[0].stop, n_in), np.float32)
-            for rows in blocks[1:]:
-                self._evaluate(X[rows], dtype, out[rows], shifted)
-        return out
+            out = self._shifted(self._forward(*self._taken(X)), dtype)
+        return out.copy() if out is X else out
 
-    def _evaluate(self, X, dtype, out=None, shifted=None):
-        """Evaluate a block of rows, writing to `out` and `shifted` if given."""
+    def _taken(self, X):
+        """Return rows as the forward pass takes them, and its weights."""
         is_wide = not isinstance(X, np.ndarray) and X.shape[1] > MAX_DENSE_FEATURES
         if is_wide and self.input_shift is not None and self.dense_spec:
             # Such rows stay sparse: the shift is folded into the biases instead.
-            X, weights = X.astype(np.float32, copy=False), self._folded()
-        else:
-            X, weights = self._inputs(X, shifted), self.weights
-        return self._shifted(self._forward(X, weights), dtype, out)
+            return X.astype(np.float32, copy=False), self._folded()
+        return self._inputs(X), self.weights
 
     def _folded(self):
         if self._folded_weights is None:
             self._folded_weights = self.dense_spec.fold(self.weights, self.input_shift)
         return self._folded_weights
 
-    def _inputs(self, X, out=None):
+    def _inputs(self, X):
         """Return the rows, shifted and then rounded to float32."""
         if self.input_shift is None:
             return X.astype(np.float32, copy=False)
         X = X if isinstance(X, np.ndarray) else X.toarray()
-        if out is None:
-            return (X - self.input_shift).astype(np.float32, copy=False)
-        return np.subtract(X, self.input_shift, out=out[: len(X)], casting="same_kind")
+        out = np.empty(X.shape, np.float32)
+        return np.subtract(X, self.input_shift, out=out, casting="same_kind")
 
-    def _shifted(self, values, dtype, out=None):
+    def _shifted(self, values, dtype):
         """Return the output of the network, shifted, in `dtype`."""
         if self.groups:
             values = with_probabilities(values, self.groups)
         if self.output_shift is not None:
-            return np.add(values, self.output_shift, out=out, dtype=dtype)
-        if out is None:
-            return values.astype(dtype, copy=False)
-        out[:] = values
-        return out
+            return np.add(values, self.output_shift, dtype=dtype)
+        return values.astype(dtype, copy=False)
 
     def _call_keras(self, X, dtype):
         """Evaluate in TensorFlow, with one program for any number of rows."""

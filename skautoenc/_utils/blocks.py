@@ -1,17 +1,31 @@
 """Blocks of rows, and small helpers for rows and their counts."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-# Size of a block: its activations fit into the processor's cache, and its matrix
-# products run at full speed.
-_BLOCK_BYTES = 2**23
+from .threads import map_in_threads, one_blas_thread
+
+# Size of a block: its activations fit into the processor's second-level cache, and its
+# matrix products run at full speed.
+_BLOCK_BYTES = 2**21
+
+
+def n_rows_of_block(width: int) -> int:
+    """Return how many rows are 2 MiB of float32 values, but at least 64.
+
+    Parameters
+    ----------
+    width : int
+        Values per row.
+    """
+    return max(64, _BLOCK_BYTES // (4 * max(width, 1)))
 
 
 def row_blocks(n_samples: int, width: int) -> list[slice]:
-    """Return slices of about 8 MiB of float32 values, of at least 64 rows each.
+    """Return slices of `n_rows_of_block` rows; the last one may be short.
 
     Parameters
     ----------
@@ -21,8 +35,64 @@ def row_blocks(n_samples: int, width: int) -> list[slice]:
     width : int
         Values per row.
     """
-    block_size = max(64, _BLOCK_BYTES // (4 * max(width, 1)))
-    return [slice(i, i + block_size) for i in range(0, n_samples, block_size)]
+    size = n_rows_of_block(width)
+    return [slice(i, i + size) for i in range(0, n_samples, size)]
+
+
+def map_blocks(
+    function: Callable[[slice], Any], X: Any, width: int, *, in_threads: bool = True
+) -> list:
+    """Return the results of a function of slices of rows, computed in threads.
+
+    Each call uses one thread of BLAS, so that results do not depend on the number of
+    threads.
+
+    Parameters
+    ----------
+    function : callable
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    width : int
+        Values per row that the function computes.
+
+    in_threads : bool, default=True
+        False if the function starts threads itself.
+    """
+    blocks = row_blocks(X.shape[0], max(width, X.shape[1]))
+    if len(blocks) == 1 or not in_threads:
+        return [function(rows) for rows in blocks]
+    with one_blas_thread:
+        return map_in_threads(function, blocks)
+
+
+def map_rows(
+    function: Callable[[Any], np.ndarray],
+    X: Any,
+    width: int,
+    *,
+    in_threads: bool = True,
+) -> np.ndarray:
+    """Return the results of a function of rows as one array, see `map_blocks`.
+
+    Parameters
+    ----------
+    function : callable
+        From some rows of X to an array with one element for each of them.
+
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    width, in_threads
+        See `map_blocks`.
+    """
+    n_samples, n_features = X.shape
+    if n_samples <= n_rows_of_block(max(width, n_features)):
+        return function(X)
+    first = function(X[:2])
+    out = np.empty((n_samples, *first.shape[1:]), first.dtype)
+
+    def compute(rows):
+        out[rows] = function(X[rows])
+
+    map_blocks(compute, X, width, in_threads=in_threads)
+    return out
 
 
 def to_dense(rows: Any) -> np.ndarray:

@@ -57,6 +57,13 @@ class ExplainedVariance:
         self._largest = np.maximum(self._largest, np.abs(rows).max(axis=0))
         self._weight += weight.sum()
 
+    def merge(self, other: "ExplainedVariance") -> None:
+        """Add the rows that were added to another one."""
+        self._errors += other._errors
+        self._squares += other._squares
+        self._largest = np.maximum(self._largest, other._largest)
+        self._weight += other._weight
+
     def result(self, largest: ArrayLike = 0.0) -> float:
         """Return the explained variance ratio of all rows added.
 

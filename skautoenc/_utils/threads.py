@@ -30,10 +30,20 @@ def map_in_threads(function: Callable, *arguments: Collection) -> list:
         All of equal length.
     """
     n_threads = min(n_available_threads(), len(arguments[0]))
-    if n_threads == 1:
+    if n_threads <= 1:
         return [function(*items) for items in zip(*arguments, strict=True)]
+    results: list = [None] * len(arguments[0])
+    remaining = enumerate(zip(*arguments, strict=True))
+
+    def work():
+        # A task for each item would take longer than some of the calls.
+        for i, items in remaining:
+            results[i] = function(*items)
+
     with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(function, *arguments))
+        for worker in [pool.submit(work) for _ in range(n_threads)]:
+            worker.result()
+    return results
 
 
 class _OneBlasThread:
