@@ -99,7 +99,7 @@ def chunks_call(data, repeats):
             statistics.median(seconds(function) for _ in range(1000))
             for function in (
                 lambda: trained.partial_fit(chunk),
-                lambda: trainer.train(chunk, chunk, None),
+                lambda: trainer.train(chunk, chunk, None, len(chunk)),
             )
         )
         ours.append(1e3 * (calls - steps))

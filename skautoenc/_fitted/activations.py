@@ -42,7 +42,7 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
 
 
 def _relu_derivative(h, out):
-    np.greater(h, 0, out=out, casting="unsafe")
+    np.sign(h, out=out)
 
 
 def leaky_relu(x, negative_slope=0.2):

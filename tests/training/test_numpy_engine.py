@@ -107,7 +107,7 @@ def test_values_of_weight_zero_do_not_change_the_loss_and_the_gradient(digits):
     for values in (X, np.where(weights == 0, 99, X)):
         trainer.load(wide.weights)
         targets = np.hstack([values, weights], dtype=np.float32)
-        losses = trainer.train(inputs, targets, None)
+        losses = trainer.train(inputs, targets, None, len(inputs))
         results.append((losses[0], trainer.arrays()))
     outputs = wide(inputs)
     expected = np.sum(weights * (outputs - X) ** 2) / 64
@@ -345,10 +345,12 @@ def test_noise_is_drawn_from_the_random_state(digits):
 
 def test_moments_of_units_that_stopped_learning_are_flushed_to_zero():
     adam = OPTIMIZERS["adam"](2, 0.001, 0.9, 0.999, 1e-7)
-    weights, gradient = np.zeros(2, np.float32), np.float32([1, 0])
-    adam.update(weights, gradient)
+    weights = np.zeros(2, np.float32)
+    adam.gradient[:] = 1, 0
+    adam.update(weights)
+    adam.gradient[:] = 0
     for _ in range(1999):
-        adam.update(weights, np.zeros(2, np.float32))
+        adam.update(weights)
     moments = np.abs(adam.moments[0])
     assert not ((moments > 0) & (moments < np.finfo(np.float32).tiny)).any()
 
@@ -361,7 +363,8 @@ def test_an_optimizer_continues_from_its_state(name):
 
     def update(optimizer, weights, gradients):
         for gradient in gradients:
-            optimizer.update(weights, gradient.copy())
+            optimizer.gradient[:] = gradient
+            optimizer.update(weights)
             optimizer.learning_rate *= 0.9
 
     first, second, wanted = make(5), make(5), np.zeros(5, np.float32)

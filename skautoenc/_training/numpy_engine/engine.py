@@ -15,7 +15,6 @@ from ..._fitted.network import FittedNetwork
 from ..._utils.random import RandomStreams
 from ..._utils.threads import one_blas_thread
 from ..config import TrainingConfig
-from ..interrupts import raise_if_interrupted
 from ..losses import losses_by_name
 from ..portions import (
     has_separate_targets,
@@ -25,9 +24,10 @@ from ..portions import (
     validation_portions,
 )
 from ..rows import Rows, StreamedRows
-from .layers import DenseTrainer, dense_layers
+from .layers import dense_layers
 from .losses import find_loss
 from .optimizers import get_numpy_optimizer
+from .trainer import DenseTrainer
 
 # Number of multiplications of a step below which NumPy is faster. On 2 cores a compiled
 # step saves 11 ps for each multiplication above it.
@@ -175,9 +175,9 @@ class NumpyEngine:
         n = portion_batches(self._n_rows, self._batch_size, n_features)
         return n * self._batch_size
 
-    def _mean_losses(self, step, rows, portions, batch_size):
-        """Return the mean losses over all rows, and call `step` on each batch."""
-        errors = on_kernels = on_activities = 0.0
+    def _mean_losses(self, run, rows, portions, batch_size):
+        """Return the mean losses over all rows, and call `run` on each portion."""
+        sums = np.zeros(3)
         all_inputs, all_targets = self._buffers_for(rows)
         # A bit of the result may depend on how BLAS splits a product among threads.
         with one_blas_thread, np.errstate(all="ignore"):
@@ -186,16 +186,8 @@ class NumpyEngine:
                 inputs, targets = all_inputs[:n], all_targets[:n]
                 portion.read_into(inputs, targets)
                 weights = None if (portion.weight == 1).all() else portion.weight
-                for start in range(0, n, batch_size):
-                    batch = slice(start, min(start + batch_size, n))
-                    own = None if weights is None else weights[batch]
-                    raise_if_interrupted()
-                    sums = step(inputs[batch], targets[batch], own)
-                    errors += sums[0]
-                    on_kernels += sums[1]
-                    on_activities += sums[2]
-        parts = [errors, on_kernels, on_activities]
-        values = [part / len(rows) for part in (sum(parts), *parts)]
+                sums += run(inputs, targets, weights, batch_size)
+        values = [part / len(rows) for part in (sums.sum().item(), *sums.tolist())]
         return losses_by_name(values, self._trainer.regularizes)
 
     def _buffers_for(self, rows):

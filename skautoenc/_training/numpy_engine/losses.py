@@ -8,73 +8,92 @@ import numpy as np
 from ..._utils.losses import MixedLoss, WeightedSquaredError, loss_name
 from ..._utils.one_hot import OneHotColumns
 
+# NumPy dispatches faster on arrays than on Python's numbers.
+_ONE = np.array(1, np.float32)
+
 
 class Loss(NamedTuple):
-    """A loss of each row, and its gradient up to a factor.
+    """A loss of each row, and its gradient by the outputs.
 
     Attributes
     ----------
-    function : callable
-        ``(outputs, targets, errors, scratch) -> losses of shape (n,)``; writes the
-        gradient to `errors`, and may overwrite `scratch`.
+    gradient : callable
+        ``(outputs, targets, scale, errors, kept)``; writes the gradient up to `factor`,
+        times `scale`, to `errors`, and to `kept` what `losses` takes.
+
+    losses : callable
+        ``(outputs, targets, kept) -> losses of shape (n,)``. May overwrite `kept`. It
+        is called for the rows of several batches at once.
 
     factor : float
-        The gradient is `errors` times ``factor / n_features``.
+        The gradient is what `gradient` computes times ``factor / n_features``.
 
     activation : str or None
-        The last activation, if `function` takes its input in place of its output.
-        None if `function` takes the output of any activation.
+        The last activation, if the functions take its input in place of its output.
+        None if they take the output of any activation.
     """
 
-    function: Callable
+    gradient: Callable
+    losses: Callable
     factor: float
     activation: str | None = None
 
 
-def _squared_error(outputs, targets, errors, scratch):
-    np.subtract(outputs, targets, out=errors)
-    return np.vecdot(errors, errors) / errors.shape[1]
+def _differentiate_squared_error(outputs, targets, scale, errors, kept):
+    np.subtract(outputs, targets, kept)
+    np.multiply(kept, scale, errors)
 
 
-def _absolute_error(outputs, targets, errors, scratch):
-    np.subtract(outputs, targets, out=errors)
-    losses = np.abs(errors, out=scratch).mean(axis=1)
-    np.sign(errors, out=errors)
-    return losses
+def _squared_error(outputs, targets, kept):
+    return np.vecdot(kept, kept) / kept.shape[1]
 
 
-def _binary_crossentropy(logits, targets, errors, scratch):
-    # With u = exp(-|z|) and s = 1 where z is positive, else 0, the loss is
-    # log(1 + u) + (s - x) z, two sums without a negative term, and the sigmoid is s
-    # minus or plus 1 - 1 / (1 + u).
-    np.abs(logits, out=scratch)
-    np.negative(scratch, out=scratch)
-    np.exp(scratch, out=scratch)
-    np.log1p(scratch, out=errors)
-    losses = errors @ np.ones(errors.shape[1], np.float32)
-    np.copysign(0.5, logits, out=errors)
-    errors += 0.5
-    errors -= targets
-    losses += np.vecdot(errors, logits)
-    scratch += 1
-    np.divide(1, scratch, out=scratch)
-    np.subtract(1, scratch, out=scratch)
-    np.copysign(scratch, logits, out=scratch)
-    errors -= scratch
-    return losses / errors.shape[1]
+def _differentiate_absolute_error(outputs, targets, scale, errors, kept):
+    np.subtract(outputs, targets, kept)
+    np.sign(kept, errors)
+    np.multiply(errors, scale, errors)
 
 
-def _weighted_squared_error(outputs, targets, errors, scratch):
+def _absolute_error(outputs, targets, kept):
+    return np.abs(kept, kept).mean(axis=1)
+
+
+def _differentiate_binary_crossentropy(logits, targets, scale, errors, kept):
+    # The sigmoid is 1 / (1 + exp(-z)), also where the exponential is infinite.
+    np.negative(logits, kept)
+    np.exp(kept, kept)
+    np.add(kept, _ONE, kept)
+    np.divide(_ONE, kept, errors)
+    np.subtract(errors, targets, errors)
+    np.multiply(errors, scale, errors)
+
+
+def _binary_crossentropy(logits, targets, kept):
+    # log(1 + exp(-z)) + (1 - x) z
+    losses = np.log(kept, kept)
+    np.copyto(losses, -logits, where=np.isinf(losses))
+    losses += logits
+    return (losses.sum(axis=1) - np.vecdot(targets, logits)) / logits.shape[1]
+
+
+def _differentiate_weighted_squared_error(outputs, targets, scale, errors, kept):
     values, weights = np.split(targets, 2, axis=1)
-    np.subtract(outputs, values, out=scratch)
-    np.multiply(scratch, weights, out=errors)
-    return np.vecdot(errors, scratch) / errors.shape[1]
+    np.subtract(outputs, values, kept)
+    np.multiply(kept, weights, errors)
+    np.multiply(errors, scale, errors)
+
+
+def _weighted_squared_error(outputs, targets, kept):
+    _, weights = np.split(targets, 2, axis=1)
+    return np.vecdot(np.square(kept, kept), weights) / kept.shape[1]
 
 
 NUMPY_LOSSES: dict[str, Loss] = {
-    "binary_crossentropy": Loss(_binary_crossentropy, 1.0, "sigmoid"),
-    "mean_absolute_error": Loss(_absolute_error, 1.0),
-    "mean_squared_error": Loss(_squared_error, 2.0),
+    "binary_crossentropy": Loss(
+        _differentiate_binary_crossentropy, _binary_crossentropy, 1.0, "sigmoid"
+    ),
+    "mean_absolute_error": Loss(_differentiate_absolute_error, _absolute_error, 1.0),
+    "mean_squared_error": Loss(_differentiate_squared_error, _squared_error, 2.0),
 }
 
 
@@ -89,7 +108,7 @@ def find_loss(loss: Any) -> Loss | None:
     if isinstance(loss, MixedLoss):
         return _mixed_loss(loss)
     if isinstance(loss, WeightedSquaredError):
-        return Loss(_weighted_squared_error, 2.0)
+        return Loss(_differentiate_weighted_squared_error, _weighted_squared_error, 2.0)
     name = loss_name(loss) if isinstance(loss, str) else None
     return NUMPY_LOSSES.get(name or "")
 
@@ -99,15 +118,19 @@ def _mixed_loss(loss):
     weights = hot.spread(np.array(loss.weights, np.float32))
     columns = hot.columns
 
-    def function(outputs, targets, errors, scratch):
-        np.subtract(outputs, targets, out=errors)
+    def differentiate(outputs, targets, scale, errors, kept):
+        np.subtract(outputs, targets, kept)
         log_probabilities = hot.log_softmax(outputs)
-        shares = targets[:, columns]
-        losses = np.vecdot(log_probabilities, shares * -weights)
-        errors[:, columns] = 0
-        losses += np.vecdot(errors, errors)
+        kept[:, columns] = log_probabilities
+        np.multiply(kept, scale, errors)
         probabilities = np.exp(log_probabilities, out=log_probabilities)
-        errors[:, columns] = (probabilities - shares) * (weights / 2)
-        return losses / errors.shape[1]
+        probabilities -= targets[:, columns]
+        errors[:, columns] = probabilities * (weights / 2) * scale
 
-    return Loss(function, 2.0)
+    def mixed_losses(outputs, targets, kept):
+        losses = np.vecdot(kept[:, columns], targets[:, columns] * -weights)
+        kept[:, columns] = 0
+        losses += np.vecdot(kept, kept)
+        return losses / kept.shape[1]
+
+    return Loss(differentiate, mixed_losses, 2.0)

@@ -36,6 +36,9 @@ class Optimizer:
     steps : int
         Number of updates so far.
 
+    gradient : ndarray of shape (n,), float32
+        To be written before `update`, which may overwrite it.
+
     moments : ndarray of shape (n_moments, n), float32
     step_scales : ndarray of shape (n,), float32, or None
         Factor on the learning rate of each weight, which Adam applies.
@@ -48,18 +51,17 @@ class Optimizer:
     def __init__(self, n: int, learning_rate: float):
         self.learning_rate, self.steps = learning_rate, 0
         self.moments = np.zeros((self.n_moments, n), np.float32)
+        self.gradient = np.empty(n, np.float32)
 
-    def update(self, weights: np.ndarray, gradient: np.ndarray) -> None:
+    def update(self, weights: np.ndarray) -> None:
         """Take one step: change `weights` in place.
 
         Parameters
         ----------
         weights : ndarray of shape (n,), float32
-        gradient : ndarray of shape (n,), float32
-            May be overwritten.
         """
         self.steps += 1
-        self._step(weights, gradient)
+        self._step(weights, self.gradient)
         if self.steps % _FLUSH_EVERY == 0:
             self.moments[np.abs(self.moments) < 1e-30] = 0
 
@@ -97,33 +99,36 @@ class Adam(Optimizer):
 
     def __init__(self, n, learning_rate, beta_1, beta_2, epsilon):
         super().__init__(n, learning_rate)
-        self._scratch = np.empty(min(n, _BLOCK), np.float32)
-        self._blocks = [slice(i, i + _BLOCK) for i in range(0, n, _BLOCK)]
+        powers = np.empty((2, n), np.float32)  # the gradient and its square
+        self.gradient = powers[0]
+        scratch = np.empty(min(n, _BLOCK), np.float32)
+        self._blocks = []
+        for block in (slice(i, i + _BLOCK) for i in range(0, n, _BLOCK)):
+            moments, g = self.moments[:, block], powers[:, block]
+            self._blocks.append(
+                (block, moments, *moments, g, *g, scratch[: g.shape[1]])
+            )
         self._betas = beta_1, beta_2
-        epsilon /= (1 - beta_2) ** 0.5
-        self._numbers = [np.array(x, np.float32) for x in (beta_1, beta_2, epsilon)]
+        self._decays = np.array([[beta_1], [beta_2]], np.float32)
+        self._epsilon = np.array(epsilon / (1 - beta_2) ** 0.5, np.float32)
 
     def _step(self, weights, gradient):
         beta_1, beta_2 = self._betas
         corrected = (1 - beta_2**self.steps) ** 0.5 / (1 - beta_1**self.steps)
         rate = self.learning_rate * corrected * (1 - beta_1) / (1 - beta_2) ** 0.5
-        rate, (beta_1, beta_2, epsilon) = np.array(rate, np.float32), self._numbers
-        for block in self._blocks:
-            g = gradient[block]
-            first, second = self.moments[:, block]
-            scratch = self._scratch[: len(g)]
-            first *= beta_1
-            first += g
-            second *= beta_2
-            np.multiply(g, g, out=scratch)
-            second += scratch
-            np.sqrt(second, out=scratch)
-            scratch += epsilon
-            np.divide(first, scratch, out=scratch)
-            scratch *= rate
+        rate = np.array(rate, np.float32)
+        for block, moments, first, second, both, g, squares, scratch in self._blocks:
+            np.multiply(g, g, squares)
+            np.multiply(moments, self._decays, moments)
+            np.add(moments, both, moments)
+            np.sqrt(second, scratch)
+            np.add(scratch, self._epsilon, scratch)
+            np.divide(first, scratch, scratch)
+            np.multiply(scratch, rate, scratch)
             if self.step_scales is not None:
-                scratch *= self.step_scales[block]
-            weights[block] -= scratch
+                np.multiply(scratch, self.step_scales[block], scratch)
+            part = weights[block]
+            np.subtract(part, scratch, part)
 
 
 class RMSprop(Optimizer):
