@@ -12,6 +12,7 @@ from ._estimators.imputer import AutoencoderImputer
 from ._estimators.outlier_detector import AutoencoderOutlierDetector
 from ._estimators.variational import VariationalAutoencoder
 from ._imputer_comparison import compare_imputers
+from ._show_versions import show_versions
 from .networks import ConvNetwork, DenseNetwork
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ __all__ = [
     "compare_imputers",
     "compare_reducers",
     "denoising_scorer",
+    "show_versions",
 ]
 
 # Files that estimators are stored in name their classes. The names are public ones, so

@@ -38,7 +38,14 @@ MAY_IMPORT = {
     "_comparison": {"_utils"},
     "_imputer_comparison": {"_comparison", "_utils"},
     "plotting": {"_comparison", "_imputer_comparison", "_utils"},
-    "": {"_comparison", "_estimators", "_imputer_comparison", "networks"},
+    "_show_versions": set(),
+    "": {
+        "_comparison",
+        "_estimators",
+        "_imputer_comparison",
+        "_show_versions",
+        "networks",
+    },
 }
 
 FRAMEWORKS = {"keras", "tensorflow"}
