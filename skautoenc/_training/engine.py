@@ -80,7 +80,7 @@ def open_engine(
     n_rows: int,
     n_validation: int,
     callbacks: Sequence[Any] = (),
-    kind: Literal["tensorflow", "keras"] | None = None,
+    kind: Literal["tensorflow", "jax", "keras"] | None = None,
 ) -> Iterator[Engine]:
     """Open an engine that trains a Keras model, from the model's weights.
 
