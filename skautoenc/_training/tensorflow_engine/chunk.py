@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._backend.keras import import_keras
+from ..._backend.keras import import_backend
 from ..._utils.threads import map_in_threads
 from ..portions import Portion, n_batches
 
@@ -117,5 +117,5 @@ def _aligned_empty(shape):
 
 
 def _shared_tensor(array: np.ndarray) -> Any:
-    tf, _ = import_keras()
+    tf = import_backend()
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

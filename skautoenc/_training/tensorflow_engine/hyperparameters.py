@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._backend.keras import import_keras
+from ..._backend.keras import import_backend, import_keras
 from ..._backend.keras_internals import flatten_layers
 from ..._utils.patching import patched
 from ..._utils.regularizers import STRENGTHS
@@ -101,7 +101,7 @@ def _names(table, value):
 
 
 def _penalty(strengths):
-    tf, _ = import_keras()
+    tf = import_backend()
 
     def penalty(values):
         values = tf.cast(values, tf.float32)  # a sum may overflow float16
@@ -116,7 +116,7 @@ def _penalty(strengths):
 
 
 def _noise(layer, number):
-    tf, keras = import_keras()
+    keras, tf = import_keras(), import_backend()
 
     def call(inputs, training=False):
         if not training:

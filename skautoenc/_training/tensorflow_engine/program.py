@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..._backend.fusion import upsampling_fused
-from ..._backend.keras import import_keras, isolated_random_state
+from ..._backend.keras import import_backend, import_keras, isolated_random_state
 from ..._backend.keras_internals import flatten_layers
 from ..._utils.patching import patched
 from ..interrupts import raise_if_interrupted
@@ -63,7 +63,7 @@ class Program:
         padded: bool,
         scales_steps: bool = False,
     ):
-        tf, keras = import_keras()
+        keras, tf = import_keras(), import_backend()
         self._model, self._loss = model, row_losses(loss)
         self.optimizer = optimizer
 
@@ -207,7 +207,7 @@ class Program:
         return self._run(self._validate, chunk, n_rows, loss_weights, hyperparameters)
 
     def _run(self, function, chunk, n_rows, loss_weights, hyperparameters):
-        tf, _ = import_keras()
+        tf = import_backend()
         sums, n_in_call = 0.0, self._call_steps * self._batch_size
         for start in range(0, n_rows, n_in_call):
             raise_if_interrupted()
@@ -221,7 +221,7 @@ class Program:
         return sums
 
     def _compile(self, step):
-        tf, _ = import_keras()
+        tf = import_backend()
         n_sums = 4 + len(self._model.outputs) - 1
         batch_size = self._batch_size
 
@@ -253,7 +253,7 @@ class Program:
             return function.get_concrete_function()
 
     def _train_step(self, inputs, targets, weights, loss_weights):
-        tf, _ = import_keras()
+        tf = import_backend()
         trained = [v.value for v in self._trained]
         with tf.GradientTape() as tape:
             means, updates = self._objective(
@@ -276,7 +276,7 @@ class Program:
 
     def _objective(self, trained, inputs, targets, weights, loss_weights, training):
         """Return the loss of a batch and its parts, weighted means over rows."""
-        tf, _ = import_keras()
+        tf = import_backend()
         outputs, updates, losses = self._model.stateless_call(
             self._packing.unpack_tensors(trained),
             [v.value for v in self._model.non_trainable_variables],
@@ -302,7 +302,7 @@ class Program:
         Keras sums it over the batch and divides by the length, here that with padding.
         There is no other activity regularization: see `is_row_wise`.
         """
-        tf, _ = import_keras()
+        tf = import_backend()
 
         def masked(regularizer):
             def regularizer_of_rows(activity):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._backend.keras import custom_layers, import_keras
+from ..._backend.keras import custom_layers, import_backend
 from ..._backend.keras_internals import all_nodes, flatten_layers, graph_of, nodes
 from ..._utils.regularizers import STRENGTHS
 from ..portions import n_batches, next_power_of_two, previous_power_of_two
@@ -82,7 +82,7 @@ def should_use_xla(model: Any, n_steps: int, batch_size: int) -> bool:
     number it touches; compiling costs about 0.5 s, mostly shared by later fits. On a
     CPU XLA's convolutions are 10 times slower than the graph's.
     """
-    tf, _ = import_keras()
+    tf = import_backend()
     if not tf.config.list_physical_devices("GPU") and any(
         "Conv" in type(layer).__name__ for layer in flatten_layers(model)
     ):
