@@ -1,11 +1,10 @@
-"""Custom Keras layers. Importing this module imports TensorFlow."""
+"""Custom Keras layers. Importing this module imports Keras and its backend."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Self
 
 import keras
-import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("skautoenc")
@@ -112,6 +111,8 @@ class EncoderWithJacobian(keras.layers.Layer):
 
     def call(self, inputs):
         """Map rows to codes, and to norms of shape (n_rows, 1)."""
+        import tensorflow as tf
+
         # Each row is repeated for each component, so that one backward pass with large
         # matrix products computes the whole Jacobian.
         n_rows, n_components = tf.shape(inputs)[0], self.encoder.output_shape[1]

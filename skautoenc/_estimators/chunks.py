@@ -4,7 +4,7 @@ import operator
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from .._backend.fork import forked_after_tensorflow
+from .._backend.fork import forked_after_import
 from .._backend.worker import run_in_subprocess
 from .._fit.partial import Progress, Session, Start, fit_chunk, session_rows
 from .._fit.trainable import needs_keras
@@ -75,9 +75,7 @@ def fit_chunk_anywhere(
         If there are Keras callbacks, which are not supported in the subprocess.
     """
     n_rows = session_rows(data.X.shape[0], progress)
-    if forked_after_tensorflow() and needs_keras(
-        data, options, progress.streams, n_rows
-    ):
+    if forked_after_import() and needs_keras(data, options, progress.streams, n_rows):
         if options.callbacks:
             raise RuntimeError(
                 "callbacks: this process was forked after TensorFlow was imported, so "

@@ -33,7 +33,7 @@ def make_optimizer(
         If Keras has no such optimizer, if the learning rate is neither a number nor a
         schedule, or if weights have too low a precision to be trained.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     for weight in model.trainable_variables:
         if weight.dtype not in ("float32", "float64"):
             raise ValueError(
@@ -81,7 +81,7 @@ def get_optimizer(optimizer: Any, learning_rate: Any) -> tuple[Any, float | None
         If Keras has no such optimizer, or the learning rate is neither a number nor a
         schedule.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     try:
         found = keras.optimizers.get(optimizer)
     except ValueError as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._backend.choice import keras_backend
 from ..._backend.keras import import_keras
 from ..._backend.keras_internals import flatten_layers
 from ..._utils.patching import patched
@@ -101,8 +102,7 @@ def _names(table, value):
 
 
 def _penalty(strengths):
-    _, keras = import_keras()
-    ops = keras.ops
+    ops = import_keras().ops
 
     def penalty(values):
         values = ops.cast(values, "float32")  # a sum may overflow float16
@@ -117,7 +117,7 @@ def _penalty(strengths):
 
 
 def _noise(layer, number):
-    _, keras = import_keras()
+    keras = import_keras()
     ops = keras.ops
 
     def call(inputs, training=False):
@@ -141,5 +141,4 @@ def _noise(layer, number):
 
 def _is_kept(draws, rate):
     """Return which values dropout keeps, as Keras does on this backend."""
-    _, keras = import_keras()
-    return draws < 1 - rate if keras.backend.backend() == "jax" else draws >= rate
+    return draws < 1 - rate if keras_backend() == "jax" else draws >= rate

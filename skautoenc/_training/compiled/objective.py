@@ -69,7 +69,7 @@ class Objective:
 
         updates : list of tensor
         """
-        _, keras = import_keras()
+        keras = import_keras()
         ops, (inputs, targets, weights) = keras.ops, batch
         with self._padding_masked(n_rows):
             outputs, updates, losses = self._model.stateless_call(
@@ -98,8 +98,7 @@ class Objective:
         Keras sums it over the batch and divides by the length, here that with padding.
         There is no other activity regularization: see `is_row_wise`.
         """
-        _, keras = import_keras()
-        ops = keras.ops
+        ops = import_keras().ops
 
         def masked(regularizer):
             def regularizer_of_rows(activity):

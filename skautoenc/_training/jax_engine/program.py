@@ -4,12 +4,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..._backend.fusion import upsampling_fused
-from ..._backend.keras import import_keras, isolated_random_state
+from ..._backend.keras import import_backend, import_keras, isolated_random_state
 from ..compiled.chunk import Chunk
 from ..compiled.hyperparameters import bind_hyperparameters
 from ..compiled.objective import Objective
@@ -21,9 +19,9 @@ from ..optimizers import scale_steps
 class _Variables(NamedTuple):
     """Values of the trainable, the other, and the optimizer's variables."""
 
-    trained: list[jax.Array]
-    others: list[jax.Array]
-    optimizer: list[jax.Array]
+    trained: list[Any]
+    others: list[Any]
+    optimizer: list[Any]
 
 
 class Program:
@@ -73,6 +71,7 @@ class Program:
         if scales_steps:
             scale_steps(optimizer, self._step_scales)
         self._variables = _Variables([], [], [])
+        jax = import_backend()
         self._train = jax.jit(self._train_loop, donate_argnums=0)
         self._validate = jax.jit(self._validate_loop)
 
@@ -132,7 +131,7 @@ class Program:
     @contextlib.contextmanager
     def _optimizer_variables(self) -> Iterator[None]:
         """Give the optimizer and its weights the values of this training."""
-        _, keras = import_keras()
+        keras = import_keras()
         variables = [*self._model.trainable_variables, *self._optimizer.variables]
         values = [*self._variables.trained, *self._variables.optimizer]
         mapping = list(zip(variables, values, strict=True))
@@ -234,7 +233,9 @@ class Program:
         if n_in_loop < n_rows:
             raise_if_interrupted()
             last, n = n_in_loop // size, n_rows - n_in_loop
-            batches = jax.tree.map(lambda a: a[last : last + 1, :n], batches)
+            batches = import_keras().tree.map_structure(
+                lambda a: a[last : last + 1, :n], batches
+            )
             (means,) = np.asarray(call(batches, 0, n), np.float64)
             sums += n * means
         return sums
@@ -252,6 +253,8 @@ class Program:
 
         A scan whose number of steps is an argument of the program.
         """
+        jax = import_backend()
+        jnp = jax.numpy
         inputs, targets, weights = batches
         loss_weights, hyperparameters, self._step_scales[:] = numbers
         n_steps, size = weights.shape
@@ -275,7 +278,7 @@ class Program:
             return jax.lax.fori_loop(first_step, stop, body, carry)
 
     def _train_step(self, variables, batch, n_rows, loss_weights):
-        _, keras = import_keras()
+        keras = import_keras()
         trained, others, optimizer = variables
 
         def scaled_loss(trained):
@@ -286,7 +289,8 @@ class Program:
             with keras.StatelessScope(mapping):
                 return self._optimizer.scale_loss(means[0]), (means, updates)
 
-        gradients, (means, updates) = jax.grad(scaled_loss, has_aux=True)(trained)
+        gradient = import_backend().grad(scaled_loss, has_aux=True)
+        gradients, (means, updates) = gradient(trained)
         trained, optimizer = self._optimizer.stateless_apply(
             optimizer, gradients, trained
         )
@@ -306,6 +310,7 @@ class Program:
 
 def _arrays(values):
     """Return new JAX arrays, which may be donated."""
+    jnp = import_backend().numpy
     return [jnp.array(np.asarray(value)) for value in values]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..._backend.fusion import upsampling_fused
-from ..._backend.keras import import_keras, isolated_random_state
+from ..._backend.keras import import_backend, import_keras, isolated_random_state
 from ..compiled.chunk import Chunk
 from ..compiled.hyperparameters import bind_hyperparameters, get_hyperparameters
 from ..compiled.objective import Objective
@@ -58,7 +58,7 @@ class Program:
         padded: bool,
         scales_steps: bool = False,
     ):
-        tf, keras = import_keras()
+        keras, tf = import_keras(), import_backend()
         self._model, self._optimizer = model, optimizer
         self._objective = Objective(model, loss, batch_size, padded)
 
@@ -193,7 +193,7 @@ class Program:
 
     def share(self, array: np.ndarray) -> Any:
         """Return a tensor that shares the memory of an array."""
-        tf, _ = import_keras()
+        tf = import_backend()
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
     def train(
@@ -219,7 +219,7 @@ class Program:
         return self._run(self._validate, chunk, n_rows, loss_weights, hyperparameters)
 
     def _run(self, function, chunk, n_rows, loss_weights, hyperparameters):
-        tf, _ = import_keras()
+        tf = import_backend()
         sums, n_in_call = 0.0, self._call_steps * self._batch_size
         for start in range(0, n_rows, n_in_call):
             raise_if_interrupted()
@@ -233,7 +233,7 @@ class Program:
         return sums
 
     def _compile(self, step):
-        tf, _ = import_keras()
+        tf = import_backend()
         n_sums = 4 + len(self._model.outputs) - 1
         batch_size = self._batch_size
 
@@ -264,7 +264,7 @@ class Program:
             return function.get_concrete_function()
 
     def _train_step(self, batch, n_rows, loss_weights):
-        tf, _ = import_keras()
+        tf = import_backend()
         trained = [v.value for v in self._trained]
         others = self._model.non_trainable_variables
         with tf.GradientTape() as tape:

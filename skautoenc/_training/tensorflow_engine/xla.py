@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._backend.keras import import_keras
+from ..._backend.keras import import_backend
 from ..._backend.keras_internals import flatten_layers
 
 
@@ -15,7 +15,7 @@ def should_use_xla(model: Any, n_steps: int, batch_size: int) -> bool:
     number it touches; compiling costs about 0.5 s, mostly shared by later fits. On a
     CPU XLA's convolutions are 10 times slower than the graph's.
     """
-    tf, _ = import_keras()
+    tf = import_backend()
     if not tf.config.list_physical_devices("GPU") and any(
         "Conv" in type(layer).__name__ for layer in flatten_layers(model)
     ):
