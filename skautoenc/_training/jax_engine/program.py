@@ -202,7 +202,7 @@ class Program:
             )
             return means
 
-        numbers = np.float32(loss_weights), hyperparameters, self._scales
+        numbers = np.array(loss_weights, np.float32), hyperparameters, self._scales
         return self._run(call, chunk, n_rows)
 
     def validate(
@@ -217,7 +217,7 @@ class Program:
         def call(batches, first_step, n):
             return self._validate(self._variables, batches, first_step, n, numbers)
 
-        numbers = np.float32(loss_weights), hyperparameters, self._scales
+        numbers = np.array(loss_weights, np.float32), hyperparameters, self._scales
         return self._run(call, chunk, n_rows)
 
     def _run(self, call, chunk, n_rows):
