@@ -7,12 +7,6 @@ import numpy as np
 import pytest
 from engines_under_test import train
 from helpers import assert_same
-from skautoenc._training.compiled.program_choice import (
-    CALL_WORK,
-    call_steps,
-    chunk_steps,
-    multiplications,
-)
 
 from skautoenc import (
     AutoencoderTransformer,
@@ -25,6 +19,12 @@ from skautoenc._backend.keras import isolated_random_state
 from skautoenc._training import Rows
 from skautoenc._training.compiled import program_choice
 from skautoenc._training.compiled.cache import programs
+from skautoenc._training.compiled.program_choice import (
+    CALL_WORK,
+    call_steps,
+    chunk_steps,
+    multiplications,
+)
 from skautoenc.networks._objectives import deterministic, variational
 from skautoenc.networks._resolve import build_pair
 
