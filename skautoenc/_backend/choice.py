@@ -31,6 +31,11 @@ def _backend_in_file():
         return None
 
 
+def backend_library() -> str:
+    """Return the name of the library of Keras's backend, such as "PyTorch"."""
+    return LIBRARIES[keras_backend()]
+
+
 def check_backend() -> None:
     """Raise an ImportError if the backend is not supported or not installed."""
     name = keras_backend()

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .choice import LIBRARIES, check_backend, keras_backend
+from .choice import backend_library, check_backend, keras_backend
 from .fork import forked_after_import
 from .keras_internals import global_state, keep_tensorflow_unimported, set_seed_source
 from .startup import (
@@ -57,12 +57,12 @@ def import_keras() -> ModuleType:
         deadlock, or if an earlier import of TensorFlow was interrupted.
     """
     if forked_after_import():
-        name = LIBRARIES[keras_backend()]
+        name = backend_library()
         raise RuntimeError(
-            f"This process was forked after {name} was imported, and {name} "
-            "does not survive a fork: no Keras model can be built or used here. fit "
-            "and transform still work. For anything else, start processes with the "
-            "'spawn' method or with joblib."
+            f"This process was forked after {name} was imported, and {name} does not "
+            "survive a fork: no Keras model can be built or used here. fit and "
+            "transform still work. For anything else, start processes with the 'spawn' "
+            "method or with joblib."
         )
     return _imported()
 
@@ -130,7 +130,8 @@ def isolated_random_state(seed: int) -> Iterator[None]:
     Keras draws the seeds of initializers and random layers from Python's global
     generator, and numbers layer names by a table for each thread. Inside, seeds come
     from a generator seeded with `seed`, and the table starts empty, so that the same
-    seed gives the same weights and the same config. Global state is restored on exit.
+    seed gives the same weights and the same config. PyTorch's global generator, which
+    Keras uses for dropout, is seeded too. Global state is restored on exit.
 
     Parameters
     ----------
@@ -144,12 +145,25 @@ def isolated_random_state(seed: int) -> Iterator[None]:
         saved = {name: state.pop(name) for name in names if name in state}
         previous, _keras_random.source = _keras_random.source, random.Random(seed)
         try:
-            yield
+            with _torch_seeded(seed):
+                yield
         finally:
             _keras_random.source = previous
             for name in names:
                 state.pop(name, None)
             state.update(saved)
+
+
+@contextlib.contextmanager
+def _torch_seeded(seed):
+    """Seed the global generators of PyTorch, if it is the backend."""
+    if keras_backend() != "torch":
+        yield
+        return
+    torch = import_backend()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextlib.contextmanager

@@ -68,6 +68,23 @@ def variable_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:
     return optimizer._get_variable_index(variable)
 
 
+def update_one_by_one(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let an optimizer call `update_step` for each variable.
+
+    On PyTorch, optimizers of Keras update all variables at once.
+    """
+    from keras.src import backend
+
+    if backend.backend() == "torch":
+        from keras.src.backend.torch.optimizers.torch_parallel_optimizer import (
+            TorchParallelOptimizer,
+        )
+
+        if isinstance(optimizer, TorchParallelOptimizer):
+            update = super(TorchParallelOptimizer, optimizer)._backend_update_step
+            optimizer._backend_update_step = update
+
+
 def add_metric(model: keras.Model, metric: keras.metrics.Metric) -> None:
     """Let a model that is built keep the variables of a metric."""
     model._metrics.append(metric)

@@ -128,7 +128,7 @@ class KerasEngine:
         optimizer = self._model.optimizer
         # Averaged weights are only set at the end of training.
         with (
-            isolated_random_state(0),
+            isolated_random_state(streams.seed("layers", epoch)),
             patched(optimizer, "finalize_variable_values", lambda variables: None),
         ):
             self._model.fit(

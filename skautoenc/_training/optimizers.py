@@ -5,7 +5,7 @@ from numbers import Real
 from typing import Any
 
 from .._backend.keras import import_keras, isolated_random_state
-from .._backend.keras_internals import flatten_layers, variable_index
+from .._backend.keras_internals import flatten_layers, update_one_by_one, variable_index
 
 
 def make_optimizer(
@@ -70,6 +70,7 @@ def scale_steps(optimizer: Any, scales: Sequence[Any]) -> None:
         update_step(gradient, variable, learning_rate * scale)
 
     optimizer.update_step = scaled
+    update_one_by_one(optimizer)
 
 
 def get_optimizer(optimizer: Any, learning_rate: Any) -> tuple[Any, float | None]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from .._backend.choice import keras_backend
 from .._backend.keras import (
     custom_layers,
     import_backend,
@@ -218,6 +219,8 @@ def _named(tensor, name):
 def check_second_derivative(encoder: Any) -> None:
     """Raise if TensorFlow has no second derivative, which `contractive` needs.
 
+    JAX and PyTorch have those of all activations of Keras.
+
     Parameters
     ----------
     encoder : keras.Model
@@ -227,6 +230,8 @@ def check_second_derivative(encoder: Any) -> None:
     ValueError
         If it has none. The message names an activation without one.
     """
+    if keras_backend() != "tensorflow":
+        return
     if _is_twice_differentiable(encoder, tuple(encoder.input_shape[1:])):
         return
     functions = {getattr(layer, "activation", None) for layer in encoder.layers}
