@@ -75,6 +75,11 @@ def _positions(node):
     )
 
 
+def has_convolutions(model: Any) -> bool:
+    """Whether a layer of a model is a convolution, transposed ones included."""
+    return any("Conv" in type(layer).__name__ for layer in flatten_layers(model))
+
+
 def is_row_wise(model: Any, loss: Any) -> bool:
     """Whether the outputs and the loss of a row do not depend on its batch.
 

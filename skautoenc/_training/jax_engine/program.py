@@ -8,10 +8,11 @@ import numpy as np
 
 from ..._backend.fusion import upsampling_fused
 from ..._backend.keras import import_backend, import_keras, isolated_random_state
+from ..._backend.pooling import pooling_by_blocks
 from ..compiled.chunk import Chunk
 from ..compiled.hyperparameters import bind_hyperparameters
 from ..compiled.objective import Objective
-from ..compiled.program_choice import call_steps
+from ..compiled.program_choice import call_steps, has_convolutions
 from ..interrupts import raise_if_interrupted
 from ..optimizers import scale_steps
 
@@ -64,7 +65,10 @@ class Program:
         self._model, self._optimizer = model, optimizer
         self._objective = Objective(model, loss, batch_size, padded)
         self._padded, self._batch_size = padded, batch_size
-        self._call_steps = call_steps(model, batch_size)
+        self._loops = not (
+            has_convolutions(model) and import_backend().default_backend() == "cpu"
+        )
+        self._call_steps = call_steps(model, batch_size) if self._loops else 1
         optimizer.build(model.trainable_variables)
         self._initial_optimizer = [np.array(v) for v in optimizer.variables]
         self._step_scales: list[Any] = []
@@ -273,8 +277,11 @@ class Program:
         with (
             isolated_random_state(0),
             upsampling_fused(self._model),
+            pooling_by_blocks(self._model),
             bind_hyperparameters(self._model, hyperparameters),
         ):
+            if not self._loops:
+                return body(first_step, carry)
             return jax.lax.fori_loop(first_step, stop, body, carry)
 
     def _train_step(self, variables, batch, n_rows, loss_weights):

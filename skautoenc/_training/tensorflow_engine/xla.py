@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..._backend.keras import import_backend
-from ..._backend.keras_internals import flatten_layers
+from ..compiled.program_choice import has_convolutions
 
 
 def should_use_xla(model: Any, n_steps: int, batch_size: int) -> bool:
@@ -16,9 +16,7 @@ def should_use_xla(model: Any, n_steps: int, batch_size: int) -> bool:
     CPU XLA's convolutions are 10 times slower than the graph's.
     """
     tf = import_backend()
-    if not tf.config.list_physical_devices("GPU") and any(
-        "Conv" in type(layer).__name__ for layer in flatten_layers(model)
-    ):
+    if not tf.config.list_physical_devices("GPU") and has_convolutions(model):
         return False
     row = int(np.prod(model.inputs[0].shape[1:]))
     touched = batch_size * row + model.count_params()
