@@ -1,11 +1,10 @@
-"""Custom Keras layers. Importing this module imports TensorFlow."""
+"""Custom Keras layers. Importing this module imports Keras and its backend."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Self
 
 import keras
-import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("skautoenc")
@@ -110,23 +109,71 @@ class EncoderWithJacobian(keras.layers.Layer):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.encoder = encoder
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         """Map rows to codes, and to norms of shape (n_rows, 1)."""
         # Each row is repeated for each component, so that one backward pass with large
         # matrix products computes the whole Jacobian.
-        n_rows, n_components = tf.shape(inputs)[0], self.encoder.output_shape[1]
-        shape = (n_rows, n_components, inputs.shape[1])
-        rows = tf.reshape(
-            tf.broadcast_to(inputs[:, None], shape), (-1, inputs.shape[1])
-        )
-        component_mask = tf.tile(tf.eye(n_components), (n_rows, 1))
+        n_components, n_features = self.encoder.output_shape[1], inputs.shape[1]
+        shape = (keras.ops.shape(inputs)[0], n_components, n_features)
+        rows = keras.ops.broadcast_to(inputs[:, None], shape)
+        rows = keras.ops.reshape(rows, (-1, n_features))
+        codes, jacobian = self._codes_and_jacobian(rows, training)
+        jacobian = keras.ops.reshape(jacobian, (-1, n_components * n_features))
+        norms = keras.ops.sum(keras.ops.square(jacobian), axis=1, keepdims=True)
+        return codes[::n_components], norms
+
+    def _codes_and_jacobian(self, rows, training):
+        """Return codes, and the gradient of one component of the code of each row."""
+        backend = keras.config.backend()
+        if backend == "jax":
+            return self._in_jax(rows, training)
+        if backend == "torch":
+            return self._in_torch(rows, training)
+        import tensorflow as tf
+
         with tf.GradientTape() as tape:
             tape.watch(rows)
-            codes = tf.cast(self.encoder(rows), tf.float32)
-            selected = tf.reduce_sum(codes * component_mask)
-        jacobian = tf.reshape(tape.gradient(selected, rows), shape)
-        norms = tf.reduce_sum(tf.square(jacobian), axis=[1, 2])[:, None]
-        return codes[::n_components], norms
+            codes, total = self._codes_and_total(self.encoder(rows, training=training))
+        return codes, tape.gradient(total, rows)
+
+    def _in_jax(self, rows, training):
+        import jax
+
+        encoder = self.encoder
+        trainable, others = encoder.trainable_variables, encoder.non_trainable_variables
+        state = [[v.value for v in variables] for variables in (trainable, others)]
+
+        # What the encoder assigns and adds to the loss has to leave `jax.grad`.
+        def total(rows):
+            codes, values, losses = encoder.stateless_call(
+                *state, rows, training=training, return_losses=True
+            )
+            codes, total = self._codes_and_total(codes)
+            return total, (codes, values, losses)
+
+        jacobian, (codes, values, losses) = jax.grad(total, has_aux=True)(rows)
+        for variable, value in zip(others, values, strict=True):
+            variable.assign(value)
+        # The last losses are those of weights, which the model adds.
+        n_weights = sum(v.regularizer is not None for v in trainable)
+        self.add_loss(losses[: len(losses) - n_weights])
+        return codes, jacobian
+
+    def _in_torch(self, rows, training):
+        import torch
+
+        with torch.enable_grad():
+            rows.requires_grad_()
+            codes, total = self._codes_and_total(self.encoder(rows, training=training))
+            (jacobian,) = torch.autograd.grad(total, rows, create_graph=True)
+        return codes, jacobian
+
+    def _codes_and_total(self, codes):
+        """Return codes, and the sum of one component of each, the next for each row."""
+        n_components = self.encoder.output_shape[1]
+        codes = keras.ops.cast(codes, "float32")
+        selected = keras.ops.reshape(codes, (-1, n_components, n_components))
+        return codes, keras.ops.sum(selected * keras.ops.eye(n_components))
 
     def compute_output_shape(self, input_shape):
         return self.encoder.compute_output_shape(input_shape), (input_shape[0], 1)

@@ -38,7 +38,7 @@ def fitted(digits):
     return make_autoencoder().fit(digits)
 
 
-@pytest.fixture(params=["numpy", "tensorflow", "keras"])
+@pytest.fixture(params=["numpy", "compiled", "keras"])
 def engine(request):
     """Parameters that one engine trains a dense autoencoder with, and no other.
 

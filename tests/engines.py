@@ -6,6 +6,7 @@ import functools
 import keras
 import pytest
 
+from skautoenc._training.jax_engine.engine import JaxEngine
 from skautoenc._training.keras_engine import KerasEngine
 from skautoenc._training.numpy_engine.engine import NumpyEngine
 from skautoenc._training.tensorflow_engine.engine import TensorFlowEngine
@@ -18,17 +19,18 @@ class BatchListener(keras.callbacks.Callback):
         pass
 
 
-# Parameters with which a dense autoencoder is trained by one engine.
+# Parameters with which a dense autoencoder is trained by one engine. The compiled one
+# is that of Keras's backend.
 ENGINES = {
     "numpy": {},
-    "tensorflow": {"optimizer": "nadam"},  # the NumPy engine does not have it
+    "compiled": {"optimizer": "nadam"},  # the NumPy engine does not have it
     "keras": {"callbacks": [BatchListener()]},
 }
 
 
 _CLASSES = {
     "numpy": NumpyEngine,
-    "tensorflow": TensorFlowEngine,
+    "compiled": JaxEngine if keras.backend.backend() == "jax" else TensorFlowEngine,
     "keras": KerasEngine,
 }
 

@@ -1,19 +1,20 @@
-"""Detection of a fork after TensorFlow was imported."""
+"""Detection of a fork after the backend of Keras was imported."""
 
 import os
 import sys
 
-_forked = False
+from .choice import LIBRARIES, keras_backend
+
+_inherited: set[str] = set()
 
 
-def forked_after_tensorflow() -> bool:
-    """Whether this process inherited TensorFlow by a fork, and so cannot call it."""
-    return _forked
+def forked_after_import() -> bool:
+    """Whether this process inherited Keras's backend by a fork, and cannot call it."""
+    return bool(_inherited) and keras_backend() in _inherited
 
 
 def _record_fork():
-    global _forked
-    _forked = _forked or "tensorflow" in sys.modules
+    _inherited.update(name for name in LIBRARIES if name in sys.modules)
 
 
 if hasattr(os, "register_at_fork"):

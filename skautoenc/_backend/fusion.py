@@ -51,7 +51,7 @@ def upsampling_fused(model: "keras.Model") -> Iterator[None]:
 
 def _upsampled_convolutions(model):
     """Yield each UpSampling2D layer that only a Conv2D layer uses, and that layer."""
-    _, keras = import_keras()
+    keras = import_keras()
     nodes = all_nodes(model)
     n_calls = Counter(id(node.operation) for node in nodes)
     n_users = Counter(id(parent) for node in nodes for parent in node.parent_nodes)
@@ -84,17 +84,26 @@ def _is_fusible(upsampling, convolution):
 
 
 def _fused_call(convolution):
-    tf, _ = import_keras()
+    ops = import_keras().ops
 
     def call(inputs):
         *_, channels, filters = convolution.kernel.shape
-        kernel = convolution.kernel.value
-        taps = tf.cast(_TAPS_BY_PIXEL, kernel.dtype)
-        kernel = tf.einsum("pat,qbu,tuio->abipqo", taps, taps, kernel)
-        kernel = tf.reshape(kernel, (3, 3, channels, 4 * filters))
-        outputs = tf.nn.depth_to_space(tf.nn.conv2d(inputs, kernel, 1, "SAME"), 2)
+        kernel = ops.convert_to_tensor(convolution.kernel)
+        taps = ops.cast(_TAPS_BY_PIXEL, kernel.dtype)
+        kernel = ops.einsum("pat,qbu,tuio->abipqo", taps, taps, kernel)
+        kernel = ops.reshape(kernel, (3, 3, channels, 4 * filters))
+        outputs = ops.conv(inputs, kernel, 1, "same", "channels_last")
+        outputs = _blocks_to_pixels(ops, outputs)
         if convolution.use_bias:
-            outputs += convolution.bias.value
+            outputs += ops.convert_to_tensor(convolution.bias)
         return convolution.activation(outputs)
 
     return call
+
+
+def _blocks_to_pixels(ops, images):
+    """Return images of which each pixel has the channels of a block of 2x2 pixels."""
+    height, width, channels = images.shape[1:]
+    blocks = ops.reshape(images, (-1, height, width, 2, 2, channels // 4))
+    rows = ops.transpose(blocks, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(rows, (-1, 2 * height, 2 * width, channels // 4))

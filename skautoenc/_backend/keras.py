@@ -1,18 +1,14 @@
-"""Lazy import of TensorFlow and Keras, and isolation from their global state.
+"""Lazy import of Keras and its backend, and isolation from their global state.
 
-TensorFlow is imported when it is first needed, without its usual start-up messages,
-and uses as many threads as the process may use.
+They are imported when they are first needed. TensorFlow is then imported without its
+usual start-up messages, and each backend uses as many threads as the process may use.
 """
 
 import contextlib
 import functools
 import importlib
-import os
 import random
-import re
-import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from types import ModuleType
@@ -20,14 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from .._utils.threads import n_available_threads
-from .fork import forked_after_tensorflow
-from .keras_internals import global_state, set_seed_source
-
-_STARTUP_MESSAGE = re.compile(
-    rb"WARNING: All log messages before absl|I\d{4} |\d{4}-\d\d-\d\d [\d:.]+: I |"
-    rb"To enable the following instructions|E\d{4} .*cuInit|\s*$"
+from .choice import backend_library, check_backend, keras_backend
+from .fork import forked_after_import
+from .keras_internals import global_state, keep_tensorflow_unimported, set_seed_source
+from .startup import (
+    interrupts_delayed,
+    start,
+    temporary_folder_set,
+    without_startup_messages,
 )
+
 _import_lock, _build_lock = threading.RLock(), threading.RLock()
 
 
@@ -43,60 +41,67 @@ class _KerasRandom(threading.local):
 _keras_random = _KerasRandom()
 
 
-def import_keras() -> tuple[ModuleType, ModuleType]:
-    """Import TensorFlow and Keras.
+def import_keras() -> ModuleType:
+    """Import Keras with its backend.
 
     Returns
     -------
-    tf, keras : modules
+    keras : module
 
     Raises
     ------
     ImportError
-        If Keras uses a backend other than TensorFlow.
+        If the backend of Keras is not installed, or is not supported.
     RuntimeError
-        If this process was forked after TensorFlow was imported, as calls would
+        If this process was forked after the backend was imported, as calls would
         deadlock, or if an earlier import of TensorFlow was interrupted.
     """
-    if forked_after_tensorflow():
+    if forked_after_import():
+        name = backend_library()
         raise RuntimeError(
-            "This process was forked after TensorFlow was imported, and TensorFlow "
-            "does not survive a fork: no Keras model can be built or used here. fit "
-            "and transform still work. For anything else, start processes with the "
-            "'spawn' method or with joblib."
+            f"This process was forked after {name} was imported, and {name} does not "
+            "survive a fork: no Keras model can be built or used here. fit and "
+            "transform still work. For anything else, start processes with the 'spawn' "
+            "method or with joblib."
         )
     return _imported()
 
 
+def import_backend() -> ModuleType:
+    """Import Keras, and return its backend.
+
+    Returns
+    -------
+    tensorflow, jax or torch : module
+    """
+    return sys.modules[import_keras().backend.backend()]
+
+
 @functools.cache
 def _imported():
-    with _import_lock, _interrupts_delayed():
-        if "keras" not in sys.modules:
-            _check_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
-        is_first = "tensorflow" not in sys.modules
-        with _without_startup_messages() if is_first else contextlib.nullcontext():
-            with _temporary_folder_set():
-                keras, tf = _import()
+    with _import_lock, interrupts_delayed():
+        check_backend()
+        backend = keras_backend()
+        is_first = backend not in sys.modules
+        with without_startup_messages() if is_first else contextlib.nullcontext():
+            with temporary_folder_set():
+                keras = _import(backend)
             if is_first:
-                tf.config.threading.set_intra_op_parallelism_threads(
-                    n_available_threads()
-                )
-                tf.config.threading.set_inter_op_parallelism_threads(
-                    n_available_threads()
-                )
-                tf.config.list_logical_devices()  # logs if there is no GPU
-        _check_backend(keras.backend.backend())
+                start(sys.modules[backend])
         set_seed_source(_keras_random)
-    return tf, keras
+        if backend != "tensorflow":
+            keep_tensorflow_unimported()
+    return keras
 
 
-def _import():
+def _import(backend):
     is_half_imported = (
         "tensorflow" not in sys.modules and "tensorflow.python" in sys.modules
     )
     try:
         import keras
-        import tensorflow as tf
+
+        importlib.import_module(backend)
     except Exception as error:
         if is_half_imported:
             raise RuntimeError(
@@ -104,7 +109,7 @@ def _import():
                 "TensorFlow cannot be imported again. Restart Python."
             ) from error
         raise
-    return keras, tf
+    return keras
 
 
 def custom_layers() -> ModuleType:
@@ -118,89 +123,6 @@ def custom_layers() -> ModuleType:
     return importlib.import_module("skautoenc.layers")
 
 
-def _check_backend(backend):
-    if backend != "tensorflow":
-        raise ImportError(
-            "skautoenc needs the TensorFlow backend of Keras, but Keras uses "
-            f"{backend!r}. Set the environment variable KERAS_BACKEND=tensorflow "
-            "before Keras is imported."
-        )
-
-
-@contextlib.contextmanager
-def _interrupts_delayed():
-    """Deliver Ctrl-C on exit: an interrupted import cannot be repeated.
-
-    Python interrupts the main thread only, so nothing is done in other threads.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received = []
-    signal.signal(signal.SIGINT, lambda number, frame: received.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if received:
-            signal.raise_signal(signal.SIGINT)
-
-
-@contextlib.contextmanager
-def _temporary_folder_set():
-    """Set the temporary folder to the current one if no writable folder exists.
-
-    The import of TensorFlow looks up the path but writes nothing.
-    """
-    try:
-        folder = tempfile.gettempdir()
-    except FileNotFoundError:
-        folder, tempfile.tempdir = None, os.curdir
-    try:
-        yield
-    finally:
-        tempfile.tempdir = folder
-
-
-@contextlib.contextmanager
-def _without_startup_messages():
-    """Capture what is written to file descriptor 2, and drop TensorFlow's messages.
-
-    TensorFlow's C++ code logs information and a failed search for a GPU before any log
-    level applies. All other captured lines, such as warnings, errors and the output of
-    other threads, are written on exit. Without a file descriptor 2 or a file to capture
-    to, nothing is captured.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    with contextlib.ExitStack() as stack:
-        captured = None
-        if sys.__stderr__ is not None:  # else descriptor 2 may be any file
-            with contextlib.suppress(OSError):
-                stderr_copy = os.dup(2)
-                stack.callback(os.close, stderr_copy)
-                captured = stack.enter_context(_unnamed_file())
-        if captured is None:
-            yield
-            return
-        os.dup2(captured.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr_copy, 2)
-            captured.seek(0)
-            lines = [line for line in captured if not _STARTUP_MESSAGE.match(line)]
-            with contextlib.suppress(OSError), open(2, "wb", closefd=False) as stderr:
-                stderr.writelines(lines)
-
-
-def _unnamed_file():
-    """Open an anonymous file, in memory where the system supports it."""
-    if hasattr(os, "memfd_create"):
-        return open(os.memfd_create("stderr"), "w+b")
-    return tempfile.TemporaryFile()
-
-
 @contextlib.contextmanager
 def isolated_random_state(seed: int) -> Iterator[None]:
     """Make the Keras objects built inside depend on `seed` alone, not on global state.
@@ -208,7 +130,8 @@ def isolated_random_state(seed: int) -> Iterator[None]:
     Keras draws the seeds of initializers and random layers from Python's global
     generator, and numbers layer names by a table for each thread. Inside, seeds come
     from a generator seeded with `seed`, and the table starts empty, so that the same
-    seed gives the same weights and the same config. Global state is restored on exit.
+    seed gives the same weights and the same config. PyTorch's global generator, which
+    Keras uses for dropout, is seeded too. Global state is restored on exit.
 
     Parameters
     ----------
@@ -222,12 +145,25 @@ def isolated_random_state(seed: int) -> Iterator[None]:
         saved = {name: state.pop(name) for name in names if name in state}
         previous, _keras_random.source = _keras_random.source, random.Random(seed)
         try:
-            yield
+            with _torch_seeded(seed):
+                yield
         finally:
             _keras_random.source = previous
             for name in names:
                 state.pop(name, None)
             state.update(saved)
+
+
+@contextlib.contextmanager
+def _torch_seeded(seed):
+    """Seed the global generators of PyTorch, if it is the backend."""
+    if keras_backend() != "torch":
+        yield
+        return
+    torch = import_backend()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ Nothing here imports Keras before a function is called.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,33 @@ def variable_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:
     return optimizer._get_variable_index(variable)
 
 
+def update_one_by_one(optimizer: keras.optimizers.Optimizer) -> None:
+    """Let an optimizer call `update_step` for each variable.
+
+    On PyTorch, optimizers of Keras update all variables at once.
+    """
+    from keras.src import backend
+
+    if backend.backend() == "torch":
+        from keras.src.backend.torch.optimizers.torch_parallel_optimizer import (
+            TorchParallelOptimizer,
+        )
+
+        if isinstance(optimizer, TorchParallelOptimizer):
+            update = super(TorchParallelOptimizer, optimizer)._backend_update_step
+            optimizer._backend_update_step = update
+
+
+def add_metric(model: keras.Model, metric: keras.metrics.Metric) -> None:
+    """Let a model that is built keep the variables of a metric."""
+    model._metrics.append(metric)
+
+
+def set_loss_built(model: keras.Model) -> None:
+    """Let `Model.fit` not build the loss of a compiled model, which takes a batch."""
+    model._compile_loss.built = True
+
+
 def initial_epoch(model: keras.Model) -> int:
     """Return the epoch at which a callback such as BackupAndRestore resumes."""
     return getattr(model, "_initial_epoch", None) or 0
@@ -100,6 +128,22 @@ def global_state() -> dict[str, Any]:
     from keras.src.backend.common import global_state
 
     return vars(global_state.GLOBAL_STATE_TRACKER)
+
+
+def keep_tensorflow_unimported() -> None:
+    """Let Keras write configs without an import of TensorFlow, to look for its types.
+
+    An object can only be of such a type if TensorFlow is imported already.
+    """
+    from keras.src.saving import serialization_lib
+    from keras.src.utils.module_utils import LazyModule
+
+    class ImportedModule(LazyModule):
+        @property
+        def available(self):
+            return self.name in sys.modules
+
+    serialization_lib.tf = ImportedModule("tensorflow")
 
 
 def set_seed_source(source: Any) -> None:

@@ -1,8 +1,8 @@
-"""Calls that need TensorFlow, from a process that was forked after its import.
+"""Calls that need Keras, from a process that was forked after its import.
 
-TensorFlow's thread pools do not survive a fork, so calls would deadlock. They are made
-in a subprocess instead: a new Python, which is started once and used until this process
-ends.
+The thread pools of Keras's backends do not survive a fork, so calls would deadlock.
+They are made in a subprocess instead: a new Python, which is started once and used
+until this process ends.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ from typing import Any
 import cloudpickle
 
 from .._utils.sklearn_compat import has_callbacks, remove_callback_context
+from .choice import backend_library
 from .copies import Copies, Originals
 from .keras import import_keras
 
@@ -102,9 +103,9 @@ def fit_in_subprocess(estimator: Any, *arguments: Any) -> Any:
     """
     if has_callbacks(estimator):
         raise RuntimeError(
-            "set_callbacks: this process was forked after TensorFlow was imported, so "
-            "training runs in a subprocess, where scikit-learn callbacks are not "
-            f"supported. {_REMEDY} Or remove the callbacks: set_callbacks()."
+            f"set_callbacks: this process was forked after {backend_library()} was "
+            "imported, so training runs in a subprocess, where scikit-learn callbacks "
+            f"are not supported. {_REMEDY} Or remove the callbacks: set_callbacks()."
         )
     try:
         callbacks = Originals(estimator.callbacks)
@@ -140,7 +141,8 @@ def _fit(estimator, arguments, callbacks, registered):
 def _copy_error(what, error):
     return TypeError(
         f"{what} cannot be copied between this process, which was forked after "
-        f"TensorFlow was imported, and the subprocess that replaces it: {error}. "
+        f"{backend_library()} was imported, and the subprocess that replaces it: "
+        f"{error}. "
         f"{_REMEDY}"
     )
 
@@ -163,8 +165,9 @@ class _Worker:
                 return self._connection.recv_bytes()
             except (EOFError, ConnectionError):
                 raise RuntimeError(
-                    "This process was forked after TensorFlow was imported, and the "
-                    f"subprocess that replaces it ended with status {self._end()}. "
+                    f"This process was forked after {backend_library()} was imported, "
+                    "and the subprocess that replaces it ended with status "
+                    f"{self._end()}. "
                     f"{_REMEDY}"
                 ) from None
             except BaseException:
@@ -202,8 +205,9 @@ class _Worker:
             except OSError as error:
                 parent_end.close()
                 raise RuntimeError(
-                    "This process was forked after TensorFlow was imported, and the "
-                    f"subprocess that replaces it cannot be started: {error}. "
+                    f"This process was forked after {backend_library()} was imported, "
+                    "and the subprocess that replaces it cannot be started: "
+                    f"{error}. "
                     "Set a Python executable with multiprocessing.set_executable."
                 ) from error
         self._connection = parent_end

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.callback import CallbackSupportMixin
 
-from .._backend.fork import forked_after_tensorflow
+from .._backend.fork import forked_after_import
 from .._backend.worker import fit_in_subprocess
 from .._fit.augmentation import AugmentationOptions
 from .._fit.defaults import resolve_auto_settings
@@ -258,7 +258,7 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
         streams = RandomStreams.from_random_state(self.random_state)
         options = self._fit_options(data, streams)
         previous = self._warm_start() if self.warm_start else None
-        if forked_after_tensorflow() and needs_keras(data, options, streams):
+        if forked_after_import() and needs_keras(data, options, streams):
             result = fit_in_subprocess(self, data, streams, previous)
         else:
             result = self._fit_with_callbacks(data, options, streams, previous, X, y)

@@ -4,7 +4,8 @@ import operator
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from .._backend.fork import forked_after_tensorflow
+from .._backend.choice import backend_library
+from .._backend.fork import forked_after_import
 from .._backend.worker import run_in_subprocess
 from .._fit.partial import Progress, Session, Start, fit_chunk, session_rows
 from .._fit.trainable import needs_keras
@@ -65,7 +66,7 @@ def fit_chunk_anywhere(
     progress: Progress | Start,
     session: Session | None,
 ) -> tuple[Progress, dict[str, float], Session | None]:
-    """Call `fit_chunk`, in a subprocess if this process cannot run TensorFlow.
+    """Call `fit_chunk`, in a subprocess if this process cannot run Keras.
 
     There is no session then.
 
@@ -75,14 +76,12 @@ def fit_chunk_anywhere(
         If there are Keras callbacks, which are not supported in the subprocess.
     """
     n_rows = session_rows(data.X.shape[0], progress)
-    if forked_after_tensorflow() and needs_keras(
-        data, options, progress.streams, n_rows
-    ):
+    if forked_after_import() and needs_keras(data, options, progress.streams, n_rows):
         if options.callbacks:
             raise RuntimeError(
-                "callbacks: this process was forked after TensorFlow was imported, so "
-                "partial_fit runs in a subprocess, where callbacks are not supported. "
-                "Start processes with the 'spawn' method or with joblib."
+                f"callbacks: this process was forked after {backend_library()} was "
+                "imported, so partial_fit runs in a subprocess, where callbacks are "
+                "not supported. Start processes with the 'spawn' method or with joblib."
             )
         result = run_in_subprocess(_fit_chunk, data, options, progress)
         return *result, None

@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from .._backend.fork import forked_after_tensorflow
+from .._backend.fork import forked_after_import
 from .._backend.worker import fit_in_subprocess
 from .._fit.head_training import HeadOptions
 from .._fit.supervised import LabelledRows, fit_supervised, needs_keras
@@ -178,7 +178,7 @@ class BaseEncoderHead(OnnxMixin, StoredState):
             held_out[positive],
         )
         arguments = autoencoder._encoder, rows, streams
-        if forked_after_tensorflow() and needs_keras(
+        if forked_after_import() and needs_keras(
             autoencoder._encoder, rows, self._head_options()
         ):
             result = fit_in_subprocess(self, *arguments)

@@ -14,7 +14,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.impute import MissingIndicator
 from sklearn.utils.validation import check_is_fitted
 
-from .._backend.fork import forked_after_tensorflow
+from .._backend.fork import forked_after_import
 from .._backend.worker import fit_in_subprocess
 from .._fit.imputation import IncompleteRows, fit_imputation
 from .._fit.imputation_networks import (
@@ -358,7 +358,7 @@ class AutoencoderImputer(CallbackSupportMixin, TransformerMixin, StoredState):
         options = self._fit_options(rows)
         if (
             options.network is not None
-            and forked_after_tensorflow()
+            and forked_after_import()
             and needs_keras(incomplete_data(*rows), options, streams)
         ):
             fitted = fit_in_subprocess(self, rows, validation, streams)

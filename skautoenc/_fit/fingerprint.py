@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from .._backend.choice import keras_backend
 from .._fitted.graph import parts_of
 from .._fitted.rebuilding import is_custom, registered_name
 from .._training import TrainingConfig, callback_settings, checkpoint_path
@@ -67,7 +68,7 @@ def find_checkpoint(
 def _versions(uses_keras: bool) -> dict[str, str]:
     packages = ["skautoenc", "numpy", "scipy", "sklearn"]
     if uses_keras:
-        packages += ["keras", "tensorflow"]
+        packages += ["keras", keras_backend()]
     versions = {name: sys.modules[name].__version__ for name in packages}
     return {**versions, "python": platform.python_version()}
 

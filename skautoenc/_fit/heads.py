@@ -165,7 +165,7 @@ def with_dropout(head: Any, rate: float) -> Any:
     keras.Model
         Shares the weights of `head`, in the same order.
     """
-    _, keras = import_keras()
+    keras = import_keras()
 
     def call(layer, *args, **kwargs):
         if isinstance(layer, keras.layers.Dense):

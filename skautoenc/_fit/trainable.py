@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._backend.fork import forked_after_tensorflow
+from .._backend.fork import forked_after_import
 from .._backend.keras import isolated_random_state
 from .._fitted.custom_objects import check_can_be_loaded
 from .._fitted.network import FittedNetwork, between_shifts, config_of
@@ -147,7 +147,7 @@ def _is_trained_in_numpy(pair, n_rows, options):
     if pair is None or options.objective.has_auxiliary_outputs:
         return False
     if options.callbacks and (
-        forked_after_tensorflow() or any(map(listens_to_batches, options.callbacks))
+        forked_after_import() or any(map(listens_to_batches, options.callbacks))
     ):
         return False
     config = training_config(options)

@@ -94,7 +94,7 @@ def _not_registered(name, value, kind):
 
 def _check_object(name, value):
     """Raise if an object differs after it is rebuilt from its config."""
-    _, keras = import_keras()
+    keras = import_keras()
     try:
         spec = keras.saving.serialize_keras_object(value)
         lost = []
@@ -280,7 +280,7 @@ def _last(*values):
 
 def _registered(definition, name):
     """Register a class or function, unless importing it has done so."""
-    _, keras = import_keras()
+    keras = import_keras()
     if keras.saving.get_registered_object(name) is not definition:
         package, _, last = name.rpartition(">")
         keras.saving.register_keras_serializable(package, last)(definition)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.fork import forked_after_tensorflow
-from .._backend.fusion import upsampling_fused
+from .._backend.fork import forked_after_import
+from .._backend.forward import compile_forward
 from .._backend.keras import import_keras, isolated_random_state
 from .._backend.keras_internals import flatten_layers
 from .._backend.worker import run_in_subprocess
@@ -219,27 +219,20 @@ class FittedNetwork:
         return values.astype(dtype, copy=False)
 
     def _call_keras(self, X, dtype):
-        """Evaluate in TensorFlow, with one program for any number of rows."""
-        if forked_after_tensorflow():
+        """Evaluate by a program of Keras's backend, which is compiled once."""
+        if forked_after_import():
             return run_in_subprocess(self, X, dtype)
-        tf, _ = import_keras()
+        import_keras()
         with self._compiling:
             if self._compiled is None:
                 with isolated_random_state(0):
                     model = self.build()
-                function = tf.function(
-                    lambda x: tf.cast(model(x, training=False), tf.float32),
-                    autograph=False,
-                )
-                spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-                with isolated_random_state(0), upsampling_fused(model):
-                    self._compiled = function.get_concrete_function(spec)
+                self._compiled = compile_forward(model)
         out = []
         for rows in row_blocks(X.shape[0], X.shape[1]):
             block = self._inputs(X[rows])
             block = block if isinstance(block, np.ndarray) else block.toarray()
-            values = self._compiled(tf.convert_to_tensor(block)).numpy()
-            out.append(self._shifted(values, dtype))
+            out.append(self._shifted(self._compiled(block), dtype))
         return out[0] if len(out) == 1 else np.concatenate(out)
 
     def to_keras(self) -> Any:
@@ -309,7 +302,7 @@ def between_shifts(
     """
     if input_shift is None and output_shift is None and not groups:
         return model
-    _, keras = import_keras()
+    keras = import_keras()
 
     def shifted(tensor, offset, name):
         if offset is None:

@@ -35,7 +35,7 @@ def model_from_config(config: str) -> Any:
         If Keras cannot build it. The message names what is not registered, or
         contains the error of Keras.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     custom_layers()
     try:
         with safe_mode():
@@ -154,7 +154,7 @@ def with_modules(config: str) -> str:
     config : str
         Output of ``keras.Model.to_json``.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     spec = json.loads(config)
     for part in parts_of(spec):
         if part.get("module", "") in (None, "builtins") and "class_name" in part:
@@ -171,7 +171,7 @@ def registered_name(part: dict) -> str | None:
 
 def _cannot_be_built(config, error):
     """The message of the error if Keras cannot build a model from its config."""
-    _, keras = import_keras()
+    keras = import_keras()
     spec = json.loads(config)
     check_no_code(spec)
     missing = {}

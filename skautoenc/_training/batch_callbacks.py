@@ -35,7 +35,7 @@ def listens_to_batches(callback: Any) -> bool:
 
     Of a class derived from one of Keras's, the methods that it overrides count.
     """
-    _, keras = import_keras()
+    keras = import_keras()
 
     def listens(name):
         if name in vars(callback):

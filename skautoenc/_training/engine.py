@@ -7,7 +7,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from .._backend.keras import import_keras, isolated_random_state
+from .._backend.choice import keras_backend
+from .._backend.keras import import_backend, isolated_random_state
 from .._utils.random import RandomStreams
 from .batch_callbacks import listens_to_batches
 from .config import TrainingConfig
@@ -80,7 +81,7 @@ def open_engine(
     n_rows: int,
     n_validation: int,
     callbacks: Sequence[Any] = (),
-    kind: Literal["tensorflow", "keras"] | None = None,
+    kind: Literal["compiled", "keras"] | None = None,
 ) -> Iterator[Engine]:
     """Open an engine that trains a Keras model, from the model's weights.
 
@@ -93,7 +94,7 @@ def open_engine(
         Functional; maps rows to reconstructions. A second input takes standard normal
         numbers, drawn anew for each row and epoch. Outputs after the first are
         auxiliary: one number a row, weighted by ``config.loss_weights``. Not to be used
-        for anything else: the TensorFlow engine may keep it as a template.
+        for anything else: a compiled program may keep it as a template.
 
     config : TrainingConfig
     n_rows, n_validation : int
@@ -103,9 +104,10 @@ def open_engine(
         Their batch-level methods are called by the engine. For all other methods see
         `KerasCallbacks`.
 
-    kind : {"tensorflow", "keras"} or None, default=None
-        None takes the TensorFlow engine, but ``Model.fit`` inside a ``tf.distribute``
-        strategy and with callbacks that listen to batches.
+    kind : {"compiled", "keras"} or None, default=None
+        The engine of Keras's backend, which is TensorFlow or JAX, or ``Model.fit``.
+        None takes the compiled one, but ``Model.fit`` on PyTorch, inside a
+        ``tf.distribute`` strategy and with callbacks that listen to batches.
 
     Yields
     ------
@@ -117,7 +119,6 @@ def open_engine(
         If Keras does not have the loss or the optimizer, or if weights have too low a
         precision to be trained.
     """
-    tf, _ = import_keras()
     with isolated_random_state(0):
         loss = get_loss(config.loss)
     optimizer, learning_rate = make_optimizer(
@@ -125,20 +126,29 @@ def open_engine(
     )
     batch_size = limit_batch_size(config.batch_size, n_rows)
     config = replace(config, loss=loss, batch_size=batch_size)
+    backend = keras_backend()
     if kind is None:
-        needs_model_fit = tf.distribute.has_strategy() or any(
-            listens_to_batches(callback) for callback in callbacks
-        )
-        kind = "keras" if needs_model_fit else "tensorflow"
-    # Imported here, as keras_engine has an import statement of TensorFlow.
+        needs_model_fit = _in_strategy() or any(map(listens_to_batches, callbacks))
+        kind = "keras" if needs_model_fit or backend == "torch" else "compiled"
+    # Imported here, as keras_engine has an import statement of Keras.
     if kind == "keras":
         from .keras_engine import KerasEngine
 
         yield KerasEngine(model, config, optimizer, learning_rate, n_rows, callbacks)
         return
-    from .tensorflow_engine.engine import open_tensorflow_engine
-
-    with open_tensorflow_engine(
+    open_compiled: Any
+    if backend == "jax":
+        from .jax_engine.engine import open_jax_engine as open_compiled
+    else:
+        from .tensorflow_engine.engine import open_tensorflow_engine as open_compiled
+    with open_compiled(
         model, config, optimizer, learning_rate, n_rows, n_validation
     ) as engine:
         yield engine
+
+
+def _in_strategy():
+    """Whether a ``tf.distribute`` strategy is on."""
+    if keras_backend() != "tensorflow":
+        return False
+    return import_backend().distribute.has_strategy()

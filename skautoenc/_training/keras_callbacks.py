@@ -34,7 +34,7 @@ def make_callbacks(callbacks: Sequence[Any]) -> tuple:
 
 
 def _make_callback(given):
-    _, keras = import_keras()
+    keras = import_keras()
     callback, origin = given, ""
     if callable(given) and not isinstance(given, type | keras.callbacks.Callback):
         callback, origin = given(), f" from {given!r}"
@@ -117,7 +117,7 @@ class KerasCallbacks(Hook):
 
     def _reset(self):
         """Let the callbacks start anew where Keras continues an earlier training."""
-        _, keras = import_keras()
+        keras = import_keras()
         for callback in self._callbacks:
             if isinstance(callback, keras.callbacks.History):
                 callback.history = {}
@@ -165,7 +165,7 @@ class KerasCallbacks(Hook):
     def close(self) -> None:
         # Otherwise the model would be copied with the estimator. The `set_model` of the
         # base class is called, as that of TensorBoard opens another file.
-        _, keras = import_keras()
+        keras = import_keras()
         for callback in self._callbacks:
             keras.callbacks.Callback.set_model(callback, None)
             _make_copyable(callback)
@@ -219,7 +219,7 @@ class _ClosedFile:
 
 def _make_copyable(callback):
     """Remove what Keras's callbacks keep of open files, so that they can be copied."""
-    _, keras = import_keras()
+    keras = import_keras()
     if isinstance(callback, keras.callbacks.CSVLogger):
         if callback.csv_file is not None:
             callback.csv_file.close()
@@ -236,7 +236,7 @@ def _initial_threshold(checkpoint):
 
 def _has_method(callback, name):
     """Whether a callback has another method than the base class, which does nothing."""
-    plain = import_keras()[1].callbacks.Callback
+    plain = import_keras().callbacks.Callback
     is_other = getattr(type(callback), name) is not getattr(plain, name)
     return is_other or name in vars(callback) or name == "set_model"
 

@@ -1,6 +1,6 @@
 """The Keras engine: ``Model.fit``, one epoch at a time, on the same batches.
 
-This module imports TensorFlow, and is imported only when an engine is opened.
+This module imports Keras, and is imported only when an engine is opened.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,9 +8,11 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
-from .._backend.keras import isolated_random_state
+from .._backend.choice import keras_backend
+from .._backend.keras import import_backend, isolated_random_state
+from .._backend.keras_internals import add_metric, set_loss_built
 from .._utils.patching import patched
 from .._utils.random import RandomStreams
 from .config import TrainingConfig
@@ -81,6 +83,8 @@ class KerasEngine:
             )
             self._losses = _MeasuredLoss(model, loss, config.loss_weights)
             model.compute_loss = self._losses.compute_loss
+            add_metric(model, self._losses)
+            set_loss_built(model)
             model.optimizer.build(model.trainable_variables)
             if config.step_scales is not None:
                 scale_steps(model.optimizer, config.step_scales)
@@ -120,11 +124,11 @@ class KerasEngine:
             rows, lambda: training_portions(rows, size, augmentation, streams, epoch)
         )
         self._has_trained = True
-        self._losses.reset()
+        self._losses.reset_state()
         optimizer = self._model.optimizer
         # Averaged weights are only set at the end of training.
         with (
-            isolated_random_state(0),
+            isolated_random_state(streams.seed("layers", epoch)),
             patched(optimizer, "finalize_variable_values", lambda variables: None),
         ):
             self._model.fit(
@@ -135,7 +139,7 @@ class KerasEngine:
                 callbacks=self._callbacks,
                 verbose=0,
             )
-        return self._losses.result()
+        return self._losses.losses_by_name()
 
     def evaluate(
         self, rows: Rows | StreamedRows, streams: RandomStreams
@@ -147,33 +151,36 @@ class KerasEngine:
         )
         # As Model.fit does, call callbacks only in evaluations after an epoch.
         callbacks = self._callbacks if self._has_trained else []
-        self._losses.reset()
+        self._losses.reset_state()
         with isolated_random_state(0):
             self._model.evaluate(batches, callbacks=callbacks, verbose=0)
-        return self._losses.result()
+        return self._losses.losses_by_name()
 
     @property
     def _portion_size(self):
         return self._n_per_portion * self._config.batch_size
 
     def _batches(self, rows, portions):
-        """Return a dataset of the batches of the portions that a function returns.
+        """Return the batches of the portions that a function returns, for `Model.fit`.
 
-        It is built once, as that takes longer than training a small network for an
-        epoch. A strategy may read a dataset more than once.
+        A dataset of TensorFlow is built once, as that takes longer than training a
+        small network for an epoch. A strategy may read a dataset more than once.
         """
         separate_targets = has_separate_targets(rows, self._config.augmentation)
+        n = n_batches(len(rows), self._config.batch_size)
+        if keras_backend() != "tensorflow":
+            return _Batches(lambda: self._read_batches(portions(), separate_targets), n)
         key = len(rows), separate_targets
         self._portions[key] = portions
         if key not in self._datasets:
-            n = n_batches(len(rows), self._config.batch_size)
             self._datasets[key] = self._dataset(
                 lambda: self._read_batches(self._portions[key](), separate_targets), n
             )
         return self._datasets[key]
 
     def _dataset(self, batches, n):
-        """Return a dataset of the `n` batches that a function yields."""
+        """Return a dataset of TensorFlow of the `n` batches that a function yields."""
+        tf = import_backend()
         inputs = [
             tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
             for tensor in self._model.inputs
@@ -243,47 +250,77 @@ class KerasEngine:
         self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
 
 
-class _MeasuredLoss:
-    """The loss of a model as it is trained, and the mean of each of its parts."""
+class _Batches(keras.utils.PyDataset):
+    """The `n` batches that a function yields, which Keras asks for in this order."""
+
+    def __init__(self, batches, n):
+        super().__init__()
+        self._batches, self._n = batches, n
+
+    def __len__(self):
+        return self._n
+
+    def __getitem__(self, i):
+        if i == 0:
+            self._remaining = self._batches()
+        return next(self._remaining)
+
+
+class _MeasuredLoss(keras.metrics.Metric):
+    """The loss of a model as it is trained, and the mean of each of its parts.
+
+    As a metric of the model, JAX can change its variables within a compiled step.
+    """
 
     def __init__(self, model, loss, loss_weights):
+        super().__init__()
         self._model, self._loss_weights = model, loss_weights
         self._loss = loss if isinstance(loss, keras.losses.Loss) else FunctionLoss(loss)
         self._row_losses = row_losses(loss)
-        self._means = [keras.metrics.Mean() for _ in range(4 + len(loss_weights))]
+        self._totals = self.add_variable((4 + len(loss_weights),), "zeros")
+        self._count = self.add_variable((), "zeros")
         self._has_regularization = [False, False]
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """Return the loss of a batch; see ``keras.Model.compute_loss``."""
-        outputs, *auxiliary = tf.nest.flatten(y_pred)
-        outputs = tf.cast(outputs, tf.float32)
-        parts = [tf.reduce_mean(self._row_losses(y, outputs) * sample_weight)]
+        outputs, *auxiliary = keras.tree.flatten(y_pred)
+        outputs = ops.cast(outputs, "float32")
+        parts = [ops.mean(self._row_losses(y, outputs) * sample_weight)]
         regularization, exist = regularization_losses(self._model, self._model.losses)
         # Keras also calls this while it builds, when there are no such losses.
         self._has_regularization = np.logical_or(self._has_regularization, exist)
         parts += regularization
-        parts += [
-            tf.reduce_mean(tf.reshape(a, [-1]) * sample_weight) for a in auxiliary
-        ]
+        parts += [ops.mean(ops.reshape(a, (-1,)) * sample_weight) for a in auxiliary]
         factors = [1.0, 1.0, 1.0, *self._loss_weights.values()]
         total = [factor * part for factor, part in zip(factors, parts, strict=True)]
-        for mean, value in zip(self._means, [tf.add_n(total), *parts], strict=True):
-            mean.update_state(value, sample_weight=tf.shape(y)[0])
+        self.update_state([sum(total), *parts], ops.shape(y)[0])
         # Keras adds up the losses of a strategy's replicas.
-        share = 1 / tf.distribute.get_strategy().num_replicas_in_sync
-        reconstruction = tf.cast(self._loss(y, outputs, sample_weight), tf.float32)
-        return reconstruction + share * tf.add_n(total[1:])
+        share = 1 / _n_replicas()
+        reconstruction = ops.cast(self._loss(y, outputs, sample_weight), "float32")
+        return reconstruction + share * sum(total[1:])
 
-    def reset(self):
-        for mean in self._means:
-            mean.reset_state()
+    def update_state(self, values, n_rows):
+        """Add the losses of a batch."""
+        n_rows = ops.cast(n_rows, "float32")
+        self._totals.assign_add(ops.stack(values) * n_rows)
+        self._count.assign_add(n_rows)
 
     def result(self):
-        """Return the mean losses since `reset` by name."""
-        values = [mean.result() for mean in self._means]
+        """Return nothing for the logs of Keras."""
+        return {}
+
+    def losses_by_name(self):
+        """Return the mean losses since `reset_state` by name."""
+        values = np.asarray(self._totals) / np.asarray(self._count)
         return losses_by_name(values, self._has_regularization, self._loss_weights)
+
+
+def _n_replicas():
+    if keras_backend() != "tensorflow":
+        return 1
+    return import_backend().distribute.get_strategy().num_replicas_in_sync
 
 
 class FunctionLoss(keras.losses.Loss):
@@ -308,9 +345,11 @@ class _BatchCallbacks(keras.callbacks.Callback):
         self._callbacks = callbacks
 
     def _call(self, method, batch, logs):
-        for callback in self._callbacks:
-            getattr(callback, method)(batch, logs=logs)
-            self.model.stop_training |= callback.model.stop_training
+        if self._callbacks:
+            model = self.model  # on JAX, gives it the weights of the step
+            for callback in self._callbacks:
+                getattr(callback, method)(batch, logs=logs)
+                model.stop_training |= callback.model.stop_training
         raise_if_interrupted()
 
     def on_train_batch_begin(self, batch, logs=None):

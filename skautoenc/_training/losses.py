@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .._backend.keras import import_keras
 from .._utils.losses import MixedLoss, WeightedSquaredError
 
@@ -17,7 +19,7 @@ def get_loss(loss: Any) -> Any:
         If Keras has no such loss, or if it sums over a batch: regularization and the
         learning rate would then depend on `batch_size`.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     if isinstance(loss, MixedLoss):
         return _mixed_loss(loss)
     if isinstance(loss, WeightedSquaredError):
@@ -36,29 +38,29 @@ def get_loss(loss: Any) -> Any:
 
 
 @functools.lru_cache  # compiled programs are found by the function
-def _mixed_loss(loss: MixedLoss) -> Callable[[Any, Any], Any]:
-    tf, _ = import_keras()
-    in_groups = {column for group in loss.groups for column in group}
+def _mixed_loss(mixed: MixedLoss) -> Callable[[Any, Any], Any]:
+    ops = import_keras().ops
+    in_groups = {column for group in mixed.groups for column in group}
 
     def mixed_loss(targets, outputs):
         n_features = outputs.shape[-1]
         numbers = [i for i in range(n_features) if i not in in_groups]
-        numbers = tf.constant(numbers, tf.int32)  # an empty list would be of floats
-        errors = tf.gather(targets - outputs, numbers, axis=1)
-        losses = [tf.reduce_sum(tf.square(errors), axis=1)]
-        for group, weight in zip(loss.groups, loss.weights, strict=True):
-            shares, logits = (tf.gather(a, group, axis=1) for a in (targets, outputs))
-            cross_entropy = tf.nn.softmax_cross_entropy_with_logits(shares, logits)
-            losses.append(weight * cross_entropy)
-        return tf.add_n(losses) / n_features
+        numbers = np.array(numbers, np.int32)  # an empty list would be of floats
+        errors = ops.take(targets - outputs, numbers, axis=1)
+        total = ops.sum(ops.square(errors), axis=1)
+        for group, weight in zip(mixed.groups, mixed.weights, strict=True):
+            shares, logits = (ops.take(a, group, axis=1) for a in (targets, outputs))
+            loss = ops.categorical_crossentropy(shares, logits, from_logits=True)
+            total = total + weight * loss
+        return total / n_features
 
     return mixed_loss
 
 
 def _weighted_squared_error(targets, outputs):
-    tf, _ = import_keras()
-    values, weights = tf.split(targets, 2, axis=1)
-    return tf.reduce_mean(weights * tf.square(outputs - values), axis=1)
+    ops = import_keras().ops
+    values, weights = ops.split(targets, 2, axis=1)
+    return ops.mean(weights * ops.square(outputs - values), axis=1)
 
 
 def target_shape(model: Any, loss: Any) -> tuple[int, ...]:
@@ -81,13 +83,14 @@ def row_losses(loss: Any) -> Callable[[Any, Any], Any]:
     ----------
     loss : keras.losses.Loss or callable
     """
-    tf, keras = import_keras()
+    keras = import_keras()
+    ops = keras.ops
     function = loss.call if isinstance(loss, keras.losses.Loss) else loss
 
     def rows(targets, outputs):
-        outputs = tf.cast(outputs, tf.float32)
+        outputs = ops.cast(outputs, "float32")
         try:
-            values = tf.cast(function(targets, outputs), tf.float32)
+            values = ops.cast(function(targets, outputs), "float32")
         except Exception as error:
             error.add_note(
                 f"Raised by loss={loss!r}, which is called with tensors (targets, "
@@ -102,7 +105,7 @@ def row_losses(loss: Any) -> Callable[[Any, Any], Any]:
         if len(values.shape) == 1:
             return values
         # Keras takes the mean over all elements, and rows of images have more axes.
-        return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), axis=1)
+        return ops.mean(values, axis=tuple(range(1, len(values.shape))))
 
     return rows
 
@@ -127,12 +130,12 @@ def regularization_losses(
     exist : list of two bool
         Whether there are losses of each kind.
     """
-    tf, _ = import_keras()
+    ops = import_keras().ops
     n_weights = sum(v.regularizer is not None for v in model.trainable_weights)
-    losses = [tf.cast(tf.reduce_sum(loss), tf.float32) for loss in losses]
+    losses = [ops.cast(ops.sum(loss), "float32") for loss in losses]
     cut = len(losses) - n_weights
     kinds = losses[cut:], losses[:cut]
-    sums = [tf.add_n(kind) if kind else tf.constant(0.0) for kind in kinds]
+    sums = [sum(kind) if kind else ops.zeros(()) for kind in kinds]
     return sums, [bool(kind) for kind in kinds]
 
 

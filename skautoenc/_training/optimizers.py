@@ -5,7 +5,7 @@ from numbers import Real
 from typing import Any
 
 from .._backend.keras import import_keras, isolated_random_state
-from .._backend.keras_internals import flatten_layers, variable_index
+from .._backend.keras_internals import flatten_layers, update_one_by_one, variable_index
 
 
 def make_optimizer(
@@ -33,7 +33,7 @@ def make_optimizer(
         If Keras has no such optimizer, if the learning rate is neither a number nor a
         schedule, or if weights have too low a precision to be trained.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     for weight in model.trainable_variables:
         if weight.dtype not in ("float32", "float64"):
             raise ValueError(
@@ -70,6 +70,7 @@ def scale_steps(optimizer: Any, scales: Sequence[Any]) -> None:
         update_step(gradient, variable, learning_rate * scale)
 
     optimizer.update_step = scaled
+    update_one_by_one(optimizer)
 
 
 def get_optimizer(optimizer: Any, learning_rate: Any) -> tuple[Any, float | None]:
@@ -81,7 +82,7 @@ def get_optimizer(optimizer: Any, learning_rate: Any) -> tuple[Any, float | None
         If Keras has no such optimizer, or the learning rate is neither a number nor a
         schedule.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     try:
         found = keras.optimizers.get(optimizer)
     except ValueError as error:

@@ -23,7 +23,8 @@ from scipy.sparse import issparse
 from .blocks import row_blocks
 
 # Packages whose code is identified by the version, not by the code itself.
-_VERSIONED = {"keras", "numpy", "scipy", "skautoenc", "sklearn", "tensorflow"}
+_FRAMEWORKS = {"jax", "keras", "tensorflow", "torch"}
+_VERSIONED = {"numpy", "scipy", "skautoenc", "sklearn", *_FRAMEWORKS}
 
 _CONSTANTS: Any = type(None) | EllipsisType | NotImplementedType
 

@@ -138,7 +138,7 @@ def _first_that_differs(model, other):
 
 def _outputs_of_layers(model, rows):
     """Every layer of a model, with its outputs for rows."""
-    _, keras = import_keras()
+    keras = import_keras()
     tensors = [node_of(model, layer).outputs for layer in model.layers]
     flat = [tensor for outputs in tensors for tensor in outputs]
     with isolated_random_state(0):

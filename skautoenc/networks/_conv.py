@@ -161,7 +161,7 @@ class ConvNetwork(Network):
         return encoder, decoder
 
     def _encoder(self, image, filters, downsampling, n_components, found):
-        _, keras = import_keras()
+        keras = import_keras()
         inputs = h = keras.Input(image, name="encoder_input")
         for i, (n_filters, way) in enumerate(
             zip(filters, downsampling, strict=True), start=1
@@ -196,7 +196,7 @@ class ConvNetwork(Network):
         return keras.Model(inputs, h, name="encoder")
 
     def _decoder(self, sizes, channels, filters, n_components, found):
-        _, keras = import_keras()
+        keras = import_keras()
         smallest, image = (*sizes[0], filters[0]), (*sizes[-1], channels)
         if n_components is None:
             inputs = h = keras.Input(smallest, name="decoder_input")
@@ -254,7 +254,7 @@ class ConvNetwork(Network):
 
     def _layer(self, kind):
         """The Keras class for the number of axes of the image."""
-        _, keras = import_keras()
+        keras = import_keras()
         return getattr(keras.layers, kind.format(self._n_axes))
 
     @property
@@ -333,7 +333,7 @@ def _weight_dtype():
     In half precision rounding errors would be comparable to the residual of PCA, and
     the axes of the code could not be changed exactly.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     return keras.config.dtype_policy().variable_dtype
 
 

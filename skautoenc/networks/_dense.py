@@ -189,7 +189,7 @@ def _keras_model(spec, kernels_from=None):
     kernels_from : sequence of keras.layers.Dense or None, default=None
         The layers whose kernels each layer uses, transposed.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     kinds = {"Dense": keras.layers.Dense, "Add": keras.layers.Add}
     if kernels_from is not None:
         sources = iter(kernels_from)

@@ -100,7 +100,7 @@ def _with_weights(spec, rng):
 
 def _conv_encoder(network, n_features, n_components):
     """Return the encoder of images with two channels in place of each one."""
-    _, keras = import_keras()
+    keras = import_keras()
     *sizes, n_channels = network.image_shape
     if len(network.image_shape) == 1:
         sizes, n_channels = [n_channels], 1

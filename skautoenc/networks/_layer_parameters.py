@@ -213,7 +213,7 @@ def keras_settings(network: Any) -> dict[str, Any]:
         If Keras has no such activation or regularizer, or if an activation changes
         the shape of its input.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     found = {}
     for name, value in network.get_params(deep=False).items():
         kind = name.rpartition("_")[-1]
@@ -237,7 +237,7 @@ def keras_settings(network: Any) -> dict[str, Any]:
 def _check_keeps_shape(name, value, function):
     if not inspect.isfunction(function):
         return
-    _, keras = import_keras()
+    keras = import_keras()
     given = (2, 4)
     shape = tuple(keras.ops.shape(function(keras.ops.zeros(given))))
     if shape != given:

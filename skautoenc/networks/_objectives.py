@@ -4,7 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from .._backend.keras import custom_layers, import_keras, isolated_random_state
+from .._backend.choice import keras_backend
+from .._backend.keras import (
+    custom_layers,
+    import_backend,
+    import_keras,
+    isolated_random_state,
+)
 from .._backend.keras_internals import node_of
 from .._fitted.linear_path import find_linear_path
 from .._fitted.network import FittedNetwork
@@ -100,7 +106,7 @@ def chain(encoder: Any, decoder: Any) -> Any:
     -------
     keras.Model
     """
-    _, keras = import_keras()
+    keras = import_keras()
     with isolated_random_state(0):
         inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")
         return keras.Model(inputs, decoder(encoder(inputs)), name="autoencoder")
@@ -125,7 +131,7 @@ def deterministic(encoder: Any, decoder: Any, contractive: float = 0.0) -> Objec
     if not contractive:
         return Objective(chain(encoder, decoder), parts, {})
     check_second_derivative(encoder)
-    _, keras = import_keras()
+    keras = import_keras()
     with isolated_random_state(0):
         inputs = keras.Input(encoder.input_shape[1:], name="autoencoder_input")
         codes, norms = custom_layers().EncoderWithJacobian(encoder)(inputs)
@@ -150,7 +156,7 @@ def variational(encoder: Any, decoder: Any, beta: float) -> Objective:
     beta : float
         Weight of the divergence, divided by the number of features.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     ops = keras.ops
     with isolated_random_state(0):
         head, features = _log_variance_head(encoder)
@@ -185,7 +191,7 @@ def _log_variance_head(encoder):
     layer where there is a linear path, on the same input. Its weights start at zero,
     and so the codes' standard deviation at 1.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     features = encoder.inputs[0]
     with_weights = [layer for layer in encoder.layers if layer.weights]
     path = find_linear_path(FittedNetwork.from_keras(encoder))
@@ -206,12 +212,14 @@ def _log_variance_head(encoder):
 
 def _named(tensor, name):
     """Give an output the name that its loss has in the history."""
-    _, keras = import_keras()
+    keras = import_keras()
     return keras.layers.Identity(dtype="float32", name=name)(tensor)
 
 
 def check_second_derivative(encoder: Any) -> None:
     """Raise if TensorFlow has no second derivative, which `contractive` needs.
+
+    JAX and PyTorch have those of all activations of Keras.
 
     Parameters
     ----------
@@ -222,6 +230,8 @@ def check_second_derivative(encoder: Any) -> None:
     ValueError
         If it has none. The message names an activation without one.
     """
+    if keras_backend() != "tensorflow":
+        return
     if _is_twice_differentiable(encoder, tuple(encoder.input_shape[1:])):
         return
     functions = {getattr(layer, "activation", None) for layer in encoder.layers}
@@ -238,7 +248,7 @@ def check_second_derivative(encoder: Any) -> None:
 
 
 def _is_twice_differentiable(function, shape):
-    tf, _ = import_keras()
+    tf = import_backend()
     rows = tf.ones((1, *shape))
     try:
         with tf.GradientTape() as outer:

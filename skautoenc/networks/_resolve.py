@@ -113,7 +113,7 @@ def _is_model(item):
 
 
 def _from_callable(network, input_shape, n_components):
-    _, keras = import_keras()
+    keras = import_keras()
     if isinstance(network, keras.Model):
         raise TypeError(
             "network is one Keras model. Say which of its layers gives the code, "
@@ -146,7 +146,7 @@ def _from_callable(network, input_shape, n_components):
 
 def _from_models(network, input_shape):
     """Copy given models."""
-    _, keras = import_keras()
+    keras = import_keras()
     accepted = keras.Model | FittedNetwork
     if len(network) == 2 and isinstance(network[0], accepted):
         first, second = network
@@ -169,7 +169,7 @@ def _copy(part, model):
 
 def _split_at_layer(model, name, input_shape):
     """Split one model after the layer of this name."""
-    _, keras = import_keras()
+    keras = import_keras()
     if isinstance(model, keras.Sequential) and not model.built:
         model.build((None, *input_shape))
     if not _has_layer(model, name):
@@ -227,7 +227,7 @@ def _no_code_layer(model, name):
 
 def _model_from(tensor, model):
     """The part of a model after a tensor; None if it has other inputs too."""
-    _, keras = import_keras()
+    keras = import_keras()
     try:
         return keras.Model(tensor, model.outputs[0])
     except ValueError:
@@ -260,7 +260,7 @@ def _which_to_keep(part, model):
         given, of = f"{part}.inputs[0]", f"{part}.outputs"
         picks = range(len(names))
     else:
-        _, keras = import_keras()
+        keras = import_keras()
         shape = given_shape(part, model)
         outputs = model(keras.Input(shape))
         names = picks = (
@@ -329,7 +329,7 @@ def given_shape(part: str, model: Any) -> tuple[int, ...]:
     ValueError
         If it has never been called.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     if not isinstance(model, keras.Model):
         raise TypeError(f"{part} must be a Keras model; got {_describe(model)}.")
     if not model.built:
@@ -361,7 +361,7 @@ def _as_flat_model(part, model, n_in, shape_in):
     shape_in : tuple of int
         Their shape, for a model without an input shape.
     """
-    _, keras = import_keras()
+    keras = import_keras()
     if isinstance(model, keras.Sequential) and not model.built:
         model.build((None, *shape_in))
     _check_ends(part, model, shape_in)
@@ -399,7 +399,7 @@ def _as_flat_model(part, model, n_in, shape_in):
 
 def _check_ends(part, model, shape_in):
     """Raise unless a model has one input and one output."""
-    _, keras = import_keras()
+    keras = import_keras()
     n_inputs, outputs = 1, getattr(model, "outputs", None)
     if outputs is None:
         shape_in = given_shape(part, model) if model.built else shape_in
@@ -416,7 +416,7 @@ def _check_ends(part, model, shape_in):
 
 def _wrap_with_reshape(part, model, shape_in):
     """The same graph between a layer that reshapes rows and one that flattens them."""
-    _, keras = import_keras()
+    keras = import_keras()
     inputs = keras.Input((int(np.prod(shape_in)),), name=f"{part}_rows")
     images = keras.layers.Reshape(shape_in, dtype="float32", name=f"{part}_reshape")(
         inputs

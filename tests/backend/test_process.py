@@ -12,7 +12,7 @@ import numpy as np
 from skautoenc import AutoencoderTransformer
 X = np.random.default_rng(0).normal(size=(40, 4))
 autoencoder = AutoencoderTransformer(
-    2, hidden_layer_sizes=(3,), epochs=1, random_state=0, **{ENGINES["tensorflow"]}
+    2, hidden_layer_sizes=(3,), epochs=1, random_state=0, **{ENGINES["compiled"]}
 )
 """
 

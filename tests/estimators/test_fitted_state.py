@@ -67,7 +67,7 @@ FIT = f"""
 import numpy as np
 from skautoenc import AutoencoderTransformer
 X = np.random.default_rng(0).random((40, 5))
-by_tensorflow = {ENGINES["tensorflow"]}
+by_tensorflow = {ENGINES["compiled"]}
 """
 
 

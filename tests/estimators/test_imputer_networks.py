@@ -128,7 +128,7 @@ def test_weighted_squared_error_is_the_same_in_every_engine(pixels):
     config = TrainingConfig(WeightedSquaredError(), "adam", 0.003, 32, 3)
     pair = network.dense_pair(128, 8, np.random.default_rng(0))
     found = []
-    for kind in ("numpy", "tensorflow", "keras"):
+    for kind in ("numpy", "compiled", "keras"):
         state = TrainingState(RandomStreams.from_random_state(0))
         if kind == "numpy":
             with make_numpy_engine(pair, config, len(X)) as engine:

@@ -121,7 +121,7 @@ def test_dtype_policy_of_half_precision_has_the_losses_of_float32(digits, policy
     "params",
     [
         {},
-        ENGINES["tensorflow"],
+        ENGINES["compiled"],
         {"tied_weights": True},
         {"contractive": 0.1},
         {"network": lambda shape, k: DenseNetwork((8,))(shape, k)},

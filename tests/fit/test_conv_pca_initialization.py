@@ -151,7 +151,7 @@ def test_step_scales_of_a_conv_network(digits):
 
 def test_a_conv_network_from_pca_is_trained_alike_by_both_engines(digits):
     results = []
-    for name, callbacks in (("tensorflow", []), ("keras", [BatchListener()])):
+    for name, callbacks in (("compiled", []), ("keras", [BatchListener()])):
         with engines_used() as used:
             estimator = make_autoencoder(
                 network=SMALL, init="pca", early_stopping=False, callbacks=callbacks

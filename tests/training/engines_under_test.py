@@ -17,7 +17,7 @@ from skautoenc._training import (
 )
 from skautoenc._utils.random import RandomStreams
 
-KINDS = {"compiled": "tensorflow", "model_fit": "keras"}
+KINDS = {"compiled": "compiled", "model_fit": "keras"}
 
 
 class Outcome(NamedTuple):

@@ -212,7 +212,7 @@ estimator.set_callbacks(Interrupts(12, kills=True)).fit(X)
 """
 
 
-@pytest.mark.parametrize("engine", ["numpy", "tensorflow"])
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
 def test_checkpoint_resumes_a_fit_whose_process_was_killed(digits, tmp_path, engine):
     params = {"epochs": 20, "early_stopping": False, **ENGINES[engine]}
     tests = os.path.dirname(os.path.dirname(__file__))

@@ -17,9 +17,9 @@ from skautoenc import (
 )
 from skautoenc._backend.keras import isolated_random_state
 from skautoenc._training import Rows
-from skautoenc._training.tensorflow_engine import program_choice
-from skautoenc._training.tensorflow_engine.engine import programs
-from skautoenc._training.tensorflow_engine.program_choice import (
+from skautoenc._training.compiled import program_choice
+from skautoenc._training.compiled.cache import programs
+from skautoenc._training.compiled.program_choice import (
     CALL_WORK,
     call_steps,
     chunk_steps,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._backend.keras import import_keras
+from ..._backend.keras import import_backend
 
 _PACK_MAX_SIZE = 2**14
 _ELEMENTWISE_OPTIMIZERS = {
@@ -73,7 +73,7 @@ class WeightPacking:
 
     def unpack_tensors(self, packed: Sequence[Any]) -> list[Any]:
         """Do the same with tensors; a split has a cheap gradient."""
-        tf, _ = import_keras()
+        tf = import_backend()
         if not self._sizes:
             return list(packed)
         parts = tf.split(packed[0], self._sizes)

@@ -1,29 +1,24 @@
-"""The training and validation loops of a model, compiled."""
+"""The training and validation loops of a model, compiled by TensorFlow."""
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..._backend.fusion import upsampling_fused
-from ..._backend.keras import import_keras, isolated_random_state
-from ..._backend.keras_internals import flatten_layers
-from ..._utils.patching import patched
+from ..._backend.keras import import_backend, import_keras, isolated_random_state
+from ..compiled.chunk import Chunk
+from ..compiled.hyperparameters import bind_hyperparameters, get_hyperparameters
+from ..compiled.objective import Objective
+from ..compiled.program_choice import call_steps
 from ..interrupts import raise_if_interrupted
-from ..losses import regularization_losses, row_losses, target_shape
+from ..losses import target_shape
 from ..optimizers import scale_steps
-from .chunk import Chunk
-from .hyperparameters import bind_hyperparameters, get_hyperparameters
 from .packing import WeightPacking, are_packable
-from .program_choice import call_steps
 
 
 class Program:
-    """The training and validation loops of one model, loss and optimizer, compiled.
-
-    The trained weights are in variables of the program, not of the model that is
-    trained: each fit sets its initial weights, and reads the trained ones.
+    """The loops of one model, loss and optimizer; see `compiled.engine.Program`.
 
     Parameters
     ----------
@@ -63,9 +58,9 @@ class Program:
         padded: bool,
         scales_steps: bool = False,
     ):
-        tf, keras = import_keras()
-        self._model, self._loss = model, row_losses(loss)
-        self.optimizer = optimizer
+        keras, tf = import_keras(), import_backend()
+        self._model, self._optimizer = model, optimizer
+        self._objective = Objective(model, loss, batch_size, padded)
 
         def spec(row_shape):
             return tf.TensorSpec((steps, batch_size, *row_shape), tf.float32)
@@ -125,9 +120,9 @@ class Program:
             self._model.non_trainable_variables,
             [v.numpy() for v in model.non_trainable_variables],
         )
-        _assign(self.optimizer.variables, self._initial_optimizer)
+        _assign(self._optimizer.variables, self._initial_optimizer)
         if learning_rate is not None:
-            self.optimizer.learning_rate = learning_rate
+            self._optimizer.learning_rate = learning_rate
         if step_scales is not None:
             _assign(self._step_scales, self._packing.pack_numbers(step_scales))
 
@@ -163,7 +158,43 @@ class Program:
 
     def finalize(self) -> None:
         """Let the optimizer set the averaged weights, if it averages weights."""
-        self.optimizer.finalize_variable_values(self._trained)
+        self._optimizer.finalize_variable_values(self._trained)
+
+    @property
+    def has_regularization(self) -> list[bool]:
+        """Whether there is regularization of kernels and of activities."""
+        return self._objective.has_regularization
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate, unless it follows a schedule."""
+        return np.asarray(self._optimizer.learning_rate).item()
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: float) -> None:
+        self._optimizer.learning_rate = learning_rate
+
+    @property
+    def iterations(self) -> int:
+        """Number of steps taken, as the optimizer counts them."""
+        return self._optimizer.iterations.numpy().item()
+
+    @iterations.setter
+    def iterations(self, iterations: int) -> None:
+        self._optimizer.iterations.assign(iterations)
+
+    def get_optimizer_state(self) -> list[np.ndarray]:
+        """Return copies of the optimizer's variables."""
+        return [v.numpy() for v in self._optimizer.variables]
+
+    def set_optimizer_state(self, state: Sequence[np.ndarray]) -> None:
+        """Set what `get_optimizer_state` gave."""
+        _assign(self._optimizer.variables, state)
+
+    def share(self, array: np.ndarray) -> Any:
+        """Return a tensor that shares the memory of an array."""
+        tf = import_backend()
+        return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
     def train(
         self,
@@ -172,26 +203,7 @@ class Program:
         loss_weights: Sequence[float],
         hyperparameters: np.ndarray,
     ) -> np.ndarray:
-        """Take a step on each batch.
-
-        Parameters
-        ----------
-        chunk : Chunk
-        n_rows : int
-            Rows in the chunk, padding not counted.
-
-        loss_weights : sequence of float
-            Weight in the loss of each auxiliary output.
-
-        hyperparameters : ndarray
-            What `get_hyperparameters` gave for the model that is trained.
-
-        Returns
-        -------
-        ndarray of shape (4 + n_auxiliary,)
-            The loss, that of the reconstruction alone, the regularization of kernels
-            and of activities, and the auxiliary outputs, summed over rows.
-        """
+        """Take a step on each batch; see the protocol."""
         return self._run(self._train, chunk, n_rows, loss_weights, hyperparameters)
 
     def validate(
@@ -207,7 +219,7 @@ class Program:
         return self._run(self._validate, chunk, n_rows, loss_weights, hyperparameters)
 
     def _run(self, function, chunk, n_rows, loss_weights, hyperparameters):
-        tf, _ = import_keras()
+        tf = import_backend()
         sums, n_in_call = 0.0, self._call_steps * self._batch_size
         for start in range(0, n_rows, n_in_call):
             raise_if_interrupted()
@@ -221,7 +233,7 @@ class Program:
         return sums
 
     def _compile(self, step):
-        tf, _ = import_keras()
+        tf = import_backend()
         n_sums = 4 + len(self._model.outputs) - 1
         batch_size = self._batch_size
 
@@ -234,8 +246,7 @@ class Program:
                 n = tf.minimum(n_rows - i * batch_size, batch_size)
                 rows = slice(None) if self._padded else slice(n)
                 batch = [x[i, rows] for x in inputs], targets[i, rows], weights[i, rows]
-                with self._padding_masked(n):
-                    means = step(*batch, loss_weights)
+                means = step(batch, n, loss_weights)
                 sums += tf.cast(tf.stack(means) * tf.cast(n, tf.float32), tf.float64)
                 return i + 1, sums
 
@@ -252,78 +263,36 @@ class Program:
         with isolated_random_state(0), upsampling_fused(self._model):
             return function.get_concrete_function()
 
-    def _train_step(self, inputs, targets, weights, loss_weights):
-        tf, _ = import_keras()
+    def _train_step(self, batch, n_rows, loss_weights):
+        tf = import_backend()
         trained = [v.value for v in self._trained]
+        others = self._model.non_trainable_variables
         with tf.GradientTape() as tape:
             means, updates = self._objective(
-                trained, inputs, targets, weights, loss_weights, training=True
+                self._packing.unpack_tensors(trained),
+                [v.value for v in others],
+                batch,
+                n_rows,
+                loss_weights,
+                training=True,
             )
-            scaled_loss = self.optimizer.scale_loss(means[0])
-        self.optimizer.apply(tape.gradient(scaled_loss, trained), self._trained)
-        for variable, value in zip(
-            self._model.non_trainable_variables, updates, strict=True
-        ):
+            scaled_loss = self._optimizer.scale_loss(means[0])
+        self._optimizer.apply(tape.gradient(scaled_loss, trained), self._trained)
+        for variable, value in zip(others, updates, strict=True):
             variable.value.assign(value)
         return means
 
-    def _validate_step(self, inputs, targets, weights, loss_weights):
+    def _validate_step(self, batch, n_rows, loss_weights):
         trained = [v.value for v in self._trained]
         means, _ = self._objective(
-            trained, inputs, targets, weights, loss_weights, training=False
-        )
-        return means
-
-    def _objective(self, trained, inputs, targets, weights, loss_weights, training):
-        """Return the loss of a batch and its parts, weighted means over rows."""
-        tf, _ = import_keras()
-        outputs, updates, losses = self._model.stateless_call(
             self._packing.unpack_tensors(trained),
             [v.value for v in self._model.non_trainable_variables],
-            inputs if len(inputs) > 1 else inputs[0],
-            training=training,
-            return_losses=True,
+            batch,
+            n_rows,
+            loss_weights,
+            training=False,
         )
-        reconstruction, *auxiliary = tf.nest.flatten(outputs)
-        by_row = [self._loss(targets, reconstruction)]
-        by_row += [tf.reshape(output, [-1]) for output in auxiliary]
-        error, *parts = [tf.reduce_sum(values * weights) for values in by_row]
-        regularization, self.has_regularization = regularization_losses(
-            self._model, losses
-        )
-        loss = [error, *regularization]
-        loss += [loss_weights[i] * part for i, part in enumerate(parts)]
-        return [tf.add_n(loss), error, *regularization, *parts], updates
-
-    @contextlib.contextmanager
-    def _padding_masked(self, n_rows):
-        """While tracing, hide padding from L1 and L2 activity regularization.
-
-        Keras sums it over the batch and divides by the length, here that with padding.
-        There is no other activity regularization: see `is_row_wise`.
-        """
-        tf, _ = import_keras()
-
-        def masked(regularizer):
-            def regularizer_of_rows(activity):
-                # A layer may have repeated the rows, each one in place.
-                length = tf.shape(activity)[0]
-                kept = n_rows * (length // self._batch_size)
-                mask = tf.cast(tf.range(length) < kept, activity.dtype)
-                shape = [-1] + [1] * (len(activity.shape) - 1)
-                scale = tf.cast(length / kept, tf.float32)
-                return regularizer(activity * tf.reshape(mask, shape)) * scale
-
-            return regularizer_of_rows
-
-        with contextlib.ExitStack() as stack:
-            for layer in flatten_layers(self._model) if self._padded else ():
-                regularizer = layer.activity_regularizer
-                if regularizer is not None:
-                    stack.enter_context(
-                        patched(layer, "activity_regularizer", masked(regularizer))
-                    )
-            yield
+        return means
 
 
 def _assign(variables, values):

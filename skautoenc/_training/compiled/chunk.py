@@ -1,17 +1,16 @@
-"""Buffers that NumPy fills and TensorFlow reads."""
+"""Buffers that NumPy fills and a compiled program reads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..._backend.keras import import_keras
 from ..._utils.threads import map_in_threads
 from ..portions import Portion, n_batches
 
 
 class Chunk:
-    """Float32 buffers of whole batches, shared with TensorFlow without a copy.
+    """Float32 buffers of whole batches, shared with a framework without a copy.
 
     Parameters
     ----------
@@ -20,6 +19,9 @@ class Chunk:
 
     row_shape : tuple of int
         Shape of one row.
+
+    share : callable
+        Returns the tensor that shares the memory of an array.
 
     target_shape : tuple of int or None, default=None
         Shape of one target, where the targets are other numbers than the inputs.
@@ -38,6 +40,7 @@ class Chunk:
         steps: int,
         batch_size: int,
         row_shape: tuple[int, ...],
+        share: Callable[[np.ndarray], Any],
         *,
         target_shape: tuple[int, ...] | None = None,
         noise_shape: tuple[int, ...] | None = None,
@@ -51,7 +54,7 @@ class Chunk:
         self._weights = _aligned_empty((n,))
 
         def tensor(array):
-            return _shared_tensor(array.reshape(steps, batch_size, *array.shape[1:]))
+            return share(array.reshape(steps, batch_size, *array.shape[1:]))
 
         inputs = [a for a in (self._inputs, self._noise) if a is not None]
         self.tensors = (
@@ -109,13 +112,8 @@ class Chunk:
 
 
 def _aligned_empty(shape):
-    """An uninitialised float32 array on a 64-byte boundary, which TensorFlow needs."""
+    """An uninitialised float32 array on a 64-byte boundary: others would be copied."""
     n_bytes = 4 * int(np.prod(shape))
     raw = np.empty(n_bytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + n_bytes].view(np.float32).reshape(shape)
-
-
-def _shared_tensor(array: np.ndarray) -> Any:
-    tf, _ = import_keras()
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

@@ -1,11 +1,11 @@
-"""Choice of the program that trains a model: XLA or graph, and steps of a call."""
+"""Choice of the program that trains a model: its chunks, calls and padding."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..._backend.keras import custom_layers, import_keras
+from ..._backend.keras import custom_layers
 from ..._backend.keras_internals import all_nodes, flatten_layers, graph_of, nodes
 from ..._utils.regularizers import STRENGTHS
 from ..portions import n_batches, next_power_of_two, previous_power_of_two
@@ -75,21 +75,9 @@ def _positions(node):
     )
 
 
-def should_use_xla(model: Any, n_steps: int, batch_size: int) -> bool:
-    """Whether XLA saves more time than compiling takes.
-
-    Measured on 2 cores: a step is faster by about 0.15 ms, and by 10 ns for every
-    number it touches; compiling costs about 0.5 s, mostly shared by later fits. On a
-    CPU XLA's convolutions are 10 times slower than the graph's.
-    """
-    tf, _ = import_keras()
-    if not tf.config.list_physical_devices("GPU") and any(
-        "Conv" in type(layer).__name__ for layer in flatten_layers(model)
-    ):
-        return False
-    row = int(np.prod(model.inputs[0].shape[1:]))
-    touched = batch_size * row + model.count_params()
-    return n_steps * (150e-6 + 10e-9 * touched) > 0.2
+def has_convolutions(model: Any) -> bool:
+    """Whether a layer of a model is a convolution, transposed ones included."""
+    return any("Conv" in type(layer).__name__ for layer in flatten_layers(model))
 
 
 def is_row_wise(model: Any, loss: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._backend.choice import keras_backend
 from ..._backend.keras import import_keras
 from ..._backend.keras_internals import flatten_layers
 from ..._utils.patching import patched
@@ -101,35 +102,43 @@ def _names(table, value):
 
 
 def _penalty(strengths):
-    tf, _ = import_keras()
+    ops = import_keras().ops
 
     def penalty(values):
-        values = tf.cast(values, tf.float32)  # a sum may overflow float16
+        values = ops.cast(values, "float32")  # a sum may overflow float16
         total = 0.0
         if "l1" in strengths:
-            total += strengths["l1"] * tf.reduce_sum(tf.abs(values))
+            total += strengths["l1"] * ops.sum(ops.abs(values))
         if "l2" in strengths:
-            total += strengths["l2"] * tf.reduce_sum(tf.square(values))
+            total += strengths["l2"] * ops.sum(ops.square(values))
         return total
 
     return penalty
 
 
 def _noise(layer, number):
-    tf, keras = import_keras()
+    keras = import_keras()
+    ops = keras.ops
 
     def call(inputs, training=False):
         if not training:
             return inputs
-        shape, seed = tf.shape(inputs), layer.seed_generator
+        shape, seed = ops.shape(inputs), layer.seed_generator
         if type(layer).__name__ == "Dropout":
-            shape = layer.noise_shape or shape
-            kept = keras.random.uniform(shape, dtype="float32", seed=seed) >= number
-            return tf.where(kept, inputs / tf.cast(1 - number, inputs.dtype), 0)
+            pairs = zip(layer.noise_shape or shape, shape, strict=True)
+            shape = [size if given is None else given for given, size in pairs]
+            kept = _is_kept(keras.random.uniform(shape, seed=seed), number)
+            scale = ops.cast(1 - number, inputs.dtype)
+            return ops.where(kept, inputs / scale, ops.zeros_like(inputs))
         normal = keras.random.normal(shape, dtype="float32", seed=seed)
         if type(layer).__name__ == "GaussianNoise":
-            return inputs + tf.cast(number * normal, inputs.dtype)
-        factors = 1 + tf.sqrt(number / (1 - number)) * normal
-        return inputs * tf.cast(factors, inputs.dtype)
+            return inputs + ops.cast(number * normal, inputs.dtype)
+        factors = 1 + ops.sqrt(number / (1 - number)) * normal
+        return inputs * ops.cast(factors, inputs.dtype)
 
     return call
+
+
+def _is_kept(draws, rate):
+    """Return which values dropout keeps, as Keras does on this backend."""
+    return draws < 1 - rate if keras_backend() == "jax" else draws >= rate

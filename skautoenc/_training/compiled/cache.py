@@ -59,6 +59,33 @@ class ProgramCache:
                     self._idle.popitem(last=False)
 
 
+# Of the programs of all engines in this process.
+programs = ProgramCache(max_size=16)
+
+
+def program_key(
+    model: Any, loss: Any, optimizer: Any, learning_rate: float | None
+) -> Hashable:
+    """Return what the programs of a model, a loss and an optimizer have in common.
+
+    Parameters
+    ----------
+    model : keras.Model
+    loss : keras.losses.Loss or callable
+    optimizer : keras.Optimizer
+    learning_rate : float or None
+        A number is an input of the program.
+    """
+    config = optimizer.get_config()
+    if learning_rate is not None:
+        config = {**config, "learning_rate": None}
+    return (
+        model_fingerprint(model),
+        fingerprint(loss),
+        (type(optimizer), repr(config)),
+    )
+
+
 def fingerprint(value: Any) -> Hashable:
     """Return a hashable that is equal for values which shape the same program.
 
