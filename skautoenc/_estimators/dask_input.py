@@ -138,7 +138,7 @@ def check_collection(name: str, X: Any) -> None:
                     f"use {name}.astype({{{column!r}: 'float64'}})."
                 )
         return
-    if not hasattr(X, "chunks"):
+    if not hasattr(type(X), "chunks"):
         raise TypeError(
             f"{name} is a Dask {type(X).__name__}. It must be a Dask array or data "
             "frame, as dask.array.from_delayed makes one of delayed arrays."
@@ -153,7 +153,7 @@ def check_collection(name: str, X: Any) -> None:
 
 def is_frame(X: Any) -> bool:
     """Whether a Dask collection is a data frame or a series."""
-    return hasattr(X, "divisions") and hasattr(X, "map_partitions")
+    return hasattr(type(X), "divisions")  # a Delayed has any attribute
 
 
 def empty_rows(X: Any) -> Any:

@@ -210,10 +210,14 @@ def is_pandas_na(value) -> bool:
     )
 
 
-def validate_codes(Z, n_components: int, name: str) -> np.ndarray:
+def validate_codes(
+    Z, n_components: int, name: str, *, min_samples: int = 1
+) -> np.ndarray:
     """Validate codes for an estimator of this class name."""
     if not is_valid_table(Z, n_components):
-        Z = check_array(Z, dtype=float_types(Z), input_name="Z")
+        Z = check_array(
+            Z, dtype=float_types(Z), ensure_min_samples=min_samples, input_name="Z"
+        )
         _check_range(Z, "Z")
     if Z.shape[1] != n_components:
         raise ValueError(
