@@ -205,12 +205,13 @@ class ChunkedRows(StreamedRows):
     def _rows(self, chunk):
         """Return what `_read_chunk` gave as rows."""
         shift, target_shift = self._shifts
-        if isinstance(chunk.X, np.ndarray):
-            shift = None
-        if isinstance(chunk.targets, np.ndarray):
-            target_shift = None
-        index = np.arange(chunk.X.shape[0])
-        return Rows(chunk.X, index, chunk.weight, chunk.targets, shift, target_shift)
+        X, weight, targets = chunk
+        # Arrays that were sent by a worker may not be aligned, see `gather`.
+        if isinstance(X, np.ndarray):
+            X, shift = np.require(X, requirements="A"), None
+        if isinstance(targets, np.ndarray):
+            targets, target_shift = np.require(targets, requirements="A"), None
+        return Rows(X, np.arange(X.shape[0]), weight, targets, shift, target_shift)
 
 
 class _Chunk(NamedTuple):

@@ -201,7 +201,9 @@ def gather(
         else:
             np.subtract(X[index].toarray(), shift, out=out, casting="same_kind")
         return
-    take = _take if X.dtype == out.dtype else _take_and_convert
+    # `np.take` would copy all of an array that is not aligned, as Dask gives some.
+    is_direct = X.dtype == out.dtype and X.flags.aligned
+    take = _take if is_direct else _take_and_convert
     if out.nbytes <= _PARALLEL_BYTES:
         take(X, index, shift, out)
         return

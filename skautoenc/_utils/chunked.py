@@ -19,8 +19,9 @@ import cloudpickle
 import numpy as np
 
 # Tasks are computed together until their results have so many bytes, as each request
-# to a cluster takes some milliseconds; and so many requests are made ahead.
-_REQUEST_BYTES, _N_AHEAD = 2**24, 2
+# to a cluster takes some milliseconds. So many requests are made at once, and so many
+# bytes ahead.
+_REQUEST_BYTES, _N_REQUESTS, _AHEAD_BYTES = 2**24, 2, 2**26
 
 
 def is_dask_collection(value: Any) -> bool:
@@ -139,18 +140,19 @@ def compute_ahead(tasks: Sequence[Any], sizes: Sequence[float]) -> Iterator[Any]
     sizes : sequence of float
         Bytes of each result.
     """
-    numbers = (np.cumsum([0, *sizes])[:-1] // _REQUEST_BYTES).tolist()
+    starts = np.cumsum([0, *sizes])[:-1]
     requests: dict[float, list[Any]] = {}
-    for number, task in zip(numbers, tasks, strict=True):
-        requests.setdefault(number, []).append(task)
+    for start, task in zip(starts.tolist(), tasks, strict=True):
+        requests.setdefault(start // _REQUEST_BYTES, []).append(task)
+    n_ahead = max(_N_REQUESTS, int(_AHEAD_BYTES // max(_REQUEST_BYTES, *sizes)))
     pending: deque[Any] = deque()
-    pool = ThreadPoolExecutor(_N_AHEAD)
+    pool = ThreadPoolExecutor(_N_REQUESTS)
     try:
         for request in requests.values():
             # The client of a cluster may be that of this context.
             context = contextvars.copy_context()
             pending.append(pool.submit(context.run, compute, request))
-            if len(pending) > _N_AHEAD:
+            if len(pending) > n_ahead:
                 yield from pending.popleft().result()
         while pending:
             yield from pending.popleft().result()
