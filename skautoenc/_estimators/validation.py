@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from .._fit.values import FitData, Schema
 from .._utils.blocks import is_streamed
-from .._utils.chunked import ChunkedArray, is_dask_collection
+from .._utils.chunked import ChunkedArray, is_dask_collection, reduce_chunks
 from .._utils.shapes import shapes_compatible
 from .._utils.sklearn_compat import _check_sample_weight
 from .stored_arrays import read_stored
@@ -366,29 +366,41 @@ def validate_weights(sample_weight, X):
         its square, or if all are so small that their squares are 0.
     """
     if isinstance(sample_weight, ChunkedArray):
-        return sample_weight.map(_valid_weights, np.empty(0))
+        weights = sample_weight.map(_valid_weights, np.empty(0))
+        _check_largest_weight("sample_weight", reduce_chunks(np.max, max, weights))
+        return weights
     weights = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
-    largest = weights.max()
+    i = weights.argmax()
+    _check_largest_weight(f"sample_weight[{i}]", weights[i])
+    return weights
+
+
+def _valid_weights(sample_weight):
+    """Return a chunk of weights as float64; all of them may be 0."""
+    return _check_sample_weight(
+        sample_weight,
+        sample_weight,
+        dtype=np.float64,
+        ensure_non_negative=True,
+        allow_all_zero_weights=True,
+    )
+
+
+def _check_largest_weight(name, largest):
     if largest > _MAX_WEIGHT:
         raise ValueError(
-            f"sample_weight[{weights.argmax()}]={largest:.4g} is too large: training "
-            "squares weighted gradients in float32, which takes weights of up to "
-            f"{_MAX_WEIGHT:.3g} (2**32). Scale the weights to a mean of 1."
+            f"{name}={largest:.4g} is too large: training squares weighted gradients "
+            f"in float32, which takes weights of up to {_MAX_WEIGHT:.3g} (2**32). "
+            "Scale the weights to a mean of 1."
         )
-    if 0 < largest < _MIN_WEIGHT:
+    if largest < _MIN_WEIGHT:
         raise ValueError(
             f"sample_weight is too small: its largest is {largest:.4g}, whose square "
             f"is 0 in float32 (below {_MIN_WEIGHT:.3g}). Scale the weights to a mean "
             "of 1."
         )
-    return weights
-
-
-def _valid_weights(sample_weight):
-    """Return a chunk of weights as `validate_weights` does."""
-    return validate_weights(np.asarray(sample_weight), sample_weight)
 
 
 def flatten_rows(X):
