@@ -15,6 +15,7 @@ import platform
 from pathlib import Path
 
 from . import (  # noqa: F401  (importing them registers their cases)
+    dask_collections,
     encoding,
     hooks,
     libraries,
@@ -41,6 +42,8 @@ PACKAGES = (
     "skl2onnx",
     "onnxruntime",
     "torch",
+    "dask",
+    "distributed",
     "jax",
 )
 

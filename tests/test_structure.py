@@ -54,8 +54,8 @@ PRIVATE_NAMES_IN = {
     "keras": "_backend.keras_internals",
     "sklearn": "_utils.sklearn_compat",
 }
-# Private by name only: of the module os, and of named tuples.
-DOCUMENTED = {"_exit", "_asdict", "_fields", "_make", "_replace"}
+# Private by name only: of the module os, of named tuples, and of Dask collections.
+DOCUMENTED = {"_exit", "_asdict", "_fields", "_make", "_replace", "_meta"}
 
 DISTRIBUTIONS = {"sklearn": "scikit-learn"}
 

@@ -33,6 +33,7 @@ from .chunks import (
     parameter_values,
     print_losses,
 )
+from .dask_input import open_training_data
 from .fit_task import FitTask
 from .parameters import (
     CONSTRAINTS,
@@ -254,7 +255,8 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
     def _fit_and_keep(self, X, y, sample_weight, X_val, X_clean=None):
         """Fit the estimator, and set its fitted attributes if the fit succeeds."""
         self._check_params()
-        data = validate_training_data(self, X, sample_weight, X_val, X_clean)
+        arrays = open_training_data(X, sample_weight, X_val, X_clean)
+        data = validate_training_data(self, *arrays)
         streams = RandomStreams.from_random_state(self.random_state)
         options = self._fit_options(data, streams)
         previous = self._warm_start() if self.warm_start else None

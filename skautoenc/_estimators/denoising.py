@@ -21,7 +21,9 @@ from ..networks._objectives import Reconstruction
 from ..noise import NOISES, NoiseName
 from .base import BaseAutoencoder
 from .chunks import check_takes_chunks
+from .dask_methods import lazy_for_dask
 from .parameters import Auto, MatrixLike, Number, init_from_fields, validates_parameters
+from .reducer import output_of_reconstruct, output_of_transform
 
 
 def _check_outputs_codes(estimator):
@@ -33,6 +35,16 @@ def _check_outputs_codes(estimator):
         )
 
 
+def _output_of_transform(estimator, X):
+    if not estimator._outputs_reconstruction():
+        return output_of_transform(estimator, X)
+    output = output_of_reconstruct(estimator, X)
+    if _get_output_config("transform", estimator)["dense"] != "default":
+        return output._replace(shape=(estimator.n_features_in_,))
+    return output
+
+
+@lazy_for_dask(transform=_output_of_transform)
 @init_from_fields
 class DenoisingAutoencoder(BaseAutoencoder):
     """Autoencoder that learns to remove noise from its input.

@@ -12,13 +12,38 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._onnx.heads import ClassifierConversion
 from .._utils.sklearn_compat import StrOptions
+from .dask_methods import Output, lazy_for_dask
 from .encoder_head import BaseEncoderHead, validate_targets
 from .labels import as_columns, find_labels, is_labelled
 from .parameters import Auto, MatrixLike, init_from_fields, validates_parameters
+from .validation import validate_rows
 
 ClassWeight = Mapping[Any, float] | Sequence[Mapping[Any, float]] | Literal["balanced"]
 
 
+def _output_of_predict(estimator, X):
+    validate_rows(estimator, X, min_samples=0)
+    labels = estimator._labels.predictions(_zero_outputs(estimator))
+    return Output(labels.shape[1:], labels.dtype)
+
+
+def _output_of_predict_proba(estimator, X):
+    validate_rows(estimator, X, min_samples=0)
+    probabilities = estimator._labels.probabilities(_zero_outputs(estimator))
+    if isinstance(probabilities, list):
+        raise ValueError(
+            "predict_proba of several outputs returns a list of arrays, and is not "
+            "available for Dask collections. Call it on X.blocks[i].compute()."
+        )
+    return Output(probabilities.shape[1:], probabilities.dtype)
+
+
+def _zero_outputs(estimator):
+    """Return a row of what the head gives, whose values do not matter."""
+    return np.ones((1, sum(map(len, estimator._labels.classes))))
+
+
+@lazy_for_dask(predict=_output_of_predict, predict_proba=_output_of_predict_proba)
 @init_from_fields
 class EncoderClassifier(ClassifierMixin, BaseEncoderHead):
     """Classifier on the encoder of an autoencoder, for few labels.

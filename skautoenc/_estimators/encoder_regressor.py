@@ -8,11 +8,20 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._onnx.heads import RegressorConversion
+from .dask_methods import Output, lazy_for_dask
 from .encoder_head import BaseEncoderHead, validate_targets
 from .labels import as_columns
 from .parameters import MatrixLike, init_from_fields, validates_parameters
+from .validation import validate_rows
 
 
+def _output_of_predict(estimator, X):
+    validate_rows(estimator, X, min_samples=0)
+    n_outputs = estimator._head.weights[-1].shape[-1]
+    return Output(() if estimator._is_1d else (n_outputs,), np.float64)
+
+
+@lazy_for_dask(predict=_output_of_predict)
 @init_from_fields
 class EncoderRegressor(RegressorMixin, BaseEncoderHead):
     """Regressor on the encoder of an autoencoder, for few targets.

@@ -29,6 +29,7 @@ from .._utils.warnings import warn_user
 from ..networks import DenseNetwork
 from ..networks._layer_parameters import hidden_sizes
 from ..networks._resolve import to_picklable
+from .dask_methods import Output, lazy_for_dask
 from .fit_task import FitTask
 from .parameters import (
     CONSTRAINTS,
@@ -43,6 +44,20 @@ from .stored_state import StoredState
 from .validation import is_pandas_na, validate_incomplete_rows
 
 
+def _output_of_transform(estimator, X):
+    if estimator.sample_posterior:
+        raise ValueError(
+            "transform with sample_posterior=True is not available for Dask "
+            "collections, as the numbers that it draws would depend on the order of "
+            "the chunks. Call it on X.blocks[i].compute(), one after another."
+        )
+    X, _ = validate_incomplete_rows(
+        estimator, X, estimator.missing_values, min_samples=0
+    )
+    return Output((len(estimator.get_feature_names_out()),), X.dtype)
+
+
+@lazy_for_dask(transform=_output_of_transform)
 @init_from_fields
 class AutoencoderImputer(CallbackSupportMixin, TransformerMixin, StoredState):
     """Fill missing values with a normal distribution and an autoencoder.

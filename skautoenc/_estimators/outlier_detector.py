@@ -19,9 +19,11 @@ from .._utils.blocks import to_dense
 from .._utils.random import RandomStreams
 from .._utils.sklearn_compat import StrOptions, _safe_indexing
 from .autoencoder import AutoencoderTransformer
+from .dask_methods import Output, lazy_for_dask
 from .onnx import OnnxMixin
 from .parameters import Number, validates_parameters
 from .reducer import FittedReducer
+from .stored_arrays import read_stored
 from .stored_state import StoredState
 from .validation import validate_dense_rows
 
@@ -35,6 +37,26 @@ _FENCE = 4
 _METHODS = "fit", "transform", "inverse_transform"
 
 
+def _output_of_scores(estimator, X):
+    estimator._validate(X, min_samples=0)
+    return Output((), np.float64)
+
+
+def _output_of_predict(estimator, X):
+    return _output_of_scores(estimator, X)._replace(dtype=np.int64)
+
+
+def _output_of_contributions(estimator, X):
+    shape = (estimator.n_features_in_,)
+    return _output_of_scores(estimator, X)._replace(shape=shape)
+
+
+@lazy_for_dask(
+    score_samples=_output_of_scores,
+    decision_function=_output_of_scores,
+    predict=_output_of_predict,
+    feature_contributions=_output_of_contributions,
+)
 class AutoencoderOutlierDetector(OnnxMixin, OutlierMixin, StoredState):
     """Outlier detection with an autoencoder, or with another reducer.
 
@@ -194,7 +216,8 @@ class AutoencoderOutlierDetector(OnnxMixin, OutlierMixin, StoredState):
             transform, or more components than X has features.
         """
         _check_reducer(self.autoencoder)
-        values = copy.copy(self)._validate(X, reset=True)
+        X = read_stored(X)
+        values = copy.copy(self)._validate(X, reset=True, min_samples=2)
         _check_contamination(self.contamination, len(values))
         streams = RandomStreams.from_random_state(self.random_state)
         training_rows = TrainingRows.split(values, streams.generator("halves"))
@@ -217,7 +240,8 @@ class AutoencoderOutlierDetector(OnnxMixin, OutlierMixin, StoredState):
         self.offset_ = _threshold(scores, self.contamination)
         self.estimators_ = reducers
         self._scorers, self._training_rows = scorers, training_rows
-        self._validate(X, reset=True)  # sets n_features_in_ and feature_names_in_
+        # It sets n_features_in_ and feature_names_in_.
+        self._validate(X, reset=True, min_samples=2)
         return self
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -321,8 +345,8 @@ class AutoencoderOutlierDetector(OnnxMixin, OutlierMixin, StoredState):
             total = total + (weights * result.T).T
         return total
 
-    def _validate(self, X, reset=False):
-        return validate_dense_rows(self, X, reset=reset, min_samples=1 + reset)
+    def _validate(self, X, *, reset=False, min_samples=1):
+        return validate_dense_rows(self, X, reset=reset, min_samples=min_samples)
 
     def _reducers(self, seed):
         """Return unfitted reducers of the first and the second half."""

@@ -1,5 +1,6 @@
 """Methods of a fitted autoencoder: codes, reconstructions, errors and scores."""
 
+from functools import partial, reduce
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -7,14 +8,18 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from .._fit.summary import summarize
 from .._fitted.custom_objects import picklable
 from .._onnx.reducers import AutoencoderConversion
 from .._utils.blocks import to_dense
+from .._utils.chunked import ChunkedArray, is_dask_collection, reduce_chunks
 from .._utils.metrics import METRICS, ExplainedVariance
 from .._utils.sklearn_compat import fitted_attributes_html
 from ..networks._objectives import chain
 from ..networks._resolve import to_picklable
 from .attributes import OF_CODES, OF_PCA, OptionalAttribute
+from .dask_input import chunked_like, to_chunks
+from .dask_methods import Output, lazy_for_dask
 from .evaluation import map_slices, map_valid_rows
 from .onnx import OnnxMixin
 from .parameters import MatrixLike
@@ -24,6 +29,44 @@ from .validation import flatten_rows, validate_codes, validate_rows, validate_we
 Metric = Literal["mean_squared_error", "mean_absolute_error"]
 
 
+def _reconstruction(estimator, row_shape):
+    return Output(row_shape or (estimator.n_features_in_,), estimator._dtype)
+
+
+def output_of_transform(estimator: Any, X: Any) -> Output:
+    """Return what `transform` gives for a row, see `lazy_for_dask`."""
+    validate_rows(estimator, X, min_samples=0)
+    return Output((estimator._n_features_out,), np.float32)
+
+
+def _output_of_inverse_transform(estimator, Z):
+    validate_codes(
+        Z, estimator._n_features_out, type(estimator).__name__, min_samples=0
+    )
+    return _reconstruction(estimator, estimator._row_shape)
+
+
+def output_of_reconstruct(estimator: Any, X: Any) -> Output:
+    """Return what `reconstruct` gives for a row, see `lazy_for_dask`."""
+    _, row_shape = flatten_rows(X)
+    validate_rows(estimator, X, min_samples=0)
+    return _reconstruction(estimator, row_shape)
+
+
+def _output_of_errors(estimator, X, per_feature=False, metric="mean_squared_error"):
+    _check_metric(metric)
+    validate_rows(estimator, X, min_samples=0)
+    shape = (estimator.n_features_in_,) if per_feature else ()
+    return Output(shape, np.float64)
+
+
+@lazy_for_dask(
+    transform=output_of_transform,
+    inverse_transform=_output_of_inverse_transform,
+    reconstruct=output_of_reconstruct,
+    reconstruction_error=_output_of_errors,
+    score_samples=_output_of_errors,
+)
 class FittedReducer(
     OnnxMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, StoredState
 ):
@@ -129,10 +172,7 @@ class FittedReducer(
             Errors, as float64.
         """
         self._check_is_fitted()
-        if metric not in METRICS:
-            raise ValueError(
-                f"metric must be one of {sorted(METRICS)}; got {metric!r}."
-            )
+        _check_metric(metric)
         networks = self._encoder, self._decoder
 
         def errors(rows):
@@ -203,23 +243,22 @@ class FittedReducer(
         self._check_is_fitted()
         networks, mean = (self._encoder, self._decoder), getattr(self, "mean_", None)
         largest = self._largest
+        weight: Any = sample_weight
+        if is_dask_collection(X):
+            X = to_chunks("X", X)
+            weight = chunked_like(X, "sample_weight", weight)
         X = validate_rows(self, X)
-        weight = validate_weights(sample_weight, X)
+        if weight is not None:
+            weight = validate_weights(weight, X)
         if mean is None:
-            mean = (weight @ X) / weight.sum()
-
-        def explained(rows):
-            block = X[rows]
-            difference = _difference(*networks, block)
-            block = to_dense(block).astype(np.float64, copy=False)
-            part = ExplainedVariance(X.shape[1], X.dtype)
-            part.add(block, difference, mean, weight[rows])
-            return part
-
-        first, *others = map_slices(explained, X, *networks)
-        for other in others:
-            first.merge(other)
-        return first.result(largest)
+            mean = summarize(X, weight, hash_rows=False).mean
+        function = partial(_explained, *networks, mean)
+        if isinstance(X, ChunkedArray):
+            merge = ExplainedVariance.merged
+            explained = reduce_chunks(function, merge, X, weight)
+        else:
+            explained = function(X, weight)
+        return explained.result(largest)
 
     @property
     def encoder_(self) -> Any:
@@ -274,6 +313,27 @@ class FittedReducer(
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _check_metric(metric):
+    if metric not in METRICS:
+        raise ValueError(f"metric must be one of {sorted(METRICS)}; got {metric!r}.")
+
+
+def _explained(encoder, decoder, mean, X, sample_weight):
+    """Return the explained variance of rows."""
+
+    def explained(rows):
+        block = X[rows]
+        difference = _difference(encoder, decoder, block)
+        block = to_dense(block).astype(np.float64, copy=False)
+        weight = None if sample_weight is None else sample_weight[rows]
+        part = ExplainedVariance(X.shape[1], X.dtype)
+        part.add(block, difference, mean, weight)
+        return part
+
+    parts = map_slices(explained, X, encoder, decoder)
+    return reduce(ExplainedVariance.merged, parts)
 
 
 def _difference(encoder, decoder, rows):

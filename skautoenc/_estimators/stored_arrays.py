@@ -1,4 +1,4 @@
-"""Arrays in HDF5 files and zarr stores, which are not NumPy arrays."""
+"""Arrays in HDF5 files, zarr stores and Dask collections, for NumPy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._utils.blocks import is_large
+from .._utils.chunked import compute, is_dask_collection
 from .._utils.warnings import warn_user
 
 # Bytes from which on reading a whole array into memory is warned of.
@@ -18,7 +19,8 @@ def read_stored(X: Any) -> Any:
     """Return an array in a file as a NumPy array, and other objects as they are.
 
     A large HDF5 data set that is stored as one block, as h5py does by default, becomes
-    a memory map of the file. Other data sets are read as a whole.
+    a memory map of the file. Other data sets are read as a whole, and so are Dask
+    collections.
 
     Parameters
     ----------
@@ -28,6 +30,10 @@ def read_stored(X: Any) -> Any:
     -------
     object
     """
+    if is_dask_collection(X):
+        if hasattr(X, "chunks"):
+            warn_of_reading(X)
+        return compute([X])[0]
     if isinstance(X, np.ndarray) or not _is_stored(X):
         return X
     if type(X).__module__.startswith("h5py.") and X.ndim > 1:

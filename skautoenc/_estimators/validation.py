@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from .._fit.values import FitData, Schema
 from .._utils.blocks import is_streamed
+from .._utils.chunked import ChunkedArray, is_dask_collection, reduce_chunks
 from .._utils.shapes import shapes_compatible
 from .._utils.sklearn_compat import _check_sample_weight
 from .stored_arrays import read_stored
@@ -38,6 +40,8 @@ _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 def validate_training_data(estimator, X, sample_weight, X_val, X_clean) -> FitData:
     """Validate all arrays that `fit` takes. The estimator is not changed.
+
+    Arrays may be a `ChunkedArray`, whose chunks are validated when they are read.
 
     Raises
     ------
@@ -66,6 +70,14 @@ def validate_chunk(estimator, X, sample_weight, X_clean) -> FitData:
     TypeError, ValueError
         Naming the array.
     """
+    given = {"X": X, "sample_weight": sample_weight, "X_clean": X_clean}
+    for name, value in given.items():
+        if is_dask_collection(value):
+            raise TypeError(
+                f"partial_fit takes a chunk of rows in memory, but {name} is a Dask "
+                "collection. Call fit, which visits it chunk by chunk, or use "
+                "dask_ml.wrappers.Incremental."
+            )
     if not hasattr(estimator, "n_features_in_"):
         return validate_training_data(estimator, X, sample_weight, None, X_clean)
     X = validate_rows(estimator, X)
@@ -79,7 +91,7 @@ def validate_chunk(estimator, X, sample_weight, X_clean) -> FitData:
     return FitData(X, sample_weight, X_clean, None, schema)
 
 
-def validate_rows(estimator, X):
+def validate_rows(estimator, X, *, min_samples: int = 1):
     """Validate rows for a fitted estimator.
 
     Parameters
@@ -87,22 +99,23 @@ def validate_rows(estimator, X):
     estimator : BaseAutoencoder
         Fitted.
 
-    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+    X : {array-like, ChunkedArray} of shape (n_samples, n_features) or (n_samples, ...)
+    min_samples : int, default=1
 
     Returns
     -------
-    {ndarray, CSR matrix} of shape (n_samples, n_features)
+    {ndarray, CSR matrix, ChunkedArray} of shape (n_samples, n_features)
         float32 or float64.
     """
     if is_table_of_floats(X, estimator) and is_in_range(X):
         return X
-    X, row_shape = _validate_rows(estimator, X)
+    X, row_shape = _validate_rows(estimator, X, min_samples=min_samples)
     _check_row_shape(row_shape, estimator)
     return X
 
 
 def validate_incomplete_rows(
-    estimator, X, missing_values, *, reset=False
+    estimator, X, missing_values, *, reset=False, min_samples: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Validate rows that may have missing values, and record their features.
 
@@ -113,6 +126,8 @@ def validate_incomplete_rows(
     missing_values : float, np.nan or pandas.NA
     reset : bool, default=False
         Whether to set the features of the estimator, or to compare X with them.
+
+    min_samples : int, default=1
 
     Returns
     -------
@@ -128,13 +143,14 @@ def validate_incomplete_rows(
     """
     _check_is_table(X)
     is_nan = is_pandas_na(missing_values) or missing_values != missing_values
-    X = _without_pandas_na(X)
+    X = _without_pandas_na(read_stored(X))
     with _invalid_columns_named(X), np.errstate(over="ignore"):
         X = validate_data(
             estimator,
             X,
             dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan",
+            ensure_min_samples=min_samples,
             reset=reset,
         )
     if not is_nan and np.isnan(X).any():
@@ -155,6 +171,7 @@ def validate_dense_rows(estimator, X, *, reset: bool, min_samples: int) -> np.nd
     -------
     ndarray of shape (n_samples, n_features), float64
     """
+    X = read_stored(X)
     with _invalid_columns_named(X), _nan_explained():
         return validate_data(
             estimator, X, dtype=np.float64, reset=reset, ensure_min_samples=min_samples
@@ -191,10 +208,14 @@ def is_pandas_na(value) -> bool:
     )
 
 
-def validate_codes(Z, n_components: int, name: str) -> np.ndarray:
+def validate_codes(
+    Z, n_components: int, name: str, *, min_samples: int = 1
+) -> np.ndarray:
     """Validate codes for an estimator of this class name."""
     if not (_has_floats(Z, n_components) and is_in_range(Z)):
-        Z = check_array(Z, dtype=float_types(Z), input_name="Z")
+        Z = check_array(
+            Z, dtype=float_types(Z), ensure_min_samples=min_samples, input_name="Z"
+        )
         _check_range(Z, "Z")
     if Z.shape[1] != n_components:
         raise ValueError(
@@ -251,8 +272,13 @@ def _validate_like_training_data(estimator, argument, X):
     return X
 
 
-def _validate_rows(estimator, X, *, reset=False, order=None):
+def _validate_rows(estimator, X, *, reset=False, order=None, min_samples=1):
     """Return rows as a float table, and the shape of a row if it is not a vector."""
+    if isinstance(X, ChunkedArray):
+        empty, row_shape = _validate_rows(
+            estimator, X.empty, reset=reset, order="C", min_samples=0
+        )
+        return X.map(functools.partial(_valid_chunk, empty.dtype), empty), row_shape
     _check_is_table(X)
     X, row_shape = flatten_rows(X)
     # Values that overflow become infinite, which validation refuses.
@@ -263,10 +289,20 @@ def _validate_rows(estimator, X, *, reset=False, order=None):
             accept_sparse="csr",
             dtype=float_types(X),
             order=order,
+            ensure_min_samples=min_samples,
             reset=reset,
         )
     _check_range(X)
     return X, row_shape
+
+
+def _valid_chunk(dtype, X):
+    """Return a chunk of a `ChunkedArray` as a float table of this type."""
+    X, _ = flatten_rows(X)
+    with _invalid_columns_named(X), _nan_explained(), np.errstate(over="ignore"):
+        X = check_array(X, accept_sparse="csr", dtype=dtype, order="C", input_name="X")
+    _check_range(X)
+    return X
 
 
 def _validate_validation_set(estimator, X_val, has_targets):
@@ -309,8 +345,17 @@ def _check_row_shape(row_shape, estimator):
         )
 
 
-def validate_weights(sample_weight, X) -> np.ndarray:
+def validate_weights(sample_weight, X):
     """Return weights as float64, one for each row of `X`.
+
+    Parameters
+    ----------
+    sample_weight : {array-like, ChunkedArray} of shape (n_samples,), or None
+    X : {array-like, ChunkedArray} of shape (n_samples, ...)
+
+    Returns
+    -------
+    {ndarray, ChunkedArray} of shape (n_samples,)
 
     Raises
     ------
@@ -318,23 +363,42 @@ def validate_weights(sample_weight, X) -> np.ndarray:
         If a weight is negative, not finite, or so large that float32 cannot represent
         its square, or if all are so small that their squares are 0.
     """
+    if isinstance(sample_weight, ChunkedArray):
+        weights = sample_weight.map(_valid_weights, np.empty(0))
+        _check_largest_weight("sample_weight", reduce_chunks(np.max, max, weights))
+        return weights
     weights = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
-    largest = weights.max()
+    i = weights.argmax()
+    _check_largest_weight(f"sample_weight[{i}]", weights[i])
+    return weights
+
+
+def _valid_weights(sample_weight):
+    """Return a chunk of weights as float64; all of them may be 0."""
+    return _check_sample_weight(
+        sample_weight,
+        sample_weight,
+        dtype=np.float64,
+        ensure_non_negative=True,
+        allow_all_zero_weights=True,
+    )
+
+
+def _check_largest_weight(name, largest):
     if largest > _MAX_WEIGHT:
         raise ValueError(
-            f"sample_weight[{weights.argmax()}]={largest:.4g} is too large: training "
-            "squares weighted gradients in float32, which takes weights of up to "
-            f"{_MAX_WEIGHT:.3g} (2**32). Scale the weights to a mean of 1."
+            f"{name}={largest:.4g} is too large: training squares weighted gradients "
+            f"in float32, which takes weights of up to {_MAX_WEIGHT:.3g} (2**32). "
+            "Scale the weights to a mean of 1."
         )
-    if 0 < largest < _MIN_WEIGHT:
+    if largest < _MIN_WEIGHT:
         raise ValueError(
             f"sample_weight is too small: its largest is {largest:.4g}, whose square "
             f"is 0 in float32 (below {_MIN_WEIGHT:.3g}). Scale the weights to a mean "
             "of 1."
         )
-    return weights
 
 
 def flatten_rows(X):

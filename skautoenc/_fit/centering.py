@@ -8,8 +8,9 @@ import numpy as np
 
 from .._fitted.graph import output_activation
 from .._fitted.network import FittedNetwork
-from .._training import Rows, StreamedRows
+from .._training import BlockedRows, ChunkedRows, Rows, StreamedRows
 from .._utils.blocks import is_streamed, row_blocks
+from .._utils.chunked import ChunkedArray
 from .._utils.losses import loss_properties
 from .._utils.warnings import warn_user
 from .summary import DataSummary
@@ -240,8 +241,10 @@ def with_shifts(networks: Networks, shifts: Shifts) -> Networks:
 
 def _rows(X, targets, shifts, sample_weight=None, order=None):
     shift, target_shift = shifts
+    if isinstance(X, ChunkedArray):
+        return ChunkedRows(X, sample_weight, targets, shift, target_shift)
     if is_streamed(X):
-        return StreamedRows(
+        return BlockedRows(
             X, sample_weight, targets, shift=shift, target_shift=target_shift
         )
     X, shift = _to_float32(X, shift)

@@ -292,7 +292,7 @@ def _take_sample(rows, n_components, encoder):
     n_values = n_components * rows.X.shape[1]
     n_rows = min(_MAX_DECODED // n_components, _MAX_VALUES // n_values)
     n_rows = min(len(rows), max(_MIN_ROWS, min(n_rows, _MAX_ROWS)))
-    sample = rows.take(np.linspace(0, len(rows) - 1, n_rows).astype(np.intp))
+    sample = rows.sample(n_rows)
     inputs, targets = sample.arrays()
     weight = sample.weight.astype(np.float64)
     return _Sample(encoder(inputs), targets, weight / weight.sum())

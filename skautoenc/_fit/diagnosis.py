@@ -65,7 +65,7 @@ def check_result(
     """
     encoder, decoder = networks["encoder"], networks["decoder"]
     n = min(len(rows), _MAX_ROWS, max(1, _MAX_VALUES // rows.X.shape[1]))
-    sample = rows.take(np.linspace(0, len(rows) - 1, n).astype(np.intp))
+    sample = rows.sample(n)
     inputs, targets = sample.arrays()
     codes = encoder(inputs)
     outputs = decoder(codes)

@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 from sklearn.decomposition import PCA
 from sklearn.utils.extmath import svd_flip
 
-from .._training import StreamedRows
+from .._training import ChunkedRows, StreamedRows
 from .._utils.stored import stored_as
 from .._utils.threads import one_blas_thread
 
@@ -160,7 +160,7 @@ def noise_variance(rows, n_components: int, seed: int) -> float:
     """
     if not _uses_covariance(rows) or is_too_wide(rows):
         n_rows = min(len(rows), _MAX_SAMPLED)
-        rows = rows.take(np.linspace(0, len(rows) - 1, n_rows).astype(np.intp))
+        rows = rows.sample(n_rows)
     return principal_components(rows, n_components, seed).noise_variance
 
 
@@ -215,10 +215,14 @@ def _cleaned(components, mean, variances, total, constant):
 def covariance_of(rows) -> Covariance:
     """Return the covariance of rows, in one pass over them.
 
+    That of chunks is computed where they are.
+
     Parameters
     ----------
     rows : Rows or StreamedRows
     """
+    if isinstance(rows, ChunkedRows):
+        return rows.reduced(covariance_of, Covariance.merged)
     n_features = rows.X.shape[1]
     total, products = np.zeros(n_features), np.zeros((n_features, n_features))
     weight, origin = 0.0, np.zeros(n_features)

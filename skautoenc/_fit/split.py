@@ -95,7 +95,7 @@ def auto_validation_fraction(rows, row_hashes: np.ndarray | None, fraction: floa
     fraction : float
         Fraction of large data. Of small data more is held out.
     """
-    n = len(np.unique(_groups(rows, row_hashes)))
+    n = len(_distinct(rows, row_hashes))
     if n < _MIN_ROWS_TO_SPLIT:
         return 0.0
     if len(rows) < _MAX_REPEATED_ROWS:
@@ -107,7 +107,7 @@ def hold_out(rows, row_hashes: np.ndarray | None, fraction: float, seed: int):
     """Split rows into training and validation rows.
 
     Equal rows are put on the same side, as validation on training rows would say
-    nothing; rows that are visited in blocks are split by blocks. The side of a row
+    nothing; of streamed rows any block or row may be on either side. The side of a row
     depends on its values and the seed alone, so a warm start with other data keeps the
     validation rows that it had.
 
@@ -118,7 +118,7 @@ def hold_out(rows, row_hashes: np.ndarray | None, fraction: float, seed: int):
         See `DataSummary`.
 
     fraction : float
-        Fraction of distinct rows, or of blocks, to hold out.
+        Fraction of distinct rows, or of the units of streamed rows, to hold out.
 
     seed : int
 
@@ -132,11 +132,10 @@ def hold_out(rows, row_hashes: np.ndarray | None, fraction: float, seed: int):
         If no rows would be left for training.
     """
     rng = np.random.default_rng(seed)
-    groups = _groups(rows, row_hashes)
-    distinct = np.unique(groups)
+    distinct = _distinct(rows, row_hashes)
     n_validation = int(np.ceil(fraction * len(distinct)))
     if n_validation >= len(distinct):
-        what = "blocks of rows" if row_hashes is None else "distinct rows"
+        what = rows.unit if row_hashes is None else "distinct rows"
         raise ValueError(
             f"early_stopping=True validates on validation_fraction={fraction} of the "
             f"{what}, which leaves none for training: n_samples={len(rows)}, "
@@ -145,15 +144,15 @@ def hold_out(rows, row_hashes: np.ndarray | None, fraction: float, seed: int):
     if row_hashes is None:
         return rows.split(n_validation, rng)
     ranks = distinct * (rng.integers(2**64, dtype=np.uint64) | np.uint64(1))
-    chosen = np.isin(groups, distinct[np.argsort(ranks)[:n_validation]])
+    chosen = np.isin(row_hashes[rows.index], distinct[np.argsort(ranks)[:n_validation]])
     return rows.take(~chosen), rows.take(chosen)
 
 
-def _groups(rows, row_hashes):
-    """Return a label for each row, or block of rows, that is split as a whole."""
+def _distinct(rows, row_hashes):
+    """Return labels of the rows, or blocks of rows, that are split as a whole."""
     if row_hashes is None:
-        return np.arange(rows.n_blocks)
-    return row_hashes[rows.index]
+        return range(rows.n_units)
+    return np.unique(row_hashes[rows.index])
 
 
 def limit_outlier_weights(

@@ -45,7 +45,7 @@ def step_scales(networks: Networks, rows) -> list[float] | None:
         return None
     encoder, decoder = networks["encoder"], networks["decoder"]
     n_rows = min(len(rows), _MAX_ROWS)
-    sample = rows.take(np.linspace(0, len(rows) - 1, n_rows).astype(np.intp))
+    sample = rows.sample(n_rows)
     inputs, targets = sample.arrays()
     spread = np.sqrt(targets.astype(np.float64).var(axis=0).mean())
     errors = np.concatenate(list(squared_errors(sample, encoder, decoder)))

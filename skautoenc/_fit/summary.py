@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from scipy.sparse import issparse
 
 from .._fitted.network import MAX_DENSE_FEATURES
 from .._utils.blocks import is_streamed, row_blocks
+from .._utils.chunked import ChunkedArray, reduce_chunks
 from .._utils.stored import stored_as
 
 # Number of values in a line of a reduction.
@@ -86,6 +88,25 @@ class DataSummary:
     n_rows: int
     weight: float
 
+    def merged(self, other: DataSummary) -> DataSummary:
+        """Return the summary of the rows of both, without hashes."""
+        weight = self.weight + other.weight
+        share = other.weight / (weight or 1.0)
+        difference = other.mean - self.mean
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        variance = (1 - share) * self.variance + share * other.variance
+        variance += share * (1 - share) * np.square(difference)
+        variance[low == high] = 0
+        return DataSummary(
+            None,
+            self.mean + share * difference,
+            variance,
+            low,
+            high,
+            self.n_rows + other.n_rows,
+            weight,
+        )
+
     @property
     def extent(self) -> Extent:
         """The part of the summary that is kept after a fit."""
@@ -109,18 +130,21 @@ class DataSummary:
         return self.high.max()
 
 
-def summarize(
-    X, sample_weight: np.ndarray | None, *, hash_rows: bool = True
-) -> DataSummary:
+def summarize(X, sample_weight, *, hash_rows: bool = True) -> DataSummary:
     """Summarize the rows of `X` in float64, a block of rows at a time.
 
     Parameters
     ----------
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
-    sample_weight : ndarray of shape (n_samples,) or None
+    X : {ndarray, CSR matrix, ChunkedArray} of shape (n_samples, n_features)
+        The chunks of a `ChunkedArray` are summarized where they are computed.
+
+    sample_weight : {ndarray, ChunkedArray} of shape (n_samples,), or None
     hash_rows : bool, default=True
         Whether to compute `row_hashes`, unless `X` is visited in blocks.
     """
+    if isinstance(X, ChunkedArray):
+        of_chunk = functools.partial(summarize, hash_rows=False)
+        return reduce_chunks(of_chunk, DataSummary.merged, X, sample_weight)
     n_samples, n_features = X.shape
     row_hashes = None
     if hash_rows and not is_streamed(X):
@@ -156,8 +180,8 @@ def summarize(
         total_weight += weight.sum()
         sums += weight @ block
         squares += weight @ squared
-    mean = sums / total_weight
-    variance = (squares / total_weight - mean**2).clip(0)
+    mean = sums / (total_weight or 1.0)  # a chunk may have no weight
+    variance = (squares / (total_weight or 1.0) - mean**2).clip(0)
     variance[low == high] = 0
     return DataSummary(
         row_hashes, origin + mean, variance, low, high, n_samples, float(total_weight)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from .continuation import Continuation
     from .summary import Extent
 
-Table = Any  # ndarray or CSR matrix of shape (n_samples, n_features)
+# ndarray, CSR matrix or ChunkedArray of shape (n_samples, n_features)
+Table = Any
 Networks = dict[str, "FittedNetwork"]  # by part: "encoder", "decoder", ...
 
 
@@ -44,21 +45,22 @@ class FitData:
 
     Attributes
     ----------
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
-        float32 or float64.
+    X : {ndarray, CSR matrix, ChunkedArray} of shape (n_samples, n_features)
+        float32 or float64. If it is a `ChunkedArray`, so are `sample_weight` and
+        `X_clean`, with chunks of the same lengths.
 
-    sample_weight : ndarray of shape (n_samples,), float64, or None
-    X_clean : {ndarray, CSR matrix} of the shape of `X`, or None
+    sample_weight : {ndarray, ChunkedArray} of shape (n_samples,), float64, or None
+    X_clean : {ndarray, CSR matrix, ChunkedArray} of the shape of `X`, or None
         What the rows of `X` are to become. None for the rows themselves.
 
-    validation : tuple of ({ndarray, CSR matrix}, {ndarray, CSR matrix} or None) or None
+    validation : tuple of (table, table or None) or None
         Rows to validate on, and what they are to become, as `X` and `X_clean`.
 
     schema : Schema
     """
 
     X: Table
-    sample_weight: np.ndarray | None
+    sample_weight: Any
     X_clean: Table | None
     validation: tuple[Table, Table | None] | None
     schema: Schema

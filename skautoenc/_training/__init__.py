@@ -2,8 +2,10 @@
 
 from .augment import Augmentation
 from .batch_callbacks import listens_to_batches
+from .blocked_rows import BlockedRows
 from .checkpoint import Checkpoint
 from .checkpoint_file import checkpoint_path, remove_checkpoint
+from .chunked_rows import ChunkedRows
 from .config import TrainingConfig, TrainingState
 from .early_stopping import EarlyStopping
 from .engine import Engine, open_engine
@@ -19,7 +21,9 @@ from .verbose import progress_hooks
 
 __all__ = [
     "Augmentation",
+    "BlockedRows",
     "Checkpoint",
+    "ChunkedRows",
     "CosineSchedule",
     "EarlyStopping",
     "Engine",

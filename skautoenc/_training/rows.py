@@ -1,5 +1,6 @@
-"""Rows that an epoch visits, in memory or in blocks, and how they are gathered."""
+"""Rows that an epoch visits, and how they are gathered."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,12 +12,6 @@ from .._utils.threads import map_in_threads, n_available_threads
 # A row of integer weight w is repeated w times in an epoch, up to this often. A larger
 # weight scales its loss, so that the length of an epoch is bounded.
 _MAX_REPEATS = 10
-
-# Bytes of a block of streamed rows: enough to be read from a disk in one go.
-_BLOCK_BYTES = 2**15
-
-# Streamed rows are shuffled among so many bytes of blocks drawn at random.
-_POOL_BYTES = 2**25
 
 # Gathering fewer bytes takes no longer than starting threads does.
 _PARALLEL_BYTES = 2**22
@@ -93,6 +88,10 @@ class Rows:
         """Return the rows at these positions."""
         return replace(self, index=self.index[positions], weight=self.weight[positions])
 
+    def sample(self, n: int) -> "Rows":
+        """Return `n` evenly spaced rows."""
+        return self.take(np.linspace(0, len(self) - 1, n).astype(np.intp))
+
     def parts(
         self, n: int, shuffle: np.random.Generator | None = None
     ) -> Iterator["Rows"]:
@@ -113,10 +112,10 @@ class Rows:
         targets : ndarray of shape (len(self), target_width), float32
         """
         if self.targets is None:
-            _gather(self.X, self.index, self.shift, targets)
+            gather(self.X, self.index, self.shift, targets)
         else:
-            _gather(self.targets, self.index, self.target_shift, targets)
-            _gather(self.X, self.index, self.shift, inputs)
+            gather(self.targets, self.index, self.target_shift, targets)
+            gather(self.X, self.index, self.shift, inputs)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows and their targets as new arrays, or as the same one twice."""
@@ -127,47 +126,24 @@ class Rows:
         return inputs, targets
 
 
-class StreamedRows:
-    """Rows of an `X` that may be larger than memory, visited in whole blocks.
+class StreamedRows(ABC):
+    """Rows of an `X` that may be larger than memory, where nothing is stored by row.
 
-    One number for each block is all that is held in memory.
-
-    Parameters
+    Attributes
     ----------
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features), float32
-    weight : ndarray of shape (n_samples,) or None
-        Weight of each row's loss.
-
-    targets : {ndarray, CSR matrix} of shape (n_samples, n_targets) or None
-    starts : ndarray of int or None, default=None
-        First row of each block; the last block of `X` may be short, and comes last.
-        None takes all.
-
-    shift, target_shift : ndarray or None, default=None
-        See `Rows`.
+    X : {ndarray, CSR matrix, ChunkedArray} of shape (n_samples, n_features)
+    targets : {ndarray, CSR matrix, ChunkedArray} of shape (n_samples, n_targets), \
+            or None
+    unit : str
+        What `split` leaves together, in the plural.
     """
 
-    def __init__(
-        self,
-        X: Any,
-        weight: np.ndarray | None,
-        targets: Any,
-        starts: np.ndarray | None = None,
-        shift: np.ndarray | None = None,
-        target_shift: np.ndarray | None = None,
-    ):
-        self.X, self.targets, self._weight = X, targets, weight
-        self._shifts = shift, target_shift
-        self._size = max(1, _BLOCK_BYTES // (4 * X.shape[1]))
-        self._pool_size = _POOL_BYTES // (4 * X.shape[1])
-        if starts is None:
-            starts = np.arange(0, X.shape[0], self._size)
-        self._starts = starts
-        n_missing = max(0, starts[-1] + self._size - X.shape[0])
-        self._len = len(starts) * self._size - n_missing
+    X: Any
+    targets: Any
+    unit: str
 
-    def __len__(self) -> int:
-        return self._len
+    @abstractmethod
+    def __len__(self) -> int: ...
 
     @property
     def target_width(self) -> int:
@@ -175,63 +151,48 @@ class StreamedRows:
         return (self.X if self.targets is None else self.targets).shape[1]
 
     @property
-    def n_blocks(self) -> int:
-        """Number of blocks."""
-        return len(self._starts)
+    @abstractmethod
+    def n_units(self) -> int:
+        """Number of units that `split` leaves together."""
 
+    @abstractmethod
     def split(
         self, n_validation: int, rng: np.random.Generator
-    ) -> tuple["StreamedRows", "StreamedRows"]:
-        """Return the training rows, and those of `n_validation` random blocks."""
-        chosen = np.zeros(self.n_blocks, bool)
-        chosen[rng.permutation(len(chosen))[:n_validation]] = True
-        return self._with(self._starts[~chosen]), self._with(self._starts[chosen])
+    ) -> tuple["StreamedRows", "Rows | StreamedRows"]:
+        """Return the training rows, and those of `n_validation` random units."""
 
-    def _with(self, starts):
-        return StreamedRows(self.X, self._weight, self.targets, starts, *self._shifts)
+    @abstractmethod
+    def sample(self, n: int) -> Rows:
+        """Return about `n` rows from all over `X`."""
 
-    def take(self, positions: np.ndarray) -> Rows:
-        """Return the rows at these positions."""
-        block, row = np.divmod(positions, self._size)
-        index = self._starts[block] + row
-        weight = np.ones(len(index), np.float32)
-        if self._weight is not None:
-            # Rows of weight 0 must not be mistaken for padding: they count towards the
-            # batch size.
-            weight = np.maximum(self._weight[index], 1e-30).astype(np.float32)
-        return Rows(self.X, index, weight, self.targets, *self._shifts)
-
+    @abstractmethod
     def parts(
         self, n: int, shuffle: np.random.Generator | None = None
     ) -> Iterator[Rows]:
-        """Yield all rows, `n` at a time, in order or shuffled.
-
-        Blocks are drawn at random, and the rows of some blocks at a time are shuffled.
-        """
-        blocks = np.arange(len(self._starts))
-        pool_size = n
-        if shuffle is not None:
-            shuffle.shuffle(blocks)
-            pool_size = max(n, self._pool_size)
-        pool = [np.empty(0, np.intp)]
-        size = 0
-        for block in blocks:
-            start = block * self._size
-            pool.append(np.arange(start, min(start + self._size, len(self))))
-            size += len(pool[-1])
-            is_last = block == blocks[-1]
-            if size < pool_size and not is_last:
-                continue
-            positions = np.concatenate(pool)
-            if shuffle is not None:
-                shuffle.shuffle(positions)
-            complete = size if is_last else size - size % n
-            yield from (self.take(positions[i : i + n]) for i in range(0, complete, n))
-            pool, size = [positions[complete:]], size - complete
+        """Yield all rows, `n` at a time, in order or shuffled."""
 
 
-def _gather(X, index, shift, out):
-    """Copy rows, less a shift, on several threads if there are many."""
+def to_loss_weight(sample_weight: np.ndarray) -> np.ndarray:
+    """Return weights of streamed rows as float32.
+
+    Rows of weight 0 must not be mistaken for padding: they count towards the batch
+    size.
+    """
+    return np.maximum(sample_weight, 1e-30).astype(np.float32)
+
+
+def gather(
+    X: Any, index: np.ndarray, shift: np.ndarray | None, out: np.ndarray
+) -> None:
+    """Copy rows, less a shift, on several threads if there are many.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    index : ndarray of int
+    shift : ndarray of shape (n_features,) or None
+    out : ndarray of shape (len(index), n_features), float32
+    """
     if not isinstance(X, np.ndarray):
         if shift is None or X.dtype == out.dtype:
             X[index].astype(np.float32, copy=False).toarray(out=out)
@@ -240,7 +201,9 @@ def _gather(X, index, shift, out):
         else:
             np.subtract(X[index].toarray(), shift, out=out, casting="same_kind")
         return
-    take = _take if X.dtype == out.dtype else _take_and_convert
+    # `np.take` would copy all of an array that is not aligned, as Dask gives some.
+    is_direct = X.dtype == out.dtype and X.flags.aligned
+    take = _take if is_direct else _take_and_convert
     if out.nbytes <= _PARALLEL_BYTES:
         take(X, index, shift, out)
         return

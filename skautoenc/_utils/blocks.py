@@ -1,11 +1,12 @@
 """Blocks of rows, and small helpers for rows and their counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
+from .chunked import ChunkedArray
 from .threads import map_in_threads, one_blas_thread
 
 # Size of a block: its activations fit into the processor's second-level cache, and its
@@ -95,6 +96,22 @@ def map_rows(
     return out
 
 
+def iterate_blocks(X: Any, width: int | None = None) -> Iterator[tuple[slice, Any]]:
+    """Yield the positions of some rows, and these rows, until all were yielded.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix, ChunkedArray} of shape (n_samples, n_features)
+    width : int or None, default=None
+        Values per row, see `row_blocks`. None for `n_features`.
+    """
+    if isinstance(X, ChunkedArray):
+        yield from X.blocks()
+        return
+    for rows in row_blocks(X.shape[0], X.shape[1] if width is None else width):
+        yield rows, X[rows]
+
+
 def to_dense(rows: Any) -> np.ndarray:
     """Return rows as an ndarray: sparse ones made dense, arrays as they are."""
     return rows.toarray() if issparse(rows) else np.asarray(rows)
@@ -111,7 +128,7 @@ _MAX_ROWS_IN_MEMORY, _MAX_BYTES_IN_MEMORY = 2**18, 2**30
 
 def is_streamed(X: Any) -> bool:
     """Whether training visits `X` in blocks, and stores nothing for each row."""
-    return is_large(*X.shape)
+    return isinstance(X, ChunkedArray) or is_large(*X.shape)
 
 
 def is_large(n_samples: int, n_features: int) -> bool:

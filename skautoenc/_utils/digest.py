@@ -21,6 +21,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .blocks import row_blocks
+from .chunked import ChunkedArray
 
 # Packages whose code is identified by the version, not by the code itself.
 _FRAMEWORKS = {"jax", "keras", "tensorflow", "torch"}
@@ -51,6 +52,11 @@ class Digest:
         TypeError
             If a value is of another type. The message names the type.
         """
+        if isinstance(value, ChunkedArray):
+            self.add(value.lengths)
+            for _, chunk in value.blocks():
+                self._array(chunk)
+            return
         if isinstance(getattr(value, "shape", None), tuple):
             self._array(value)
             return

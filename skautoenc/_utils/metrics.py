@@ -57,12 +57,14 @@ class ExplainedVariance:
         self._largest = np.maximum(self._largest, np.abs(rows).max(axis=0))
         self._weight += weight.sum()
 
-    def merge(self, other: "ExplainedVariance") -> None:
-        """Add the rows that were added to another one."""
-        self._errors += other._errors
-        self._squares += other._squares
-        self._largest = np.maximum(self._largest, other._largest)
-        self._weight += other._weight
+    def merged(self, other: "ExplainedVariance") -> "ExplainedVariance":
+        """Return the explained variance ratio of the rows of both."""
+        both = ExplainedVariance(len(self._squares), self._dtype)
+        both._errors = self._errors + other._errors
+        both._squares = self._squares + other._squares
+        both._largest = np.maximum(self._largest, other._largest)
+        both._weight = self._weight + other._weight
+        return both
 
     def result(self, largest: ArrayLike = 0.0) -> float:
         """Return the explained variance ratio of all rows added.

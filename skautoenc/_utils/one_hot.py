@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from .blocks import row_blocks
+from .blocks import iterate_blocks
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -90,7 +90,7 @@ def resolve_groups(
     groups : sequence of sequence of int, "auto" or None
         ``"auto"`` finds them in the data.
 
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    X : {ndarray, CSR matrix, ChunkedArray} of shape (n_samples, n_features)
     name : str, default="X"
         Name of `X`, for errors.
 
@@ -109,8 +109,10 @@ def resolve_groups(
         return _find_groups(X, feature_names)
     groups = tuple(tuple(map(int, group)) for group in groups)
     check_positions(groups, X.shape[1])
-    for position, group in enumerate(groups):
-        _check_shares(f"one_hot_groups[{position}]", list(group), X, name)
+    for rows, block in iterate_blocks(X):
+        for position, group in enumerate(groups):
+            columns = block[:, list(group)]
+            _check_shares(f"one_hot_groups[{position}]", columns, rows.start, name)
     return groups
 
 
@@ -140,21 +142,22 @@ def check_positions(groups: Sequence[Sequence[int]], n_features: int) -> None:
         seen.update(group)
 
 
-def _check_shares(where, group, X, name):
-    """Raise a ValueError unless the columns are shares that sum to 1 in each row."""
-    for rows in row_blocks(*X.shape):
-        block = X[rows][:, group]
-        block = block.toarray() if issparse(block) else block
-        sums = block.sum(axis=1, dtype=np.float64)
-        wrong = (np.abs(sums - 1) > _TOLERANCE) | (block < 0).any(axis=1)
-        if wrong.any():
-            row = rows.start + int(np.flatnonzero(wrong)[0])
-            raise ValueError(
-                f"{where} is not a group of one-hot columns: in row {row} of {name} "
-                f"its {len(group)} columns sum to {sums[row - rows.start]:.4g}, not to "
-                "1, or one is negative. Encode the column with OneHotEncoder without "
-                "`drop`, do not scale the result, and leave out other columns."
-            )
+def _check_shares(where, block, start, name):
+    """Raise a ValueError unless the columns are shares that sum to 1 in each row.
+
+    `start` is the position of the first row of the block.
+    """
+    block = block.toarray() if issparse(block) else block
+    sums = block.sum(axis=1, dtype=np.float64)
+    wrong = (np.abs(sums - 1) > _TOLERANCE) | (block < 0).any(axis=1)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise ValueError(
+            f"{where} is not a group of one-hot columns: in row {start + row} of "
+            f"{name} its {block.shape[1]} columns sum to {sums[row]:.4g}, not to 1, or "
+            "one is negative. Encode the column with OneHotEncoder without `drop`, do "
+            "not scale the result, and leave out other columns."
+        )
 
 
 def _find_groups(X, feature_names):
@@ -166,8 +169,7 @@ def _find_groups(X, feature_names):
     """
     n_samples, n_features = X.shape
     is_binary = np.ones(n_features, bool)
-    for rows in row_blocks(n_samples, n_features):
-        block = X[rows]
+    for _, block in iterate_blocks(X):
         if issparse(block):
             other = block.indices[block.data != 1]
             is_binary[other[block.data[block.data != 1] != 0]] = False
@@ -175,8 +177,8 @@ def _find_groups(X, feature_names):
             is_binary &= ((block == 0) | (block == 1)).all(axis=0)
     columns = np.flatnonzero(is_binary)
     together = np.zeros((len(columns), len(columns)))
-    for rows in row_blocks(n_samples, n_features):
-        block = X[rows][:, columns].astype(np.float32)
+    for _, rows in iterate_blocks(X):
+        block = rows[:, columns].astype(np.float32)
         products = block.T @ block
         together += products.toarray() if issparse(products) else products
     groups, i = [], 0

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 
 from skautoenc import AutoencoderTransformer, DenoisingAutoencoder
 from skautoenc._estimators.stored_arrays import read_stored, warn_of_reading
-from skautoenc._training import StreamedRows
+from skautoenc._training import BlockedRows
 
 N = 2**18 + 1001  # streamed, with a short last block
 
@@ -30,7 +30,7 @@ def mapped(tmp_path_factory):
 
 @pytest.mark.parametrize("n", [300, 5000, 2**14])
 def test_streamed_rows_visit_every_row_once(mapped, n):
-    rows = StreamedRows(mapped, None, None)
+    rows = BlockedRows(mapped, None, None)
     parts = [part.index for part in rows.parts(n, np.random.default_rng(0))]
     assert {len(part) for part in parts[:-1]} == {n}
     assert 0 < len(parts[-1]) <= n
@@ -38,7 +38,7 @@ def test_streamed_rows_visit_every_row_once(mapped, n):
 
 
 def test_streamed_rows_of_a_part_are_from_all_over_in_random_order(mapped):
-    rows = StreamedRows(mapped, None, None)
+    rows = BlockedRows(mapped, None, None)
     first = next(rows.parts(2**15, np.random.default_rng(0))).index
     assert first.min() < 0.2 * N
     assert first.max() > 0.8 * N
@@ -46,8 +46,8 @@ def test_streamed_rows_of_a_part_are_from_all_over_in_random_order(mapped):
 
 
 def test_streamed_rows_split_has_every_row_once(mapped):
-    rows = StreamedRows(mapped, None, None)
-    parts = rows.split(rows.n_blocks // 10, np.random.default_rng(0))
+    rows = BlockedRows(mapped, None, None)
+    parts = rows.split(rows.n_units // 10, np.random.default_rng(0))
     index = [np.concatenate([p.index for p in part.parts(4096)]) for part in parts]
     assert [len(part) for part in parts] == [len(i) for i in index]
     np.testing.assert_array_equal(np.sort(np.concatenate(index)), np.arange(N))

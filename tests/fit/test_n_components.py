@@ -90,10 +90,10 @@ def test_n_components_of_constant_rows_is_one():
 )
 def test_n_components_as_a_share_is_refused_if_pca_is_too_large(X, limit):
     from skautoenc._fit.pca import n_components_for_share
-    from skautoenc._training import Rows, StreamedRows
+    from skautoenc._training import BlockedRows, Rows
 
     is_sparse = sp.issparse(X)
-    rows = Rows.all(X) if is_sparse else StreamedRows(X, None, None)
+    rows = Rows.all(X) if is_sparse else BlockedRows(X, None, None)
     with pytest.raises(ValueError, match=f"n_components=0.9 .* at most {limit}"):
         n_components_for_share(rows, 0.9, 0)
     if is_sparse:
