@@ -124,7 +124,7 @@ def compare_imputers(
     >>> imputers = {
     ...     "mean": SimpleImputer(),
     ...     "neighbours": KNNImputer(),
-    ...     "autoencoder": AutoencoderImputer(random_state=0),
+    ...     "autoencoder": AutoencoderImputer(epochs=30, random_state=0),
     ... }
     >>> X = scale(load_breast_cancer().data)
     >>> result = compare_imputers(imputers, X, cv=2, random_state=0)
