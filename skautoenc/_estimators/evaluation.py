@@ -11,6 +11,10 @@ from .._utils.blocks import map_blocks, map_rows
 from .validation import is_in_range, is_table_of_floats, validate_rows
 
 
+# Values of X up to which one call is enough.
+_MAX_VALUES = 2**14
+
+
 class _NotInRange(Exception):
     pass
 
@@ -39,6 +43,9 @@ def map_valid_rows(
     *networks : FittedNetwork
         Those that the function evaluates.
     """
+    has_floats = is_table_of_floats(X, estimator)
+    if has_floats and X.size <= _MAX_VALUES and is_in_range(X):
+        return function(X)  # for a single row, what follows takes time
     settings = _settings(networks)
 
     def checked(rows):
@@ -46,7 +53,7 @@ def map_valid_rows(
             raise _NotInRange
         return function(rows)
 
-    if is_table_of_floats(X, estimator):
+    if has_floats:
         with contextlib.suppress(_NotInRange):  # validate_rows raises the error
             return map_rows(checked, X, **settings)
     return map_rows(function, validate_rows(estimator, X), **settings)
