@@ -44,16 +44,26 @@ def _activation(name):
     return ACTIVATIONS[name].function
 
 
+# BLAS computes the last columns of a product that are no multiple of this in another
+# order, which depends on the number of rows.
+_COLUMNS = 4
+
+
+def _product(x, kernel):
+    """Return ``x @ kernel``, in which a row does not depend on the other rows."""
+    n_in, n_out = kernel.shape
+    if n_out % _COLUMNS == 0:
+        return x @ kernel
+    padded = np.zeros((n_in, n_out + -n_out % _COLUMNS), kernel.dtype)
+    padded[:, :n_out] = kernel
+    return np.ascontiguousarray((x @ padded)[:, :n_out])
+
+
 def _dense(config):
     activation = _activation(config["activation"])
 
     def dense(x, kernel, bias=None):
-        if kernel.shape[1] == 1:
-            # In a matrix-vector product, BLAS rounds depending on the position of a
-            # row. A second column makes it a matrix product, which does not.
-            x = np.ascontiguousarray((x @ np.repeat(kernel, 2, axis=1))[:, :1])
-        else:
-            x = x @ kernel
+        x = _product(x, kernel)
         if bias is not None:
             x += bias
         return activation(x)

@@ -100,7 +100,8 @@ def test_docstring_describes_what_is_returned_and_has_no_placeholders(documented
     assert not re.search(r"<[a-z_]+>", inspect.getdoc(documented))
     if not inspect.isclass(documented):
         assert all(entry.desc for entry in doc["Returns"])
-        assert doc["Returns"]
+        annotation = inspect.signature(documented).return_annotation
+        assert bool(doc["Returns"]) == (annotation is not None)
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS)
