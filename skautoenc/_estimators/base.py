@@ -176,7 +176,8 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
 
             From 2**18 rows or 1 GiB on, rows are visited in shuffled blocks of 32 KiB,
             so that a float32 memory map, or an HDF5 data set that is stored as one
-            block, may be larger than memory. Arrays of other types are copied. Other
+            block, may be larger than memory. Arrays of other types are copied. Dask
+            arrays and data frames of more than 64 MiB are visited chunk by chunk. Other
             data that do not fit into memory are given to `partial_fit` in chunks.
 
         y : Ignored
