@@ -13,6 +13,7 @@ import argparse
 import heapq
 import multiprocessing
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from .clusters import received_bytes, two_workers
 N_FEATURES, N_COMPONENTS = 1000, 32
 BLOCK_ROWS, STEP_ROWS = 25_000, 1024  # of a task of `transform`; of a worker in a step
 N_ROWS, N_FITS = 10**9, 10**5
+SEARCH_ROWS, SEARCH_EPOCHS = 50_000, 30  # 200 MB; three folds, and epochs="auto"
 WORKERS = (1, 10, 100, 1000)
 
 # What cannot be measured on one machine.
@@ -52,8 +54,6 @@ class Costs:
     imports: float  # of a worker that trains in NumPy
     tensorflow: float
     compilation: float
-    fits: list  # durations of single fits of the search
-    data_bytes: int  # of the table of the search
     gradient_bytes: int
 
 
@@ -72,8 +72,9 @@ def autoencoder(**params):
     return AutoencoderTransformer(N_COMPONENTS, **params)
 
 
-def median_seconds(function, repeats=3):
-    return statistics.median(seconds(function) for _ in range(repeats))
+def shortest(function, repeats=3):
+    """Return the seconds of the shortest call: other programs make calls longer."""
+    return min(seconds(function) for _ in range(repeats))
 
 
 def row_epoch(estimator, X, few=1, many=4):
@@ -85,7 +86,7 @@ def row_epoch(estimator, X, few=1, many=4):
     def time(epochs):
         fit = estimator.set_params(epochs=epochs).fit
         fit(X)
-        return median_seconds(lambda: fit(X))
+        return shortest(lambda: fit(X))
 
     short, long = time(few), time(many)
     slope = (long - short) / (many - few)
@@ -138,7 +139,7 @@ def start_up():
         "from skautoenc._backend.keras import import_keras; import_keras()",
     )
     python, numpy, keras = (
-        median_seconds(
+        shortest(
             lambda: subprocess.run(
                 [sys.executable, "-c", code], check=True, capture_output=True
             )
@@ -172,7 +173,7 @@ def task_costs(client, n):
         with joblib.parallel_config("dask"):
             joblib.Parallel(batch_size=1)(joblib.delayed(nothing)(i) for i in range(n))
 
-    return tuple(median_seconds(run) / n for run in (dask, through_joblib))
+    return tuple(shortest(run) / n for run in (dask, through_joblib))
 
 
 def search(n_candidates, n_rows=1797):
@@ -189,7 +190,7 @@ def local_durations():
     """Return the duration of each fit and score in this process."""
     candidates, X = search(4)
     results = candidates.fit(X).cv_results_
-    return [results["mean_fit_time"] + results["mean_score_time"]][0].tolist()
+    return (results["mean_fit_time"] + results["mean_score_time"]).tolist()
 
 
 def run_search(n_fits):
@@ -217,7 +218,7 @@ def exchange(n_bytes, repeats=20):
         ours.recv_bytes()
 
     once()
-    time = statistics.median(seconds(once) for _ in range(repeats)) / 2
+    time = shortest(once, repeats) / 2
     ours.send_bytes(b"")
     other.join()
     return time
@@ -283,11 +284,10 @@ def plan_transform(costs, n_workers):
 
 
 def plan_search(costs, n_workers):
-    mean = statistics.fmean(costs.fits)
-    parts = _tasks(
-        {"compute": mean}, N_FITS, n_workers, costs.search_task, costs.imports
-    )
-    parts["send"] = broadcast(costs.data_bytes, n_workers)
+    fit = SEARCH_ROWS * 2 / 3 * SEARCH_EPOCHS * costs.train_row
+    startup = costs.tensorflow + costs.compilation
+    parts = _tasks({"compute": fit}, N_FITS, n_workers, costs.search_task, startup)
+    parts["send"] = broadcast(SEARCH_ROWS * N_FEATURES * 4, n_workers)
     parts["send"] += N_FITS * costs.task_bytes / NETWORK
     return parts
 
@@ -343,14 +343,15 @@ def measure():
         for name, few, at_few, n, at_many in training
     ]
     fitted = autoencoder(epochs=1, batch_size=256).fit(X)
-    block = median_seconds(lambda: fitted.transform(X))
+    block = shortest(lambda: fitted.transform(X))
     transform_row = block / len(X)
     imports, tensorflow = start_up()
     fits = local_durations()
     print("start, fits:", imports, tensorflow, fits, flush=True)
 
     with two_workers() as client:
-        client.submit(transform_block, fitted, 0).result()
+        encoder = client.scatter(fitted, broadcast=True)
+        client.submit(transform_block, encoder, 0).result()
         (few_task, few_joblib), (task, search_task) = (
             task_costs(client, n) for n in (500, 2000)
         )
@@ -359,7 +360,10 @@ def measure():
             ("joblib on Dask: s per task at 2,000, from 500", few_joblib, search_task),
         ]
         for n_blocks in (8, 40):
-            blocks = client.map(transform_block, n_blocks * [fitted], range(n_blocks))
+            seeds = range(n_blocks)
+            blocks = client.map(
+                lambda seed, f: transform_block(f, seed), seeds, f=encoder
+            )
             measured = sum(client.gather(blocks))
             what = f"transform of {n_blocks * BLOCK_ROWS:,} rows on two workers: s"
             checks.append((what, n_blocks * BLOCK_ROWS * transform_row, measured))
@@ -395,8 +399,6 @@ def measure():
         imports=imports,
         tensorflow=tensorflow,
         compilation=compilation(X[:5000]),
-        fits=fits,
-        data_bytes=200_000_000,
         gradient_bytes=sizes[0],
     )
     return costs, checks
@@ -407,7 +409,7 @@ def duration(time):
     for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
         if time >= 2 * size:
             return f"{time / size:.3g} {unit}"
-    return f"{time:.3g} s"
+    return f"{time:.3g} s" if time > 1e-3 else "0 s"
 
 
 def plans(costs):
@@ -437,7 +439,6 @@ def figures(costs, checks):
             "imports with TensorFlow": f"{costs.tensorflow:.3g} s",
             "compilation of a program": f"{costs.compilation:.3g} s",
             "gradients of a step": f"{costs.gradient_bytes:.3g} bytes",
-            "fit of the search, mean": f"{statistics.fmean(costs.fits):.3g} s",
         }.items()
     ]
     lines += ["", "| what | predicted | measured | measured / predicted |"]
@@ -487,6 +488,7 @@ def draw(costs, path):
     )
     figure, all_axes = plt.subplots(1, 3, figsize=(10, 4), layout="constrained")
     for axes, (job, by_workers) in zip(all_axes, plans(costs).items(), strict=True):
+        highest = 0.0
         for i, (n_workers, parts) in enumerate(by_workers.items()):
             bottom = 0.0
             for name, (colour, hatch) in styles.items():
@@ -503,14 +505,15 @@ def draw(costs, path):
                     label=RESOURCES[name] if i == 0 else None,
                 )
                 bottom += hours
+            highest = max(highest, bottom)
             whole = duration(sum(parts.values()))
             axes.annotate(
                 whole, (i, bottom), (0, 3), textcoords="offset points", ha="center"
             )
-        axes.set_title(job)
+        axes.set_title(re.sub(r"10\^(\d)", r"$10^\1$", job))
         axes.set_xticks(range(len(WORKERS)), WORKERS)
         axes.set_xlabel("workers")
-        axes.margins(y=0.1)
+        axes.set_ylim(0, 1.15 * highest)
     all_axes[0].set_ylabel("hours, sum over workers")
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
