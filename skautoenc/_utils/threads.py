@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,26 @@ from threadpoolctl import ThreadpoolController
 
 
 def n_available_threads() -> int:
-    """Return OMP_NUM_THREADS, which users and joblib set, or the number of cores."""
+    """Return OMP_NUM_THREADS, or 1 in a task of Dask, or the number of cores.
+
+    Users, joblib, Ray, and the nannies of Dask's workers set OMP_NUM_THREADS. A worker
+    without a nanny does not, but grants each of its tasks one thread too.
+    """
     n_threads = os.environ.get("OMP_NUM_THREADS", "")
     if n_threads.isdigit() and int(n_threads) > 0:
         return int(n_threads)
-    return joblib.cpu_count()
+    return 1 if _in_dask_task() else joblib.cpu_count()
+
+
+def _in_dask_task():
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return False
+    return True
 
 
 def map_in_threads(function: Callable, *arguments: Collection) -> list:

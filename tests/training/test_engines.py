@@ -2,6 +2,7 @@
 
 import threading
 
+import cloudpickle
 import keras
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from skautoenc import (
 from skautoenc._backend.keras import isolated_random_state
 from skautoenc._training import Rows
 from skautoenc._training.compiled import program_choice
-from skautoenc._training.compiled.cache import programs
+from skautoenc._training.compiled.cache import ProgramCache, programs
 from skautoenc._training.compiled.program_choice import (
     CALL_WORK,
     call_steps,
@@ -566,6 +567,24 @@ def test_functions_of_one_name_do_not_share_a_program(small, digits):
     assert b[0] > 50 * a[0]
 
 
+def test_copies_of_a_local_function_share_a_program(small, digits):
+    """Worker processes get a copy with each candidate of a search."""
+
+    def loss(factor):
+        return lambda targets, outputs: factor * scaled(targets, outputs)
+
+    programs.clear()
+    small.set_params(early_stopping=False)  # so all fits have as many rows
+    losses = [
+        small.set_params(loss=function).fit(digits).history_["loss"]
+        for function in map(cloudpickle.loads, 2 * [cloudpickle.dumps(loss(1.0))])
+    ]
+    assert len(programs) == 1
+    assert losses[0] == losses[1]
+    assert small.set_params(loss=loss(100.0)).fit(digits).history_["loss"] > losses[0]
+    assert len(programs) == 2
+
+
 def test_layers_of_one_config_and_other_classes_do_not_share_a_program(digits):
     def loss(slope):
         @keras.saving.register_keras_serializable("tests")
@@ -608,6 +627,23 @@ def test_the_cache_of_programs_is_bounded(digits):
             digits[:20]
         )
     assert len(programs) == 16
+
+
+def test_programs_of_fits_at_once_are_kept_for_the_next_ones():
+    cache, built = ProgramCache(max_size=2), iter(range(9))
+
+    def borrow_two():
+        with (
+            cache.borrow("key", built.__next__) as first,
+            cache.borrow("key", built.__next__) as second,
+        ):
+            return first, second
+
+    assert borrow_two() == (0, 1)
+    assert sorted(borrow_two()) == [0, 1]
+    with cache.borrow("another", built.__next__) as other:
+        assert other == 2
+    assert cache.keys == ["key", "another"]
 
 
 def test_threads_that_fit_at_once_get_what_they_get_alone(digits):

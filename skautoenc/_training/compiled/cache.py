@@ -1,12 +1,15 @@
 """Cache of compiled programs, which fits share."""
 
 import contextlib
+import hashlib
 import inspect
 import json
+import pickle
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
+
+import cloudpickle
 
 from ..._backend.keras_internals import flatten_layers
 from .hyperparameters import strip_hyperparameters
@@ -15,8 +18,8 @@ from .hyperparameters import strip_hyperparameters
 class ProgramCache:
     """Keeps the programs that were used last, and lends each to one fit at a time.
 
-    A second fit that asks for a program on loan builds another; whichever is returned
-    last is kept.
+    Fits that ask for the same program at the same time get one each. All of these are
+    kept, for the next fits in as many threads.
 
     Parameters
     ----------
@@ -26,7 +29,7 @@ class ProgramCache:
 
     def __init__(self, max_size: int):
         self._max_size = max_size
-        self._idle: OrderedDict[Hashable, Any] = OrderedDict()
+        self._idle: list[tuple[Hashable, Any]] = []  # the last used at the end
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -35,7 +38,7 @@ class ProgramCache:
     @property
     def keys(self) -> list[Hashable]:
         """Keys of the programs that no fit uses, the most recent one last."""
-        return list(self._idle)
+        return [key for key, _ in self._idle]
 
     def clear(self) -> None:
         """Drop the programs that no fit uses."""
@@ -46,17 +49,21 @@ class ProgramCache:
     def borrow(self, key: Hashable, build: Callable[[], Any]) -> Iterator[Any]:
         """Lend the program of `key`, built by ``build()`` where there is none."""
         with self._lock:
-            program = self._idle.pop(key, None)
+            program = self._take(key)
         if program is None:
             program = build()
         try:
             yield program
         finally:
             with self._lock:
-                self._idle[key] = program
-                self._idle.move_to_end(key)
-                while len(self._idle) > self._max_size:
-                    self._idle.popitem(last=False)
+                self._idle.append((key, program))
+                del self._idle[: -self._max_size]
+
+    def _take(self, key):
+        for i in reversed(range(len(self._idle))):
+            if self._idle[i][0] == key:
+                return self._idle.pop(i)[1]
+        return None
 
 
 # Of the programs of all engines in this process.
@@ -89,9 +96,12 @@ def program_key(
 def fingerprint(value: Any) -> Hashable:
     """Return a hashable that is equal for values which shape the same program.
 
-    Keras's objects are equal if their configs are. A function, or an object of a
-    user's class, whose config may be incomplete, is equal to itself alone.
+    Keras's objects are equal if their configs are, and functions as
+    `function_fingerprint` says. An object of a user's class, whose config may be
+    incomplete, is equal to itself alone.
     """
+    if inspect.isfunction(value):
+        return function_fingerprint(value)
     if value.__class__.__module__.split(".")[0] == "keras" and hasattr(
         value, "get_config"
     ):
@@ -99,6 +109,24 @@ def fingerprint(value: Any) -> Hashable:
         if not any(callable(item) for item in config.values()):
             return type(value), json.dumps(config, sort_keys=True, default=repr)
     return value
+
+
+def function_fingerprint(function: Any) -> Hashable:
+    """Return a hashable that is equal for a function and its copies.
+
+    A function that can be imported has no copies. In worker processes, each fit of a
+    search gets another copy of a function of a notebook, because it is pickled by
+    value: with its code and the values that it reads. Copies have equal pickles.
+    """
+    try:
+        pickle.dumps(function)
+        return function
+    except (pickle.PicklingError, AttributeError):  # a lambda or a local function
+        pass
+    try:
+        return hashlib.sha256(cloudpickle.dumps(function)).digest()
+    except Exception:  # it reads what cannot be pickled, so that it has no copies
+        return function
 
 
 def model_fingerprint(model: Any) -> Hashable:
@@ -109,7 +137,7 @@ def model_fingerprint(model: Any) -> Hashable:
     """
     layers = list(flatten_layers(model))
     functions = tuple(
-        value
+        function_fingerprint(value)
         for layer in layers
         for value in vars(layer).values()
         if inspect.isfunction(value) and not value.__module__.startswith("keras.")
