@@ -134,7 +134,7 @@ PARAMS = st.lists(st.sampled_from(sorted(PARAMETERS)), unique=True, max_size=4).
 )
 
 
-# Each fit of a variational autoencoder compiles a program, which takes most of the time.
+# A fit of a variational autoencoder compiles a program, which takes most of the time.
 MOSTLY_IN_NUMPY = st.sampled_from([*KINDS[:2] * 4, VariationalAutoencoder])
 
 

@@ -10,7 +10,6 @@ from .._fitted.network import FittedNetwork
 from .._utils.blocks import map_blocks, map_rows
 from .validation import is_in_range, is_table_of_floats, validate_rows
 
-
 # Values of X up to which one call is enough.
 _MAX_VALUES = 2**14
 

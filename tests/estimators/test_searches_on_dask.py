@@ -193,7 +193,7 @@ def test_candidates_of_a_killed_worker_run_again(client, digits, tmp_path):
 def threads_and_programs():
     import tensorflow as tf
 
-    from skautoenc._training.tensorflow_engine.engine import programs
+    from skautoenc._training.compiled.cache import programs
 
     return (
         n_available_threads(),
