@@ -5,6 +5,7 @@ import functools
 
 import keras
 import pytest
+from helpers import COMPILED, NOT_IN_NUMPY
 
 from skautoenc._training.keras_engine import KerasEngine
 from skautoenc._training.numpy_engine.engine import NumpyEngine
@@ -21,7 +22,7 @@ class BatchListener(keras.callbacks.Callback):
 # Parameters with which a dense autoencoder is trained by one engine.
 ENGINES = {
     "numpy": {},
-    "tensorflow": {"optimizer": "nadam"},  # the NumPy engine does not have it
+    COMPILED: NOT_IN_NUMPY,
     "keras": {"callbacks": [BatchListener()]},
 }
 

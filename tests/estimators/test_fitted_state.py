@@ -5,7 +5,7 @@ import pickle
 import keras
 import numpy as np
 from engines import ENGINES
-from helpers import run_python
+from helpers import COMPILED, run_python
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -67,7 +67,7 @@ FIT = f"""
 import numpy as np
 from skautoenc import AutoencoderTransformer
 X = np.random.default_rng(0).random((40, 5))
-by_tensorflow = {ENGINES["tensorflow"]}
+by_tensorflow = {ENGINES[COMPILED]}
 """
 
 

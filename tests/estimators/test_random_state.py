@@ -10,14 +10,12 @@ import keras
 import numpy as np
 import pytest
 from engines import ENGINES, engines_used
-from helpers import assert_draws_nothing_global, make_autoencoder, run_python
+from helpers import COMPILED, assert_draws_nothing_global, make_autoencoder, run_python
 from sklearn.base import clone
 
 from skautoenc import AutoencoderTransformer, ConvNetwork, VariationalAutoencoder
 
-by_two_engines = pytest.mark.parametrize(
-    "engine", ["numpy", "tensorflow"], indirect=True
-)
+by_two_engines = pytest.mark.parametrize("engine", ["numpy", COMPILED], indirect=True)
 
 
 @pytest.fixture
@@ -38,7 +36,7 @@ import hashlib, sys
 from sklearn.datasets import load_digits
 from skautoenc import AutoencoderTransformer
 X = load_digits().data[:300] / 16
-for params in ({ENGINES["numpy"]}, {ENGINES["tensorflow"]}):
+for params in ({ENGINES["numpy"]}, {ENGINES[COMPILED]}):
     Z = AutoencoderTransformer(
         3,
         hidden_layer_sizes=(8,),
@@ -161,7 +159,7 @@ def test_fit_does_not_disturb_random_draws_of_another_thread(kind, digits):
         thread.join()
         random.setstate(python_state)
         np.random.set_state(numpy_state)
-    assert used == {kind if kind in ENGINES else "tensorflow"}
+    assert used == {kind if kind in ENGINES else COMPILED}
     python, numpy = random.Random(5), np.random.RandomState(5)
     assert drawn == [(python.random(), numpy.random_sample()) for _ in drawn]
 
