@@ -8,6 +8,7 @@ from typing import ClassVar
 import keras
 import numpy as np
 import pytest
+from engines import ENGINES
 from helpers import COMPILED
 
 from skautoenc import DenseNetwork
@@ -69,9 +70,6 @@ class StopsAfter(Hook):
 
     def on_epoch_end(self, run, logs):
         run.state.stop |= run.state.epoch == self.n_epochs
-
-
-ENGINES = ["numpy", COMPILED, "keras"]
 
 
 def assert_same_bits(first, second):

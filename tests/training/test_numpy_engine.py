@@ -262,6 +262,7 @@ def test_keras_trains_what_numpy_cannot_or_should_not(params):
     assert plan_of(pair, **params) is None
 
 
+@pytest.mark.tensorflow
 def test_keras_trains_within_a_strategy(digits, small):
     import tensorflow as tf
 
