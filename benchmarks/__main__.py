@@ -15,9 +15,9 @@ import platform
 from pathlib import Path
 
 from . import (  # noqa: F401  (importing them registers their cases)
-    keras_backends,
     encoding,
     hooks,
+    keras_backends,
     libraries,
     memory,
     onnx_conversion,
