@@ -18,6 +18,7 @@ from . import (  # noqa: F401  (importing them registers their cases)
     dask_collections,
     encoding,
     hooks,
+    keras_backends,
     libraries,
     memory,
     onnx_conversion,

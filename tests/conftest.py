@@ -8,7 +8,7 @@ os.environ["SCIPY_ARRAY_API"] = "1"
 
 import numpy as np
 import pytest
-from helpers import make_autoencoder
+from helpers import COMPILED, make_autoencoder
 from sklearn.datasets import load_digits
 
 
@@ -38,13 +38,13 @@ def fitted(digits):
     return make_autoencoder().fit(digits)
 
 
-@pytest.fixture(params=["numpy", "compiled", "keras"])
+@pytest.fixture(params=["numpy", COMPILED, "keras"])
 def engine(request):
     """Parameters that one engine trains a dense autoencoder with, and no other.
 
     The test must fit with this engine alone, in this process. `indirect` names some.
     """
-    from engines import ENGINES, engines_used  # imports TensorFlow
+    from engines import ENGINES, engines_used  # imports Keras
 
     with engines_used() as used:
         yield ENGINES[request.param]

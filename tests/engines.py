@@ -5,6 +5,7 @@ import functools
 
 import keras
 import pytest
+from helpers import COMPILED, NOT_IN_NUMPY
 
 from skautoenc._training.jax_engine.engine import JaxEngine
 from skautoenc._training.keras_engine import KerasEngine
@@ -19,18 +20,18 @@ class BatchListener(keras.callbacks.Callback):
         pass
 
 
-# Parameters with which a dense autoencoder is trained by one engine. The compiled one
-# is that of Keras's backend.
+# Parameters with which a dense autoencoder is trained by one engine.
 ENGINES = {
     "numpy": {},
-    "compiled": {"optimizer": "nadam"},  # the NumPy engine does not have it
+    COMPILED: NOT_IN_NUMPY,
     "keras": {"callbacks": [BatchListener()]},
 }
 
 
 _CLASSES = {
     "numpy": NumpyEngine,
-    "compiled": JaxEngine if keras.backend.backend() == "jax" else TensorFlowEngine,
+    "tensorflow": TensorFlowEngine,
+    "jax": JaxEngine,
     "keras": KerasEngine,
 }
 

@@ -15,6 +15,13 @@ import pytest
 import rich.console
 
 from skautoenc import AutoencoderTransformer
+from skautoenc._backend.choice import keras_backend
+
+# The name of the engine that trains by default what the NumPy engine does not.
+COMPILED = keras_backend() if keras_backend() != "torch" else "keras"
+
+# A parameter with which the NumPy engine does not train.
+NOT_IN_NUMPY = {"optimizer": "nadam"}
 
 
 def make_autoencoder(kind=AutoencoderTransformer, **params):
@@ -121,15 +128,26 @@ def global_states():
 def assert_draws_nothing_global():
     """Assert that no global generator of random numbers is used meanwhile."""
     import keras
-    import tensorflow as tf
+
+    backend = sys.modules[keras.config.backend()]
 
     def seed():
         keras.utils.clear_session()  # older Keras does not seed its own generator
-        keras.utils.set_random_seed(5)
+        random.seed(5)
+        np.random.seed(5)
+        if backend.__name__ == "tensorflow":
+            backend.random.set_seed(5)
+        if backend.__name__ == "torch":
+            backend.manual_seed(5)
 
     def next_draws():
+        draws = {
+            "tensorflow": lambda: backend.random.uniform((3,)),
+            "torch": lambda: backend.rand(3),
+            "jax": lambda: [],  # has no global generator
+        }
         return (
-            tf.random.uniform((3,)).numpy().tolist(),
+            np.asarray(draws[backend.__name__]()).tolist(),
             np.asarray(keras.random.uniform((3,))).tolist(),
         )
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from engines import engines_used
+from helpers import COMPILED
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -232,7 +233,7 @@ def test_fits_by_tensorflow_succeed_or_raise_a_clear_error(kind, params, X, in_c
         fit = estimator.partial_fit if in_chunks else estimator.fit
         if fit_or_clear_error(lambda: fit(X)):
             assert fit_or_clear_error(lambda: check_results(estimator, X))
-            assert used == {"compiled"}
+            assert used == {COMPILED}
     assert content(X) == before
 
 

@@ -48,7 +48,7 @@ MAY_IMPORT = {
     },
 }
 
-FRAMEWORKS = {"keras", "tensorflow"}
+FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}
 IMPORTS_FRAMEWORKS = re.compile(r"_backend\..*|_training\.\w+_engine(\..*)?|layers")
 PRIVATE_NAMES_IN = {
     "keras": "_backend.keras_internals",
@@ -220,7 +220,7 @@ def test_modules_import_one_another_without_a_cycle():
         pytest.fail(f"a cycle of imports: {' -> '.join(files)}", pytrace=False)
 
 
-def test_only_the_backend_engines_and_layers_import_keras_or_tensorflow():
+def test_only_the_backend_engines_and_layers_import_keras_or_its_backends():
     report(
         [
             source.problem(found.line, f"imports {found.module}")
@@ -379,7 +379,9 @@ def test_each_private_package_has_a_readme():
 
 def test_each_imported_package_is_a_dependency_in_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.match(r"[\w.-]+", name)[0] for name in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    required = [*project["dependencies"], *extras["jax"], *extras["torch"]]
+    declared = {re.match(r"[\w.-]+", name)[0] for name in required}
     no_dependencies = {*sys.stdlib_module_names, "skautoenc"}
     problems = []
     for source in SOURCES.values():

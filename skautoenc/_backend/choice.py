@@ -45,7 +45,7 @@ def check_backend() -> None:
             "environment variable KERAS_BACKEND to 'tensorflow', 'jax' or 'torch' "
             "before Keras is imported."
         )
-    if name not in sys.modules and importlib.util.find_spec(name) is None:
+    if importlib.util.find_spec(name) is None:
         raise ImportError(
             f"Keras is to use the backend {name!r}, which is not installed. Install it "
             f"(pip install 'skautoenc[{name}]'), or set the environment variable "

@@ -74,7 +74,7 @@ class EncoderClassifier(ClassifierMixin, BaseEncoderHead):
 
     dropout : float, default=0.0
         Share of the inputs of each layer of the head that are set to zero in a training
-        step, in [0, 1). Values above 0 are trained by TensorFlow.
+        step, in [0, 1). Values above 0 are trained by Keras.
 
     fine_tune : bool, default=True
         Whether the encoder is trained on the labels, too. If False, its codes remain

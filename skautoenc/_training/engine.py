@@ -81,7 +81,7 @@ def open_engine(
     n_rows: int,
     n_validation: int,
     callbacks: Sequence[Any] = (),
-    kind: Literal["compiled", "keras"] | None = None,
+    kind: Literal["tensorflow", "jax", "keras"] | None = None,
 ) -> Iterator[Engine]:
     """Open an engine that trains a Keras model, from the model's weights.
 
@@ -104,9 +104,8 @@ def open_engine(
         Their batch-level methods are called by the engine. For all other methods see
         `KerasCallbacks`.
 
-    kind : {"compiled", "keras"} or None, default=None
-        The engine of Keras's backend, which is TensorFlow or JAX, or ``Model.fit``.
-        None takes the compiled one, but ``Model.fit`` on PyTorch, inside a
+    kind : {"tensorflow", "jax", "keras"} or None, default=None
+        None takes the engine of Keras's backend, but ``Model.fit`` on PyTorch, inside a
         ``tf.distribute`` strategy and with callbacks that listen to batches.
 
     Yields
@@ -126,10 +125,9 @@ def open_engine(
     )
     batch_size = limit_batch_size(config.batch_size, n_rows)
     config = replace(config, loss=loss, batch_size=batch_size)
-    backend = keras_backend()
     if kind is None:
         needs_model_fit = _in_strategy() or any(map(listens_to_batches, callbacks))
-        kind = "keras" if needs_model_fit or backend == "torch" else "compiled"
+        kind = "keras" if needs_model_fit else _engine_of_backend()
     # Imported here, as keras_engine has an import statement of Keras.
     if kind == "keras":
         from .keras_engine import KerasEngine
@@ -137,7 +135,7 @@ def open_engine(
         yield KerasEngine(model, config, optimizer, learning_rate, n_rows, callbacks)
         return
     open_compiled: Any
-    if backend == "jax":
+    if kind == "jax":
         from .jax_engine.engine import open_jax_engine as open_compiled
     else:
         from .tensorflow_engine.engine import open_tensorflow_engine as open_compiled
@@ -145,6 +143,12 @@ def open_engine(
         model, config, optimizer, learning_rate, n_rows, n_validation
     ) as engine:
         yield engine
+
+
+def _engine_of_backend() -> Literal["tensorflow", "jax", "keras"]:
+    """Return the kind of engine that trains fastest on the backend of Keras."""
+    backend = keras_backend()
+    return backend if backend in ("tensorflow", "jax") else "keras"  # type: ignore
 
 
 def _in_strategy():

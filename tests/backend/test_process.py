@@ -4,15 +4,14 @@ import os
 import subprocess
 
 import pytest
-from engines import ENGINES
-from helpers import run_python
+from helpers import NOT_IN_NUMPY, run_python
 
 FIT = f"""
 import numpy as np
 from skautoenc import AutoencoderTransformer
 X = np.random.default_rng(0).normal(size=(40, 4))
 autoencoder = AutoencoderTransformer(
-    2, hidden_layer_sizes=(3,), epochs=1, random_state=0, **{ENGINES["compiled"]}
+    2, hidden_layer_sizes=(3,), epochs=1, random_state=0, **{NOT_IN_NUMPY}
 )
 """
 

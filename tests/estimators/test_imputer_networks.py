@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import COMPILED
 from sklearn import config_context
 from sklearn.datasets import load_digits
 from sklearn.pipeline import Pipeline
@@ -128,7 +129,7 @@ def test_weighted_squared_error_is_the_same_in_every_engine(pixels):
     config = TrainingConfig(WeightedSquaredError(), "adam", 0.003, 32, 3)
     pair = network.dense_pair(128, 8, np.random.default_rng(0))
     found = []
-    for kind in ("numpy", "compiled", "keras"):
+    for kind in ("numpy", COMPILED, "keras"):
         state = TrainingState(RandomStreams.from_random_state(0))
         if kind == "numpy":
             with make_numpy_engine(pair, config, len(X)) as engine:

@@ -11,7 +11,7 @@ import polars
 import pytest
 import scipy.sparse as sp
 import tensorflow as tf
-from helpers import make_autoencoder, run_python
+from helpers import COMPILED, make_autoencoder, run_python
 from sklearn.exceptions import NotFittedError
 
 from skautoenc import ConvNetwork, DenseNetwork
@@ -471,7 +471,7 @@ def test_sample_weight_that_vanishes_in_float32_is_refused(digits, weight):
         tiny().fit(digits, sample_weight=np.full(300, weight))
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED], indirect=True)
 def test_sample_weight_can_be_as_large_as_2_to_the_32(digits, engine):
     weights = np.ones(300)
     weights[7] = 2.0**32

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 from engines import ENGINES, engines_used
+from helpers import COMPILED
 from sklearn.decomposition import PCA
 
 from skautoenc import AutoencoderTransformer, DenoisingAutoencoder
@@ -54,7 +55,7 @@ def test_streamed_rows_split_has_every_row_once(mapped):
     assert len(index[1]) == pytest.approx(0.1 * N, rel=0.06)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED], indirect=True)
 def test_fit_learns_from_sorted_rows_of_a_memory_map(mapped, engine):
     estimator = AutoencoderTransformer(
         2,
@@ -88,7 +89,7 @@ def test_sample_weight_of_streamed_rows_weights_their_loss(mapped):
     assert error[len(error) // 2 :].mean() < 0.5 * error[: len(error) // 2].mean()
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED], indirect=True)
 def test_sample_weight_zero_counts_in_the_mean_of_streamed_rows(mapped, engine):
     """As in Keras; rows in memory that weigh nothing are not visited."""
     params = {"hidden_layer_sizes": (4,), "batch_size": 4096, "epochs": 1}

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 from engines import ENGINES
-from helpers import run_in_threads
+from helpers import COMPILED, run_in_threads
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 
@@ -22,7 +22,7 @@ from skautoenc import (
 SMALL = {"hidden_layer_sizes": (8,), "batch_size": 64, "epochs": 1}
 CONFIGURATIONS = [
     *[AutoencoderTransformer(k, **SMALL) for k in (2, 3, 4)],
-    *[AutoencoderTransformer(k, **ENGINES["compiled"], **SMALL) for k in (2, 3)],
+    *[AutoencoderTransformer(k, **ENGINES[COMPILED], **SMALL) for k in (2, 3)],
     AutoencoderTransformer(2, early_stopping=True, **SMALL),
     DenoisingAutoencoder(2, **SMALL),
     DenoisingAutoencoder(2, contractive=0.1, **SMALL),

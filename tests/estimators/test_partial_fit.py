@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 from engines import ENGINES, engines_used
 from helpers import (
+    COMPILED,
     assert_draws_nothing_global,
     make_autoencoder,
     run_python,
@@ -49,7 +50,7 @@ def by_pca(X, n_components):
 # What is learned.
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled", "keras"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED, "keras"], indirect=True)
 @pytest.mark.parametrize("init", ["pca", "random"])
 def test_partial_fit_learns_with_every_engine(digits, engine, init):
     estimator = make_autoencoder(init=init, **engine)
@@ -168,7 +169,7 @@ def test_partial_fit_estimates_beta_from_the_chunks(digits):
 # One call after another.
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled", "keras"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED, "keras"], indirect=True)
 def test_partial_fit_of_a_pickled_estimator_has_the_same_bits(digits, engine):
     without = make_autoencoder()
     copied = without.set_params(**engine)
@@ -259,7 +260,7 @@ def test_partial_fit_of_an_invalid_chunk_changes_nothing(digits):
     np.testing.assert_array_equal(estimator.transform(digits), codes)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled", "keras"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED, "keras"], indirect=True)
 def test_partial_fit_takes_chunks_of_growing_and_falling_size(digits, engine):
     estimator = make_autoencoder(batch_size="auto", **engine)
     for size in (3, 297, 1, 300, 64, 150):
@@ -287,9 +288,9 @@ def test_partial_fit_goes_on_with_another_engine(digits):
     estimator = train(make_autoencoder(), digits, 300, 20)
     score = estimator.score(digits)
     with engines_used() as used:
-        estimator.set_params(**ENGINES["compiled"])
+        estimator.set_params(**ENGINES[COMPILED])
         train(estimator, digits, 300, 3)
-    assert used == {"compiled"}
+    assert used == {COMPILED}
     assert estimator.score(digits) > score - 0.02
 
 

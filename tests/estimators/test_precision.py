@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from engines import ENGINES, BatchListener
+from helpers import COMPILED
 from sklearn.decomposition import PCA
 
 from skautoenc import (
@@ -121,7 +122,7 @@ def test_dtype_policy_of_half_precision_has_the_losses_of_float32(digits, policy
     "params",
     [
         {},
-        ENGINES["compiled"],
+        ENGINES[COMPILED],
         {"tied_weights": True},
         {"contractive": 0.1},
         {"network": lambda shape, k: DenseNetwork((8,))(shape, k)},

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from engines import BatchListener, engines_used
-from helpers import make_autoencoder
+from helpers import COMPILED, make_autoencoder
 from keras import Input, Model, layers
 from sklearn.decomposition import PCA
 
@@ -151,7 +151,7 @@ def test_step_scales_of_a_conv_network(digits):
 
 def test_a_conv_network_from_pca_is_trained_alike_by_both_engines(digits):
     results = []
-    for name, callbacks in (("compiled", []), ("keras", [BatchListener()])):
+    for name, callbacks in ((COMPILED, []), ("keras", [BatchListener()])):
         with engines_used() as used:
             estimator = make_autoencoder(
                 network=SMALL, init="pca", early_stopping=False, callbacks=callbacks

@@ -11,7 +11,7 @@ import pandas
 import pytest
 import scipy.sparse as sp
 from engines import ENGINES, BatchListener, engines_used
-from helpers import make_autoencoder
+from helpers import COMPILED, make_autoencoder
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -44,7 +44,7 @@ def test_learning_rate_too_high_is_finite_or_diverges(
         epochs=2,
         early_stopping=early_stopping,
         callbacks=[BatchListener()] if engine == "keras" else None,
-        contractive=1e-9 if engine == "compiled" else 0,
+        contractive=1e-9 if engine == COMPILED else 0,
         random_state=0,
     )
     with warnings.catch_warnings(record=True) as caught, engines_used() as used:
@@ -389,7 +389,7 @@ def test_init_warns_where_wide_streamed_rows_have_no_pca():
     assert "val_loss" not in estimator.history_
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled", "keras"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED, "keras"], indirect=True)
 def test_warm_start_continues_the_optimizer_with_the_same_bits(digits, engine):
     params = {"init": "random", "activity_regularizer": 1e-3, **engine}
     whole = make_autoencoder(**params, epochs=9).fit(digits)

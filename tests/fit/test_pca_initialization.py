@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from helpers import COMPILED
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
@@ -29,7 +30,7 @@ def by_pca(X, n_components):
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("sizes", [(), (128, 64), (3, 2), (7,)])
-@pytest.mark.parametrize("engine", ["numpy", "compiled"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED], indirect=True)
 def test_init_pca_equals_pca_before_the_first_step(digits, sizes, engine, container):
     start = AutoencoderTransformer(
         8, hidden_layer_sizes=sizes, init="pca", **engine, **FROZEN
@@ -62,7 +63,7 @@ def test_init_pca_of_a_denoising_autoencoder(digits):
     np.testing.assert_allclose(start.reconstruct(digits), by_pca(digits, 4), atol=2e-6)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED], indirect=True)
 def test_pca_of_all_rows_is_kept_if_nothing_is_learned(digits, engine):
     estimator = AutoencoderTransformer(
         8, learning_rate=1.0, epochs=5, random_state=0, **engine
@@ -118,7 +119,7 @@ def test_early_stopping_auto_validates_only_with_pca_initialization(digits):
         assert validates == ("n_components" in params)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED], indirect=True)
 def test_learning_rate_is_annealed_to_zero_after_pca_initialization(digits, engine):
     def moved(epochs):
         """How far the last epoch moves the codes."""

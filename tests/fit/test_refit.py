@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import make_autoencoder
+from helpers import COMPILED, make_autoencoder
 from sklearn.datasets import load_diabetes
 from sklearn.preprocessing import StandardScaler
 
@@ -25,7 +25,7 @@ def test_early_stopping_auto_trains_small_data_again_on_all_rows():
     assert refitted.score(DIABETES) > held_out.score(DIABETES)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED], indirect=True)
 def test_early_stopping_auto_repeats_the_epochs_up_to_the_best_one(digits, engine):
     parameters = {"hidden_layer_sizes": (32,), "mixup": False, "batch_size": 32}
     parameters |= {"epochs": 30, **engine}

@@ -23,7 +23,7 @@ def assert_numpy_equals_keras(model, X=None):
     before = X.copy()
     network = FittedNetwork.from_keras(model)
     assert network._forward is not None
-    wanted = np.asarray(model(X, training=False))
+    wanted = keras.ops.convert_to_numpy(model(X, training=False))
     # 1e-5 of what float32 resolves at the size of the values.
     scale = max(1.0, np.abs(wanted).max())
     np.testing.assert_allclose(network(X), wanted, rtol=1e-5, atol=1e-5 * scale)
@@ -146,7 +146,7 @@ def test_layers_that_numpy_does_not_support_are_evaluated_by_keras(layer):
     X = np.random.default_rng(0).normal(size=(5000, 6)).astype(np.float32)
     network = FittedNetwork.from_keras(model)
     for rows in (slice(1), slice(5), slice(None)):
-        wanted = np.asarray(model(X[rows], training=False), np.float32)
+        wanted = keras.ops.convert_to_numpy(model(X[rows], training=False))
         np.testing.assert_allclose(network(X[rows]), wanted, rtol=1e-5, atol=1e-5)
 
 

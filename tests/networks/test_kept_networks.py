@@ -151,7 +151,7 @@ def test_a_subclassed_model_that_is_random_at_inference_is_refused(digits):
 
 
 def means_of(encoder, X):
-    return np.asarray(keras.Model(encoder.input, encoder.outputs[0])(X))
+    return keras.ops.convert_to_numpy(keras.Model(encoder.input, encoder.outputs[0])(X))
 
 
 def test_the_error_for_a_random_code_says_how_to_end_at_its_mean(digits):
@@ -196,7 +196,7 @@ def test_the_error_for_three_outputs_says_which_one_to_keep(digits, ends):
         (code,) = re.findall(r"Give (.*) as the encoder\.", str(caught.value))
         assert eval(code).outputs[0]._keras_history.operation.name == "z_mean"
     estimator = AutoencoderTransformer.from_keras(eval(code), decoder)
-    wanted = np.asarray(eval(code)(digits))
+    wanted = keras.ops.convert_to_numpy(eval(code)(digits))
     np.testing.assert_allclose(estimator.transform(digits), wanted, atol=1e-5)
 
 
@@ -231,7 +231,7 @@ def test_the_error_for_three_outputs_of_a_subclassed_model_names_them(
     )[0]
     names = {"keras": keras, "encoder": encoder, "inputs": eval(first)}
     estimator = AutoencoderTransformer.from_keras(eval(second, names), decoder)
-    wanted = np.asarray(encoder(digits)[kept])
+    wanted = keras.ops.convert_to_numpy(encoder(digits)[kept])
     np.testing.assert_allclose(estimator.transform(digits), wanted, atol=1e-5)
 
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers import make_autoencoder
+from helpers import COMPILED, make_autoencoder
 
 from skautoenc import ConvNetwork, DenseNetwork
 from skautoenc._backend.keras import isolated_random_state
@@ -116,7 +116,7 @@ def test_hidden_layer_sizes_and_filters_of_one_number_are_one_layer(digits, size
     assert encoder.layers[1].filters == 16
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"], indirect=True)
+@pytest.mark.parametrize("engine", ["numpy", COMPILED], indirect=True)
 def test_activation_none_is_linear(digits, engine):
     linear = {"activation": "linear", **engine}
     none = dict.fromkeys(("activation", "code_activation", "output_activation"))

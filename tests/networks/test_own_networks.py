@@ -114,7 +114,8 @@ def built(pair):
 def called(model, X):
     """What a model gives for rows, whatever shape it takes them in."""
     shape = model.input_shape[1:] if getattr(model, "inputs", None) else X.shape[1:]
-    return np.asarray(model(X.reshape(-1, *shape))).reshape(len(X), -1)
+    outputs = model(X.reshape(-1, *shape))
+    return keras.ops.convert_to_numpy(outputs).reshape(len(X), -1)
 
 
 def weights_of(pair):

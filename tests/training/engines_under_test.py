@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import NamedTuple
 
+from helpers import COMPILED
+
 from skautoenc._training import (
     Augmentation,
     CosineSchedule,
@@ -17,7 +19,7 @@ from skautoenc._training import (
 )
 from skautoenc._utils.random import RandomStreams
 
-KINDS = {"compiled": "compiled", "model_fit": "keras"}
+KINDS = {"compiled": COMPILED, "model_fit": "keras"}
 
 
 class Outcome(NamedTuple):

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from engines import ENGINES, BatchListener, engines_used
-from helpers import make_autoencoder, run_in_threads
+from helpers import COMPILED, make_autoencoder, run_in_threads
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -23,7 +23,7 @@ callbacks = keras.callbacks
 # Callbacks that do not listen to batches are called by two of the engines.
 FITS = {
     "numpy": ENGINES["numpy"],
-    "compiled": ENGINES["compiled"],
+    COMPILED: ENGINES[COMPILED],
     "conv": {"network": ConvNetwork((8, 8, 1), (2,))},
 }
 
@@ -33,7 +33,7 @@ def assert_trained_by(engine):
     """Assert that the engine of a member of `FITS` trains meanwhile, and no other."""
     with engines_used() as used:
         yield
-    assert used == {"compiled" if engine == "conv" else engine}
+    assert used == {COMPILED if engine == "conv" else engine}
 
 
 @pytest.fixture(params=FITS)
@@ -397,9 +397,9 @@ def files_in(folder):
 def test_callbacks_give_the_same_fit_when_they_are_used_again_and_copied(
     digits, tmp_path, kind
 ):
-    with assert_trained_by("compiled"):
+    with assert_trained_by(COMPILED):
         estimator = quick(
-            "compiled", epochs=5, callbacks=[ACTIVE[kind](tmp_path)], init="random"
+            COMPILED, epochs=5, callbacks=[ACTIVE[kind](tmp_path)], init="random"
         )
         X_val = digits[:70]
         first = pickle.loads(pickle.dumps(estimator.fit(digits, X_val=X_val)))
@@ -419,7 +419,7 @@ def test_callbacks_give_the_same_fit_when_they_are_used_again_and_copied(
 
 def test_callbacks_tensorboard_writes_the_losses(digits, tmp_path):
     """Without the package tensorboard, TensorFlow raises an error that names it."""
-    estimator = quick("compiled", callbacks=[callbacks.TensorBoard(tmp_path)])
+    estimator = quick(COMPILED, callbacks=[callbacks.TensorBoard(tmp_path)])
     if importlib.util.find_spec("tensorboard") is None:
         with pytest.raises(Exception, match="TensorBoard is not installed"):
             estimator.fit(digits)
@@ -427,7 +427,7 @@ def test_callbacks_tensorboard_writes_the_losses(digits, tmp_path):
         return
     for _ in range(2):
         estimator = clone(estimator).fit(digits)
-        assert_same_bits(estimator, quick("compiled").fit(digits))
+        assert_same_bits(estimator, quick(COMPILED).fit(digits))
         assert any("events" in name for name in files_in(tmp_path))
 
 
@@ -435,7 +435,7 @@ def test_learning_rate_schedule_is_followed_and_seen_by_callbacks(digits):
     schedule = keras.optimizers.schedules.ExponentialDecay(0.02, 5, 0.5)
     params = {"epochs": 4, "learning_rate": schedule, "mixup": False, "init": "random"}
     histories = []
-    for engine, more in ("compiled", []), ("keras", [BatchListener()]):
+    for engine, more in (COMPILED, []), ("keras", [BatchListener()]):
         watch = Watches()
         watch.rows = digits[:1]
         estimator = quick("numpy", callbacks=[watch, *more], **params)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from engines import ENGINES
-from helpers import make_autoencoder, run_python
+from helpers import COMPILED, make_autoencoder, run_python
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -212,7 +212,7 @@ estimator.set_callbacks(Interrupts(12, kills=True)).fit(X)
 """
 
 
-@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("engine", ["numpy", COMPILED])
 def test_checkpoint_resumes_a_fit_whose_process_was_killed(digits, tmp_path, engine):
     params = {"epochs": 20, "early_stopping": False, **ENGINES[engine]}
     tests = os.path.dirname(os.path.dirname(__file__))

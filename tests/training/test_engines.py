@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from engines_under_test import train
-from helpers import assert_same
+from helpers import COMPILED, assert_same
 
 from skautoenc import (
     AutoencoderTransformer,
@@ -135,7 +135,8 @@ def test_weights_of_rows_enter_the_loss_as_in_keras(digits):
         keras.optimizers.Adam(0.01, clipnorm=0.1),  # by variable: no common vector
         keras.optimizers.Adam(0.01, global_clipnorm=0.1),
         keras.optimizers.AdamW(0.01, weight_decay=0.1),
-        keras.optimizers.Adafactor(0.01),
+        # With JAX, its updates are NaN in Keras too, for the empty pixels of digits.
+        *([] if COMPILED == "jax" else [keras.optimizers.Adafactor(0.01)]),
         keras.optimizers.Nadam(
             keras.optimizers.schedules.ExponentialDecay(0.01, 9, 0.5)
         ),

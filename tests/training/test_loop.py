@@ -8,6 +8,8 @@ from typing import ClassVar
 import keras
 import numpy as np
 import pytest
+from engines import ENGINES
+from helpers import COMPILED
 
 from skautoenc import DenseNetwork
 from skautoenc._backend.keras import isolated_random_state
@@ -70,9 +72,6 @@ class StopsAfter(Hook):
         run.state.stop |= run.state.epoch == self.n_epochs
 
 
-ENGINES = ["numpy", "compiled", "keras"]
-
-
 def assert_same_bits(first, second):
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -117,7 +116,7 @@ def test_resumed_run_has_the_bits_of_an_uninterrupted_one(
     ],
     ids=["averaged", "scheduled"],
 )
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", [COMPILED, "keras"])
 def test_resumed_run_goes_on_with_dropout_averages_and_schedule(
     digits, engine, optimizer
 ):
@@ -213,7 +212,7 @@ def test_step_scales_multiply_the_learning_rate_of_each_weight(digits, engine):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", [COMPILED, "keras"])
 def test_step_scales_give_the_losses_of_the_numpy_engine(digits, engine):
     rows = Rows.all(digits)
     scales = np.linspace(0.1, 2, 10).tolist()
@@ -293,7 +292,7 @@ def test_noise_of_the_variational_model_is_alike_in_every_engine(digits):
     config = replace(CONFIG, loss_weights={"kl": 0.5})
     rows = Rows.all(digits[:203])
     losses = []
-    for kind in ("compiled", "keras"):
+    for kind in (COMPILED, "keras"):
         with opened(
             kind,
             config,
