@@ -79,9 +79,10 @@ codes
 
 # %%
 import matplotlib.pyplot as plt
+import pandas as pd
 
-sample = dd.read_parquet(Path(folder.name, "codes")).sample(frac=0.02, random_state=0)
-shown = sample.compute()
+first = pd.read_parquet(Path(folder.name, "codes", "part.0.parquet"))
+shown = first.sample(n=5000, random_state=0)
 figure, axes = plt.subplots(figsize=(6, 5), layout="constrained")
 points = axes.scatter(
     *shown.iloc[:, :2].to_numpy().T, c=shown["digit"], s=4, cmap="tab10"
