@@ -26,7 +26,7 @@ parts.mkdir()
 digits = load_digits(as_frame=True)
 rng = np.random.default_rng(0)
 for i in range(8):
-    rows = digits.data.sample(n=30_000, replace=True, random_state=i)
+    rows = digits.data.sample(n=40_000, replace=True, random_state=i)
     noise = rng.normal(size=rows.shape)
     table = (rows + noise).astype(np.float32).assign(digit=digits.target[rows.index])
     table.to_parquet(parts / f"part-{i}.parquet")
