@@ -26,7 +26,7 @@ parts.mkdir()
 digits = load_digits(as_frame=True)
 rng = np.random.default_rng(0)
 for i in range(8):
-    rows = digits.data.sample(n=30_000, replace=True, random_state=i)
+    rows = digits.data.sample(n=40_000, replace=True, random_state=i)
     noise = rng.normal(size=rows.shape)
     table = (rows + noise).astype(np.float32).assign(digit=digits.target[rows.index])
     table.to_parquet(parts / f"part-{i}.parquet")
@@ -79,9 +79,10 @@ codes
 
 # %%
 import matplotlib.pyplot as plt
+import pandas as pd
 
-sample = dd.read_parquet(Path(folder.name, "codes")).sample(frac=0.02, random_state=0)
-shown = sample.compute()
+first = pd.read_parquet(Path(folder.name, "codes", "part.0.parquet"))
+shown = first.sample(n=5000, random_state=0)
 figure, axes = plt.subplots(figsize=(6, 5), layout="constrained")
 points = axes.scatter(
     *shown.iloc[:, :2].to_numpy().T, c=shown["digit"], s=4, cmap="tab10"
