@@ -15,6 +15,7 @@ import platform
 from pathlib import Path
 
 from . import (  # noqa: F401  (importing them registers their cases)
+    clusters,
     encoding,
     hooks,
     libraries,
@@ -40,6 +41,7 @@ PACKAGES = (
     "onnx",
     "skl2onnx",
     "onnxruntime",
+    "distributed",
     "torch",
     "jax",
 )
