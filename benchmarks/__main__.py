@@ -15,6 +15,7 @@ import platform
 from pathlib import Path
 
 from . import (  # noqa: F401  (importing them registers their cases)
+    clusters,
     dask_collections,
     encoding,
     hooks,
