@@ -77,6 +77,15 @@ def set_initial_epoch(model: keras.Model, epoch: int) -> None:
     model._initial_epoch = epoch
 
 
+def skip_symbolic_build(model: keras.Model) -> None:
+    """Let `Model.fit` not read a batch only to build a model, which is built.
+
+    Within a strategy it would take the mean of the parts of a batch, which may have
+    different lengths.
+    """
+    model._maybe_symbolic_build = lambda iterator=None, data_batch=None: None
+
+
 def profiles_batches(callback: keras.callbacks.TensorBoard) -> bool:
     """Whether a TensorBoard callback profiles batches."""
     return callback._should_trace

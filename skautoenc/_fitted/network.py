@@ -11,6 +11,7 @@ from .._backend.fork import forked_after_tensorflow
 from .._backend.fusion import upsampling_fused
 from .._backend.keras import import_keras, isolated_random_state
 from .._backend.keras_internals import flatten_layers
+from .._backend.strategy import outside_strategy
 from .._backend.worker import run_in_subprocess
 from .._utils.blocks import row_blocks
 from .._utils.one_hot import Groups, with_probabilities
@@ -231,15 +232,7 @@ class FittedNetwork:
         tf, _ = import_keras()
         with self._compiling:
             if self._compiled is None:
-                with isolated_random_state(0):
-                    model = self.build()
-                function = tf.function(
-                    lambda x: tf.cast(model(x, training=False), tf.float32),
-                    autograph=False,
-                )
-                spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-                with isolated_random_state(0), upsampling_fused(model):
-                    self._compiled = function.get_concrete_function(spec)
+                self._compiled = outside_strategy(self._compile)
         out = []
         for rows in row_blocks(X.shape[0], X.shape[1]):
             block = self._inputs(X[rows])
@@ -247,6 +240,18 @@ class FittedNetwork:
             values = self._compiled(tf.convert_to_tensor(block)).numpy()
             out.append(self._shifted(values, dtype))
         return out[0] if len(out) == 1 else np.concatenate(out)
+
+    def _compile(self):
+        """Return a TensorFlow program that evaluates the network without shifts."""
+        tf, _ = import_keras()
+        with isolated_random_state(0):
+            model = self.build()
+        function = tf.function(
+            lambda x: tf.cast(model(x, training=False), tf.float32), autograph=False
+        )
+        spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+        with isolated_random_state(0), upsampling_fused(model):
+            return function.get_concrete_function(spec)
 
     def to_keras(self) -> Any:
         """Build a new Keras model that computes the same, including the shifts.

@@ -7,7 +7,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from .._backend.keras import import_keras, isolated_random_state
+from .._backend.keras import isolated_random_state
+from .._backend.strategy import current_strategy
 from .._utils.random import RandomStreams
 from .batch_callbacks import listens_to_batches
 from .config import TrainingConfig
@@ -117,7 +118,6 @@ def open_engine(
         If Keras does not have the loss or the optimizer, or if weights have too low a
         precision to be trained.
     """
-    tf, _ = import_keras()
     with isolated_random_state(0):
         loss = get_loss(config.loss)
     optimizer, learning_rate = make_optimizer(
@@ -126,7 +126,7 @@ def open_engine(
     batch_size = limit_batch_size(config.batch_size, n_rows)
     config = replace(config, loss=loss, batch_size=batch_size)
     if kind is None:
-        needs_model_fit = tf.distribute.has_strategy() or any(
+        needs_model_fit = current_strategy() is not None or any(
             listens_to_batches(callback) for callback in callbacks
         )
         kind = "keras" if needs_model_fit else "tensorflow"
