@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .._utils.threads import n_available_threads
+from .devices import devices_with_growing_memory
 from .fork import forked_after_tensorflow
 from .keras_internals import global_state, set_seed_source
 
@@ -78,6 +79,9 @@ def _imported():
             with _temporary_folder_set():
                 keras, tf = _import()
             if is_first:
+                devices = tf.config.list_physical_devices()
+                for device in devices_with_growing_memory(devices, os.environ):
+                    tf.config.experimental.set_memory_growth(device, True)
                 tf.config.threading.set_intra_op_parallelism_threads(
                     n_available_threads()
                 )

@@ -19,7 +19,7 @@ _SUPPORTED = "MirroredStrategy", "MultiWorkerMirroredStrategy", "OneDeviceStrate
 def current_strategy() -> Any:
     """Return the strategy whose scope this thread has entered; None without one."""
     # A module that another thread is still importing does not have all attributes.
-    distribute = getattr(sys.modules.get("tensorflow"), "distribute", None)
+    distribute: Any = getattr(sys.modules.get("tensorflow"), "distribute", None)
     has_strategy = getattr(distribute, "has_strategy", None)
     if has_strategy is None or not has_strategy():
         return None
@@ -35,7 +35,9 @@ def _supported_name(strategy):
 
 def n_processes(strategy: Any) -> int:
     """Return the number of processes that train together."""
-    return strategy.num_replicas_in_sync // len(strategy.extended.worker_devices)
+    n_replicas = strategy.num_replicas_in_sync
+    # Other strategies, such as that outside of all scopes, have no `worker_devices`.
+    return 1 if n_replicas == 1 else n_replicas // len(strategy.extended.worker_devices)
 
 
 def check_strategy(method: str, random_state: Any) -> None:

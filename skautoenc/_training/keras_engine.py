@@ -11,8 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from .._backend.keras import isolated_random_state
-from .._backend.keras_internals import skip_symbolic_build
-from .._backend.strategy import n_processes
+from .._backend.keras_internals import distributed_batches, skip_symbolic_build
 from .._utils.patching import patched
 from .._utils.random import RandomStreams
 from .config import TrainingConfig
@@ -32,7 +31,7 @@ from .portions import (
     training_portions,
     validation_portions,
 )
-from .replicas import Replicas
+from .replicas import current_replicas
 from .rows import Rows, StreamedRows
 
 
@@ -71,10 +70,9 @@ class KerasEngine:
         self._is_scheduled = learning_rate is None
         self._callbacks = [_BatchCallbacks(callbacks)]
         self._has_trained = self._is_checked = False
+        self._replicas = current_replicas()
         self._portions: dict[Any, Callable[[], Iterator[Portion]]] = {}
         self._datasets: dict[Any, Any] = {}
-        self._replicas = Replicas(tf.distribute.get_strategy())
-        skip_symbolic_build(model)
         n_features = int(np.prod(model.inputs[0].shape[1:]))
         self._n_per_portion = portion_batches(n_rows, config.batch_size, n_features)
         loss, n_auxiliary = config.loss, len(config.loss_weights)
@@ -85,10 +83,12 @@ class KerasEngine:
                 loss=[loss, *[None] * n_auxiliary] if n_auxiliary else loss,
             )
             self._losses = _MeasuredLoss(
-                model, loss, config.loss_weights, self._replicas.n
+                model, loss, config.loss_weights, self._replicas is not None
             )
             model.compute_loss = self._losses.compute_loss
-            model.compute_metrics = _with_axis(model.compute_metrics)
+            if self._replicas is not None:
+                skip_symbolic_build(model)
+                model.compute_metrics = self._replicas.metrics(model.compute_metrics)
             model.optimizer.build(model.trainable_variables)
             if config.step_scales is not None:
                 scale_steps(model.optimizer, config.step_scales)
@@ -123,8 +123,8 @@ class KerasEngine:
         self, rows: Rows | StreamedRows, streams: RandomStreams, epoch: int
     ) -> dict[str, float]:
         """See `Engine`."""
-        size, augmentation = self._portion_size, self._config.augmentation
         self._check_processes(rows, streams)
+        size, augmentation = self._portion_size, self._config.augmentation
         batches = self._batches(
             rows, lambda: training_portions(rows, size, augmentation, streams, epoch)
         )
@@ -140,7 +140,7 @@ class KerasEngine:
                 batches,
                 initial_epoch=epoch,
                 epochs=epoch + 1,
-                steps_per_epoch=n_batches(len(rows), self._config.batch_size),
+                steps_per_epoch=self._n_steps(rows),
                 shuffle=False,
                 callbacks=self._callbacks,
                 verbose=0,
@@ -151,8 +151,8 @@ class KerasEngine:
         self, rows: Rows | StreamedRows, streams: RandomStreams
     ) -> dict[str, float]:
         """See `Engine`."""
-        size, augmentation = self._portion_size, self._config.augmentation
         self._check_processes(rows, streams)
+        size, augmentation = self._portion_size, self._config.augmentation
         batches = self._batches(
             rows, lambda: validation_portions(rows, size, augmentation, streams)
         )
@@ -161,16 +161,20 @@ class KerasEngine:
         self._losses.reset()
         with isolated_random_state(0):
             self._model.evaluate(
-                batches,
-                steps=n_batches(len(rows), self._config.batch_size),
-                callbacks=callbacks,
-                verbose=0,
+                batches, steps=self._n_steps(rows), callbacks=callbacks, verbose=0
             )
         return self._losses.result()
 
+    def _n_steps(self, rows):
+        """Return the number of batches, None where that of the data set is known."""
+        if self._replicas is None:
+            return None
+        return n_batches(len(rows), self._config.batch_size)
+
     def _check_processes(self, rows, streams):
-        """Check once that other processes of a strategy, if any, train in the same way."""
-        if self._is_checked:
+        """Check once that other processes, if there are any, train in the same way."""
+        n_processes = 1 if self._replicas is None else self._replicas.n_processes
+        if n_processes == 1 or self._is_checked:
             return
         self._is_checked = True
         part = next(rows.parts(self._portion_size))
@@ -197,25 +201,21 @@ class KerasEngine:
         epoch. A strategy may read a dataset more than once.
         """
         separate_targets = has_separate_targets(rows, self._config.augmentation)
+        if self._replicas is not None:
+            distribute, read = self._replicas.distribute, self._read_batches
+            return distributed_batches(
+                lambda: distribute(read(portions(), separate_targets))
+            )
         key = len(rows), separate_targets
         self._portions[key] = portions
         if key not in self._datasets:
             n = n_batches(len(rows), self._config.batch_size)
-
-            def read():
-                return self._read_batches(self._portions[key](), separate_targets)
-
-            if self._replicas.n == 1:
-                self._datasets[key] = self._dataset(read, n)
-            else:
-                self._datasets[key] = self._replicas.dataset(
-                    lambda split, n_parts: self._dataset(
-                        lambda: split(read()), n * n_parts, weight_shape=(2,)
-                    )
-                )
+            self._datasets[key] = self._dataset(
+                lambda: self._read_batches(self._portions[key](), separate_targets), n
+            )
         return self._datasets[key]
 
-    def _dataset(self, batches, n, weight_shape=()):
+    def _dataset(self, batches, n):
         """Return a dataset of the `n` batches that a function yields."""
         inputs = [
             tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
@@ -223,8 +223,7 @@ class KerasEngine:
         ]
         targets = tf.TensorSpec((None, *self._target_shape), tf.float32)
         inputs = tuple(inputs) if len(inputs) > 1 else inputs[0]
-        weights = tf.TensorSpec((None, *weight_shape), tf.float32)
-        signature = inputs, targets, weights
+        signature = inputs, targets, tf.TensorSpec((None,), tf.float32)
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = (
             tf.data.experimental.AutoShardPolicy.OFF
@@ -287,27 +286,15 @@ class KerasEngine:
         self._model.optimizer.finalize_variable_values(self._model.trainable_variables)
 
 
-def _with_axis(compute_metrics):
-    """Give metrics the axis that Keras expects of those of several processes."""
-    if n_processes(tf.distribute.get_strategy()) == 1:
-        return compute_metrics
-
-    def with_axis(*args, **kwargs):
-        values = compute_metrics(*args, **kwargs)
-        return {name: tf.reshape(value, [1]) for name, value in values.items()}
-
-    return with_axis
-
-
 class _MeasuredLoss:
     """The loss of a model as it is trained, and the mean of each of its parts.
 
-    With several replicas, `sample_weight` has the columns that `Replicas` gives it.
+    If it is distributed, `sample_weight` has the columns that `Replicas` gives it.
     """
 
-    def __init__(self, model, loss, loss_weights, n_replicas):
+    def __init__(self, model, loss, loss_weights, is_distributed):
         self._model, self._loss_weights = model, loss_weights
-        self._n_replicas = n_replicas
+        self._is_distributed = is_distributed
         self._loss = loss if isinstance(loss, keras.losses.Loss) else FunctionLoss(loss)
         self._row_losses = row_losses(loss)
         self._means = [keras.metrics.Mean() for _ in range(4 + len(loss_weights))]
@@ -317,8 +304,8 @@ class _MeasuredLoss:
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """Return the loss of a batch; see ``keras.Model.compute_loss``."""
-        n_rows, is_distributed = tf.shape(y)[0], self._n_replicas > 1
-        if is_distributed:
+        n_rows = tf.shape(y)[0]
+        if self._is_distributed:
             sample_weight, shares = tf.unstack(sample_weight, axis=1)
             n_rows = tf.math.count_nonzero(shares)
         outputs, *auxiliary = tf.nest.flatten(y_pred)
@@ -335,7 +322,7 @@ class _MeasuredLoss:
         total = [factor * part for factor, part in zip(factors, parts, strict=True)]
         for mean, value in zip(self._means, [tf.add_n(total), *parts], strict=True):
             mean.update_state(value, sample_weight=n_rows)
-        if is_distributed:  # Keras adds up the losses of replicas
+        if self._is_distributed:  # Keras adds up the losses of replicas
             return tf.reduce_sum(shares) * tf.add_n(total)
         reconstruction = tf.cast(self._loss(y, outputs, sample_weight), tf.float32)
         return reconstruction + tf.add_n(total[1:])

@@ -1,12 +1,20 @@
 """Batches that are distributed to the replicas of a strategy, one on each device."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from .._backend.keras import import_keras
-from .._backend.strategy import n_processes
+from .._backend.strategy import current_strategy, n_processes
+
+
+def current_replicas() -> "Replicas | None":
+    """Return the replicas of the strategy whose scope is entered, if it has several."""
+    strategy = current_strategy()
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        return None
+    return Replicas(strategy)
 
 
 class Replicas:
@@ -21,53 +29,64 @@ class Replicas:
 
     Attributes
     ----------
-    n : int
-        Number of replicas in all processes.
+    n_processes : int
+        Number of processes that train together.
     """
 
     def __init__(self, strategy: Any):
-        self._strategy = strategy
-        self.n = strategy.num_replicas_in_sync
+        self._strategy, self._n = strategy, strategy.num_replicas_in_sync
+        self.n_processes = n_processes(strategy)
 
-    def dataset(
-        self, make: Callable[[Callable[[Iterable], Iterator], int], Any]
-    ) -> Any:
-        """Return a data set that gives each replica its part of each batch.
+    def distribute(self, batches: Iterable[tuple]) -> Iterator[Any]:
+        """Yield what the replicas of this process take of each batch.
 
         Parameters
         ----------
-        make : callable
-            Called as ``make(split, n_parts)`` and returns the data set of this process:
-            ``split(batches)`` yields `n_parts` parts of each batch.
+        batches : iterable of (inputs, targets, weights)
+            Inputs are an array or a tuple of arrays, and weights of shape (n,). The
+            replicas get weights of shape (n_replica, 2), whose second column are the
+            shares of the rows in the batch.
         """
-
-        def of_process(context):
-            n_parts = self.n // context.num_input_pipelines
-            first = context.input_pipeline_id * n_parts
-
-            def split(batches):
-                for batch in batches:
-                    yield from self._parts(*batch)[first : first + n_parts]
-
-            return make(split, n_parts)
-
-        return self._strategy.distribute_datasets_from_function(of_process)
+        tf, _ = import_keras()
+        distributed = self._strategy.experimental_distribute_values_from_function
+        for batch in batches:
+            parts = self._parts(*batch)
+            yield distributed(
+                lambda context, parts=parts: tf.nest.map_structure(
+                    tf.convert_to_tensor, parts[context.replica_id_in_sync_group]
+                )
+            )
 
     def _parts(self, inputs, targets, weight):
-        """Return the part of each replica, with its rows' shares beside their weights.
+        """Return the part of each replica.
 
         A batch with fewer rows than replicas is filled up with copies without a share.
         """
         n = len(weight)
-        rows = np.arange(max(n, self.n))
+        rows = np.arange(max(n, self._n))
         share = np.where(rows < n, 1 / n, 0.0)
         weight = np.column_stack([weight[rows % n], share]).astype(np.float32)
         return [
             (_take(inputs, part % n), targets[part % n], weight[part])
-            for part in np.array_split(rows, self.n)
+            for part in np.array_split(rows, self._n)
         ]
 
-    def check_same(self, values: dict[str, float]) -> None:
+    def metrics(self, compute_metrics: Callable) -> Callable:
+        """Return a method of a model whose results can be reduced over processes.
+
+        Keras takes their mean over an axis, which they do not have.
+        """
+        if self.n_processes == 1:
+            return compute_metrics
+        tf, _ = import_keras()
+
+        def with_axis(*args, **kwargs):
+            values = compute_metrics(*args, **kwargs)
+            return {name: tf.reshape(value, [1]) for name, value in values.items()}
+
+        return with_axis
+
+    def check_same(self, values: Mapping[str, float]) -> None:
         """Check that the processes train in the same way.
 
         Parameters
@@ -80,8 +99,6 @@ class Replicas:
         ValueError
             If they differ from those of another process by more than rounding errors.
         """
-        if n_processes(self._strategy) == 1:
-            return
         tf, _ = import_keras()
         row = tf.constant([list(values.values())], tf.float64)
         rows = self._strategy.experimental_distribute_values_from_function(
