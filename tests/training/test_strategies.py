@@ -11,6 +11,7 @@ from helpers import make_autoencoder, run_python
 from sklearn.datasets import load_digits
 
 MIRRORED = """
+import os
 import pickle
 import keras
 import numpy as np
@@ -67,6 +68,14 @@ assert not any(isinstance(v, tf.distribute.DistributedValues) for v in variables
 with strategy.scope():
     with pytest.raises(ValueError, match="partial_fit .* MirroredStrategy.* outside"):
         AutoencoderTransformer(3).partial_fit(X)
+    child = os.fork()
+    if child == 0:
+        try:
+            AutoencoderTransformer(3).fit(X)
+        except RuntimeError as error:
+            os._exit("forked after TensorFlow" not in str(error))
+        os._exit(2)
+assert os.waitpid(child, 0)[1] == 0
 central = tf.distribute.experimental.CentralStorageStrategy(["CPU:0", "CPU:1"])
 with central.scope():
     with pytest.raises(ValueError, match="CentralStorageStrategy.* not supported"):
