@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 
 MIRRORED = """
 import os
+import inspect
 import pickle
 import keras
 import numpy as np
@@ -61,7 +62,8 @@ keras.config.set_dtype_policy("float32")
 with strategy.scope():
     within = conv.transform(X)
 np.testing.assert_array_equal(conv.transform(X), within)
-variables = conv._encoder._compiled.variables
+program = inspect.getclosurevars(conv._encoder._compiled).nonlocals["program"]
+variables = program.variables
 assert variables
 assert not any(isinstance(v, tf.distribute.DistributedValues) for v in variables)
 
