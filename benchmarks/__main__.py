@@ -23,6 +23,7 @@ from . import (  # noqa: F401  (importing them registers their cases)
     libraries,
     memory,
     onnx_conversion,
+    precision,
     quality,
     scale,
     search,

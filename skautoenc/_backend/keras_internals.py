@@ -6,7 +6,7 @@ Nothing here imports Keras before a function is called.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +103,42 @@ def initial_epoch(model: keras.Model) -> int:
 def set_initial_epoch(model: keras.Model, epoch: int) -> None:
     """Set the epoch at which `Model.fit` resumes."""
     model._initial_epoch = epoch
+
+
+def distributed_batches(batches: Callable[[], Iterator]) -> Any:
+    """Return what `Model.fit` takes, of batches that are distributed to replicas.
+
+    A distributed data set of TensorFlow would make new iterators in each epoch, which
+    takes longer than training a small network.
+
+    Parameters
+    ----------
+    batches : callable
+        Returns an iterator over the batches of an epoch.
+    """
+    import tensorflow as tf
+    from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+
+    class Batches(tf.distribute.DistributedDataset):
+        def __iter__(self):
+            return batches()
+
+    class Adapter(DataAdapter):
+        num_batches = batch_size = has_partial_batch = partial_batch_size = None
+
+        def get_tf_dataset(self):
+            return Batches()
+
+    return Adapter()
+
+
+def skip_symbolic_build(model: keras.Model) -> None:
+    """Let `Model.fit` not read a batch only to build a model, which is built.
+
+    Within a strategy it would take the mean of the parts of a batch, which may have
+    different lengths.
+    """
+    model._maybe_symbolic_build = lambda iterator=None, data_batch=None: None
 
 
 def profiles_batches(callback: keras.callbacks.TensorBoard) -> bool:

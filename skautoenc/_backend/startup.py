@@ -10,6 +10,7 @@ import threading
 from types import ModuleType
 
 from .._utils.threads import n_available_threads
+from .devices import devices_with_growing_memory
 
 _STARTUP_MESSAGE = re.compile(
     rb"WARNING: All log messages before absl|I\d{4} |\d{4}-\d\d-\d\d [\d:.]+: I |"
@@ -18,7 +19,7 @@ _STARTUP_MESSAGE = re.compile(
 
 
 def start(backend: ModuleType) -> None:
-    """Let a backend that was just imported use the available threads.
+    """Let a backend that was just imported use the available threads and devices.
 
     Parameters
     ----------
@@ -27,6 +28,9 @@ def start(backend: ModuleType) -> None:
     """
     n_threads = n_available_threads()
     if backend.__name__ == "tensorflow":
+        devices = backend.config.list_physical_devices()
+        for device in devices_with_growing_memory(devices, os.environ):
+            backend.config.experimental.set_memory_growth(device, True)
         backend.config.threading.set_intra_op_parallelism_threads(n_threads)
         backend.config.threading.set_inter_op_parallelism_threads(n_threads)
         backend.config.list_logical_devices()  # logs if there is no GPU

@@ -1,16 +1,18 @@
 """Parameters that the estimators share: their types, constraints and constructor."""
 
+import functools
 import inspect
 import os
 from collections.abc import Callable
 from dataclasses import field, make_dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, Protocol, TypeVar, dataclass_transform
+from typing import Any, Literal, Protocol, TypeVar, cast, dataclass_transform
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import sparray, spmatrix
 
+from .._backend.strategy import check_strategy
 from .._utils.losses import is_squared_error
 from .._utils.sklearn_compat import (
     HasMethods,
@@ -94,8 +96,15 @@ CONSTRAINTS = {
 
 
 def validates_parameters(method: Method) -> Method:
-    """Check ``_parameter_constraints`` before a fit method runs."""
-    return _fit_context(prefer_skip_nested_validation=True)(method)
+    """Check ``_parameter_constraints`` and the strategy before a fit method runs."""
+    validated = _fit_context(prefer_skip_nested_validation=True)(method)
+
+    @functools.wraps(method)
+    def checked(estimator, *args, **kwargs):
+        check_strategy(method.__name__, estimator.random_state)
+        return validated(estimator, *args, **kwargs)
+
+    return cast(Method, checked)
 
 
 @dataclass_transform(eq_default=False)

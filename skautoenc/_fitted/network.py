@@ -11,6 +11,7 @@ from .._backend.fork import forked_after_import
 from .._backend.forward import compile_forward
 from .._backend.keras import import_keras, isolated_random_state
 from .._backend.keras_internals import flatten_layers
+from .._backend.strategy import outside_strategy
 from .._backend.worker import run_in_subprocess
 from .._utils.blocks import map_rows, row_blocks
 from .._utils.one_hot import Groups, with_probabilities
@@ -225,15 +226,19 @@ class FittedNetwork:
         import_keras()
         with self._compiling:
             if self._compiled is None:
-                with isolated_random_state(0):
-                    model = self.build()
-                self._compiled = compile_forward(model)
+                self._compiled = outside_strategy(self._compile)
         out = []
         for rows in row_blocks(X.shape[0], X.shape[1]):
             block = self._inputs(X[rows])
             block = block if isinstance(block, np.ndarray) else block.toarray()
             out.append(self._shifted(self._compiled(block), dtype))
         return out[0] if len(out) == 1 else np.concatenate(out)
+
+    def _compile(self):
+        """Return a program that evaluates the network without shifts."""
+        with isolated_random_state(0):
+            model = self.build()
+        return compile_forward(model)
 
     def to_keras(self) -> Any:
         """Build a new Keras model that computes the same, including the shifts.

@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from .._backend.choice import keras_backend
-from .._backend.keras import import_backend, isolated_random_state
+from .._backend.keras import isolated_random_state
+from .._backend.strategy import current_strategy
 from .._utils.random import RandomStreams
 from .batch_callbacks import listens_to_batches
 from .config import TrainingConfig
@@ -126,7 +127,9 @@ def open_engine(
     batch_size = limit_batch_size(config.batch_size, n_rows)
     config = replace(config, loss=loss, batch_size=batch_size)
     if kind is None:
-        needs_model_fit = _in_strategy() or any(map(listens_to_batches, callbacks))
+        needs_model_fit = current_strategy() is not None or any(
+            map(listens_to_batches, callbacks)
+        )
         kind = "keras" if needs_model_fit else _engine_of_backend()
     # Imported here, as keras_engine has an import statement of Keras.
     if kind == "keras":
@@ -149,10 +152,3 @@ def _engine_of_backend() -> Literal["tensorflow", "jax", "keras"]:
     """Return the kind of engine that trains fastest on the backend of Keras."""
     backend = keras_backend()
     return backend if backend in ("tensorflow", "jax") else "keras"  # type: ignore
-
-
-def _in_strategy():
-    """Whether a ``tf.distribute`` strategy is on."""
-    if keras_backend() != "tensorflow":
-        return False
-    return import_backend().distribute.has_strategy()

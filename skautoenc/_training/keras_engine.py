@@ -12,7 +12,12 @@ from keras import ops
 
 from .._backend.choice import keras_backend
 from .._backend.keras import import_backend, isolated_random_state
-from .._backend.keras_internals import add_metric, set_loss_built
+from .._backend.keras_internals import (
+    add_metric,
+    distributed_batches,
+    set_loss_built,
+    skip_symbolic_build,
+)
 from .._utils.patching import patched
 from .._utils.random import RandomStreams
 from .config import TrainingConfig
@@ -32,6 +37,7 @@ from .portions import (
     training_portions,
     validation_portions,
 )
+from .replicas import current_replicas
 from .rows import Rows, StreamedRows
 
 
@@ -69,7 +75,8 @@ class KerasEngine:
         self._model, self._config = model, config
         self._is_scheduled = learning_rate is None
         self._callbacks = [_BatchCallbacks(callbacks)]
-        self._has_trained = False
+        self._has_trained = self._is_checked = False
+        self._replicas = current_replicas()
         self._portions: dict[Any, Callable[[], Iterator[Portion]]] = {}
         self._datasets: dict[Any, Any] = {}
         n_features = int(np.prod(model.inputs[0].shape[1:]))
@@ -81,10 +88,15 @@ class KerasEngine:
                 optimizer=optimizer,
                 loss=[loss, *[None] * n_auxiliary] if n_auxiliary else loss,
             )
-            self._losses = _MeasuredLoss(model, loss, config.loss_weights)
+            self._losses = _MeasuredLoss(
+                model, loss, config.loss_weights, self._replicas is not None
+            )
             model.compute_loss = self._losses.compute_loss
             add_metric(model, self._losses)
             set_loss_built(model)
+            if self._replicas is not None:
+                skip_symbolic_build(model)
+                model.compute_metrics = self._replicas.metrics(model.compute_metrics)
             model.optimizer.build(model.trainable_variables)
             if config.step_scales is not None:
                 scale_steps(model.optimizer, config.step_scales)
@@ -119,6 +131,7 @@ class KerasEngine:
         self, rows: Rows | StreamedRows, streams: RandomStreams, epoch: int
     ) -> dict[str, float]:
         """See `Engine`."""
+        self._check_processes(rows, streams)
         size, augmentation = self._portion_size, self._config.augmentation
         batches = self._batches(
             rows, lambda: training_portions(rows, size, augmentation, streams, epoch)
@@ -135,6 +148,7 @@ class KerasEngine:
                 batches,
                 initial_epoch=epoch,
                 epochs=epoch + 1,
+                steps_per_epoch=self._n_steps(rows),
                 shuffle=False,
                 callbacks=self._callbacks,
                 verbose=0,
@@ -145,6 +159,7 @@ class KerasEngine:
         self, rows: Rows | StreamedRows, streams: RandomStreams
     ) -> dict[str, float]:
         """See `Engine`."""
+        self._check_processes(rows, streams)
         size, augmentation = self._portion_size, self._config.augmentation
         batches = self._batches(
             rows, lambda: validation_portions(rows, size, augmentation, streams)
@@ -153,8 +168,35 @@ class KerasEngine:
         callbacks = self._callbacks if self._has_trained else []
         self._losses.reset_state()
         with isolated_random_state(0):
-            self._model.evaluate(batches, callbacks=callbacks, verbose=0)
+            self._model.evaluate(
+                batches, steps=self._n_steps(rows), callbacks=callbacks, verbose=0
+            )
         return self._losses.losses_by_name()
+
+    def _n_steps(self, rows):
+        """Return the number of batches, None where that of the data set is known."""
+        if self._replicas is None:
+            return None
+        return n_batches(len(rows), self._config.batch_size)
+
+    def _check_processes(self, rows, streams):
+        """Check once that other processes, if there are any, train in the same way."""
+        n_processes = 1 if self._replicas is None else self._replicas.n_processes
+        if n_processes == 1 or self._is_checked:
+            return
+        self._is_checked = True
+        part = next(rows.parts(self._portion_size))
+        self._replicas.check_same(
+            {
+                "random_state": streams.generator("shuffle").random(),
+                "the number of rows": len(rows),
+                "the rows": np.mean(np.abs(part.arrays()[0]), dtype=np.float64),
+                "batch_size": self._config.batch_size,
+                "epochs": self._config.epochs,
+                "the number of steps taken": self.iterations,
+                "the weights": sum(float(np.abs(w).sum()) for w in self.get_weights()),
+            }
+        )
 
     @property
     def _portion_size(self):
@@ -170,6 +212,11 @@ class KerasEngine:
         n = n_batches(len(rows), self._config.batch_size)
         if keras_backend() != "tensorflow":
             return _Batches(lambda: self._read_batches(portions(), separate_targets), n)
+        if self._replicas is not None:
+            distribute, read = self._replicas.distribute, self._read_batches
+            return distributed_batches(
+                lambda: distribute(read(portions(), separate_targets))
+            )
         key = len(rows), separate_targets
         self._portions[key] = portions
         if key not in self._datasets:
@@ -269,12 +316,14 @@ class _Batches(keras.utils.PyDataset):
 class _MeasuredLoss(keras.metrics.Metric):
     """The loss of a model as it is trained, and the mean of each of its parts.
 
-    As a metric of the model, JAX can change its variables within a compiled step.
+    As a metric of the model, JAX can change its variables within a compiled step. If it
+    is distributed, `sample_weight` has the columns that `Replicas` gives it.
     """
 
-    def __init__(self, model, loss, loss_weights):
+    def __init__(self, model, loss, loss_weights, is_distributed):
         super().__init__()
         self._model, self._loss_weights = model, loss_weights
+        self._is_distributed = is_distributed
         self._loss = loss if isinstance(loss, keras.losses.Loss) else FunctionLoss(loss)
         self._row_losses = row_losses(loss)
         self._totals = self.add_variable((4 + len(loss_weights),), "zeros")
@@ -285,6 +334,10 @@ class _MeasuredLoss(keras.metrics.Metric):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """Return the loss of a batch; see ``keras.Model.compute_loss``."""
+        n_rows = ops.shape(y)[0]
+        if self._is_distributed:
+            sample_weight, shares = ops.unstack(sample_weight, axis=1)
+            n_rows = ops.count_nonzero(shares)
         outputs, *auxiliary = keras.tree.flatten(y_pred)
         outputs = ops.cast(outputs, "float32")
         parts = [ops.mean(self._row_losses(y, outputs) * sample_weight)]
@@ -295,11 +348,11 @@ class _MeasuredLoss(keras.metrics.Metric):
         parts += [ops.mean(ops.reshape(a, (-1,)) * sample_weight) for a in auxiliary]
         factors = [1.0, 1.0, 1.0, *self._loss_weights.values()]
         total = [factor * part for factor, part in zip(factors, parts, strict=True)]
-        self.update_state([sum(total), *parts], ops.shape(y)[0])
-        # Keras adds up the losses of a strategy's replicas.
-        share = 1 / _n_replicas()
+        self.update_state([sum(total), *parts], n_rows)
+        if self._is_distributed:  # Keras adds up the losses of replicas
+            return ops.sum(shares) * sum(total)
         reconstruction = ops.cast(self._loss(y, outputs, sample_weight), "float32")
-        return reconstruction + share * sum(total[1:])
+        return reconstruction + sum(total[1:])
 
     def update_state(self, values, n_rows):
         """Add the losses of a batch."""
@@ -315,12 +368,6 @@ class _MeasuredLoss(keras.metrics.Metric):
         """Return the mean losses since `reset_state` by name."""
         values = np.asarray(self._totals) / np.asarray(self._count)
         return losses_by_name(values, self._has_regularization, self._loss_weights)
-
-
-def _n_replicas():
-    if keras_backend() != "tensorflow":
-        return 1
-    return import_backend().distribute.get_strategy().num_replicas_in_sync
 
 
 class FunctionLoss(keras.losses.Loss):

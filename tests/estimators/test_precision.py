@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from engines import ENGINES, BatchListener
 from helpers import COMPILED
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from skautoenc import (
@@ -157,6 +158,27 @@ def test_dtype_of_weights_in_half_precision_is_refused(digits, dtype):
     estimator = AutoencoderTransformer(3, network=(encoder, decoder))
     with pytest.raises(ValueError, match=rf"dense.*kernel' are {dtype}.*mixed_float16"):
         estimator.fit(digits)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_dtype_policy_with_weights_in_half_precision_is_refused(digits, name):
+    keras.config.set_dtype_policy(name)
+    try:
+        with pytest.raises(ValueError, match=rf"weights .* {name}.*'mixed_bfloat16'"):
+            AutoencoderTransformer(3, network=CONV).fit(digits)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16"], indirect=True)
+def test_dtype_policy_of_half_precision_gives_a_lower_error_than_pca(policy):
+    X = load_digits().data / 16
+    network = ConvNetwork((8, 8, 1), (4,))
+    autoencoder = AutoencoderTransformer(8, network=network, epochs=20, random_state=0)
+    error = autoencoder.fit(X).reconstruction_error(X).mean()
+    pca = PCA(8).fit(X)
+    of_pca = np.mean((pca.inverse_transform(pca.transform(X)) - X) ** 2)
+    assert error < 0.9 * of_pca
 
 
 @pytest.mark.parametrize("callbacks", [[], [BatchListener()]])

@@ -5,13 +5,13 @@ fits take here, and a step of a small network is faster. The formulas are
 Keras's; the tests compare the engines.
 """
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..._backend.choice import keras_backend
+from ..._backend.strategy import current_strategy
 from ..._fitted.network import FittedNetwork
 from ..._utils.random import RandomStreams
 from ..._utils.threads import one_blas_thread
@@ -55,7 +55,7 @@ def trains_in_numpy(
         Number of rows.
     """
     parts = _trainer_parts(networks, config)
-    if parts is None or config.loss_weights or _in_strategy():
+    if parts is None or config.loss_weights or current_strategy() is not None:
         return False
     layers, loss, _ = parts
     if loss.activation not in (None, layers[-1].activation):
@@ -99,13 +99,6 @@ def _trainer_parts(networks, config):
     if layers is None or optimizer is None or loss is None:
         return None
     return layers, loss, optimizer
-
-
-def _in_strategy():
-    """Whether a ``tf.distribute`` strategy is on; not while TensorFlow is imported."""
-    distribute = getattr(sys.modules.get("tensorflow"), "distribute", None)
-    has_strategy = getattr(distribute, "has_strategy", None)
-    return has_strategy is not None and has_strategy()
 
 
 class NumpyEngine:
