@@ -1,4 +1,8 @@
-"""The code in the pages of the documentation and in the README runs as printed."""
+"""The code in the pages of the documentation and in the README runs as printed.
+
+What needs a GPU, a cluster or files that a test does not have is in a block with the
+directive `code-block`, which is not run.
+"""
 
 import doctest
 import re

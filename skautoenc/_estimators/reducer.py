@@ -90,7 +90,8 @@ class FittedReducer(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows or images, as in `fit`.
+            Rows or images, as in `fit`. The result for a Dask array or data frame is a
+            Dask array, which is computed later.
 
         Returns
         -------
@@ -107,7 +108,7 @@ class FittedReducer(
         Parameters
         ----------
         Z : array-like of shape (n_samples, n_components)
-            Codes.
+            Codes. The result for a Dask array is one too.
 
         Returns
         -------
@@ -129,7 +130,8 @@ class FittedReducer(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows or images, as in `fit`.
+            Rows or images, as in `fit`. The result for a Dask array or data frame is a
+            Dask array, which is computed later.
 
         Returns
         -------
@@ -156,7 +158,8 @@ class FittedReducer(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows or images, as in `fit`.
+            Rows or images, as in `fit`. The result for a Dask array or data frame is a
+            Dask array, which is computed later.
 
         per_feature : bool, default=False
             Whether to return the error of each feature instead of the mean over
@@ -192,7 +195,8 @@ class FittedReducer(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows or images, as in `fit`.
+            Rows or images, as in `fit`. The result for a Dask array or data frame is a
+            Dask array, which is computed later.
 
         metric : {"mean_squared_error", "mean_absolute_error"}, \
                 default="mean_squared_error"
