@@ -9,7 +9,7 @@ from ..._utils.losses import MixedLoss, WeightedSquaredError, loss_name
 from ..._utils.one_hot import OneHotColumns
 
 # NumPy dispatches faster on arrays than on Python's numbers.
-_ONE = np.array(1, np.float32)
+_ONE, _MINUS_ONE = np.array(1, np.float32), np.array(-1, np.float32)
 
 
 class Loss(NamedTuple):
@@ -69,11 +69,11 @@ def _differentiate_binary_crossentropy(logits, targets, scale, errors, kept):
 
 
 def _binary_crossentropy(logits, targets, kept):
-    # log(1 + exp(-z)) + (1 - x) z
-    losses = np.log(kept, kept)
-    np.copyto(losses, -logits, where=np.isinf(losses))
-    losses += logits
-    return (losses.sum(axis=1) - np.vecdot(targets, logits)) / logits.shape[1]
+    # log(1 + exp(-|z|)) + max(z, 0) - x z, in which nothing cancels if x is 0 or 1.
+    np.exp(np.copysign(logits, _MINUS_ONE, kept), kept)
+    losses = np.log1p(kept, kept)
+    losses += np.maximum(logits, np.zeros_like(logits)) - targets * logits
+    return losses.mean(axis=1)
 
 
 def _differentiate_weighted_squared_error(outputs, targets, scale, errors, kept):
