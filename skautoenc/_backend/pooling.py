@@ -21,8 +21,8 @@ _LAYERS = {"MaxPooling1D", "MaxPooling2D", "MaxPooling3D"}
 def pooling_by_blocks(model: "keras.Model") -> Iterator[None]:
     """While JAX traces, compute max pooling of blocks that do not overlap by blocks.
 
-    XLA's operation for the gradient, which serves any windows, takes 30 times as long
-    on a CPU. As there, the gradient is that of the first largest value of each block.
+    XLA's operation for the gradient, which serves any windows, takes much longer on a
+    CPU. As there, the gradient is that of the first largest value of each block.
 
     Parameters
     ----------
