@@ -56,8 +56,8 @@ class Passes:
             if layer.activity_regularizer
         ]
 
-        # The rows of a batch are in another array each time. Their products with kernels
-        # and with errors are therefore separate lists, of pairs of factor and result.
+        # The rows of a batch are in another array each time. Their products with
+        # kernels and with errors are therefore separate lists, of factor and result.
         self._products: list[tuple[np.ndarray, np.ndarray]] = []
         self._gradients: list[tuple[np.ndarray, np.ndarray]] = []
         self._forward = self._forward_calls(hidden, padded, outputs, n)
