@@ -5,6 +5,7 @@ import hashlib
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -67,6 +68,22 @@ def run_python(code, *options, check=True, env=None, **settings):
     )
     assert done.returncode == 0 or not check, done.stderr
     return done
+
+
+@contextlib.contextmanager
+def time_limit(seconds):
+    """Raise an error in the main thread after some seconds."""
+
+    def stop(signal_number, frame):
+        raise TimeoutError(f"the test takes more than {seconds} seconds")
+
+    handler = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, handler)
 
 
 @contextlib.contextmanager

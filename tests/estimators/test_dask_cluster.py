@@ -10,7 +10,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster, wait
-from helpers import make_autoencoder
+from helpers import make_autoencoder, time_limit
 
 from skautoenc._estimators import dask_input
 
@@ -32,6 +32,12 @@ def client():
         Client(cluster, timeout=TIMEOUT) as client,
     ):
         yield client
+
+
+@pytest.fixture(autouse=True)
+def ended_in_time():
+    with time_limit(2 * TIMEOUT):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from distributed import Client, LocalCluster
+from helpers import time_limit
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
@@ -50,20 +51,9 @@ def cluster():
 
 @pytest.fixture
 def client(cluster):
-    """A client of two workers. A test that takes three minutes fails."""
-
-    def stop(signal_number, frame):
-        raise TimeoutError("the test takes too long")
-
-    handler = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(180)
-    try:
-        with Client(cluster) as client:
-            client.wait_for_workers(2)
-            yield client
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, handler)
+    with time_limit(180), Client(cluster) as client:
+        client.wait_for_workers(2)
+        yield client
 
 
 def scores(search):
@@ -219,8 +209,13 @@ def test_workers_compile_a_program_once_and_use_the_thread_of_a_task(client, dig
 def test_a_task_in_a_process_without_omp_num_threads_uses_one_thread(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     with (
+        time_limit(60),
         LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+            n_workers=1,
+            threads_per_worker=2,
+            processes=False,
+            protocol="tcp://",
+            dashboard_address=":0",
         ) as cluster,
         Client(cluster) as client,
     ):
