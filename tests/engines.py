@@ -7,10 +7,9 @@ import keras
 import pytest
 from helpers import COMPILED, NOT_IN_NUMPY
 
-from skautoenc._training.jax_engine.engine import JaxEngine
+from skautoenc._training.compiled.engine import CompiledEngine
 from skautoenc._training.keras_engine import KerasEngine
 from skautoenc._training.numpy_engine.engine import NumpyEngine
-from skautoenc._training.tensorflow_engine.engine import TensorFlowEngine
 
 
 class BatchListener(keras.callbacks.Callback):
@@ -30,8 +29,7 @@ ENGINES = {
 
 _CLASSES = {
     "numpy": NumpyEngine,
-    "tensorflow": TensorFlowEngine,
-    "jax": JaxEngine,
+    COMPILED: CompiledEngine,
     "keras": KerasEngine,
 }
 

@@ -12,6 +12,7 @@ from .._backend.keras import isolated_random_state
 from .._backend.strategy import current_strategy
 from .._utils.random import RandomStreams
 from .batch_callbacks import listens_to_batches
+from .compiled.engine import open_compiled_engine
 from .config import TrainingConfig
 from .losses import get_loss
 from .optimizers import make_optimizer
@@ -137,13 +138,13 @@ def open_engine(
 
         yield KerasEngine(model, config, optimizer, learning_rate, n_rows, callbacks)
         return
-    open_compiled: Any
+    program_class: Any
     if kind == "jax":
-        from .jax_engine.engine import open_jax_engine as open_compiled
+        from .jax_engine.program import Program as program_class
     else:
-        from .tensorflow_engine.engine import open_tensorflow_engine as open_compiled
-    with open_compiled(
-        model, config, optimizer, learning_rate, n_rows, n_validation
+        from .tensorflow_engine.program import Program as program_class
+    with open_compiled_engine(
+        program_class, model, config, optimizer, learning_rate, n_rows, n_validation
     ) as engine:
         yield engine
 

@@ -1,5 +1,6 @@
 """What the engines of compiled programs have in common: one call trains on a chunk."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..._backend.keras import isolated_random_state
 from ..._utils.random import RandomStreams
 from ..._utils.threads import n_available_threads
 from ..config import TrainingConfig
@@ -20,8 +22,10 @@ from ..portions import (
     validation_portions,
 )
 from ..rows import Rows, StreamedRows
+from .cache import program_key, programs
 from .chunk import Chunk
 from .hyperparameters import get_hyperparameters
+from .program_choice import chunk_steps
 
 
 class Program(Protocol):
@@ -45,6 +49,40 @@ class Program(Protocol):
     learning_rate: float
     iterations: int
     has_regularization: list[bool]
+
+    @staticmethod
+    def settings(
+        model: Any, config: TrainingConfig, n_rows: int, n_validation: int
+    ) -> dict[str, bool]:
+        """Choose parameters for a fit, on which the compiled program depends.
+
+        Parameters
+        ----------
+        model : keras.Model
+        config : TrainingConfig
+            With the Keras loss, and the batch size that is used.
+
+        n_rows, n_validation : int
+            Number of training and validation rows.
+        """
+
+    def initialize(
+        self,
+        model: Any,
+        learning_rate: float | None,
+        step_scales: Sequence[float] | None,
+    ) -> None:
+        """Start from the weights of a model of this structure.
+
+        Parameters
+        ----------
+        model : keras.Model
+        learning_rate : float or None
+            None keeps the schedule.
+
+        step_scales : sequence of float or None
+            See `TrainingConfig`.
+        """
 
     def train(
         self,
@@ -300,3 +338,52 @@ def _prefetched(
                 yield ready.result()
         if following is not None:
             yield following.result()
+
+
+@contextlib.contextmanager
+def open_compiled_engine(
+    program_class: type[Program],
+    model: Any,
+    config: TrainingConfig,
+    optimizer: Any,
+    learning_rate: float | None,
+    n_rows: int,
+    n_validation: int,
+) -> Iterator[CompiledEngine]:
+    """Open an engine around a program from the cache.
+
+    Parameters
+    ----------
+    program_class : type of Program
+        That of a backend.
+
+    model : keras.Model
+        See `open_engine`.
+
+    config : TrainingConfig
+        With the Keras loss, and the batch size that is used.
+
+    optimizer, learning_rate
+        What `make_optimizer` gave.
+
+    n_rows, n_validation : int
+        Number of training and validation rows.
+    """
+    batch_size, loss = config.batch_size, config.loss
+    settings = {
+        "steps": chunk_steps(n_rows, batch_size, model.inputs[0].shape[1:]),
+        "batch_size": batch_size,
+        "scales_steps": config.step_scales is not None,
+        **program_class.settings(model, config, n_rows, n_validation),
+    }
+    key = program_key(model, loss, optimizer, learning_rate), tuple(settings.items())
+
+    def build():
+        with isolated_random_state(0):
+            return program_class(model, loss, optimizer, **settings)
+
+    with programs.borrow(key, build) as program:
+        program.initialize(model, learning_rate, config.step_scales)
+        yield CompiledEngine(
+            program, model, config, settings["steps"], n_rows, learning_rate is None
+        )

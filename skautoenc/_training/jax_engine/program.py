@@ -12,7 +12,8 @@ from ..._backend.pooling import pooling_by_blocks
 from ..compiled.chunk import Chunk
 from ..compiled.hyperparameters import bind_hyperparameters
 from ..compiled.objective import Objective
-from ..compiled.program_choice import call_steps, has_convolutions
+from ..compiled.program_choice import call_steps, has_convolutions, is_row_wise
+from ..config import TrainingConfig
 from ..interrupts import raise_if_interrupted
 from ..optimizers import scale_steps
 
@@ -43,14 +44,24 @@ class Program:
     optimizer : keras.Optimizer
         Not built yet.
 
-    batch_size : int
+    steps, batch_size : int
+        Shape of the chunks it takes.
+
     padded : bool
         Keep the padding of a short batch, which has weight 0. Else another loop, for
         batches of its length, trains on it.
 
-    scales_steps : bool, default=False
+    scales_steps : bool
         Whether weights have different learning rates, see `TrainingConfig`.
     """
+
+    @staticmethod
+    def settings(
+        model: Any, config: TrainingConfig, n_rows: int, n_validation: int
+    ) -> dict[str, bool]:
+        """Choose parameters; see the protocol."""
+        has_short_batch = n_rows % config.batch_size or n_validation % config.batch_size
+        return {"padded": not has_short_batch or is_row_wise(model, config.loss)}
 
     def __init__(
         self,
@@ -58,9 +69,10 @@ class Program:
         loss: Any,
         optimizer: Any,
         *,
+        steps: int,
         batch_size: int,
         padded: bool,
-        scales_steps: bool = False,
+        scales_steps: bool,
     ):
         self._model, self._optimizer = model, optimizer
         self._objective = Objective(model, loss, batch_size, padded)
@@ -83,19 +95,9 @@ class Program:
         self,
         model: Any,
         learning_rate: float | None,
-        step_scales: Sequence[float] | None = None,
+        step_scales: Sequence[float] | None,
     ) -> None:
-        """Start from the weights of a model of this structure.
-
-        Parameters
-        ----------
-        model : keras.Model
-        learning_rate : float or None
-            None keeps the schedule.
-
-        step_scales : sequence of float or None, default=None
-            See `TrainingConfig`.
-        """
+        """Start from the weights of a model; see the protocol."""
         self._variables = _Variables(
             _arrays(model.trainable_variables),
             _arrays(model.non_trainable_variables),

@@ -10,11 +10,14 @@ from ..._backend.keras import import_backend, import_keras, isolated_random_stat
 from ..compiled.chunk import Chunk
 from ..compiled.hyperparameters import bind_hyperparameters, get_hyperparameters
 from ..compiled.objective import Objective
-from ..compiled.program_choice import call_steps
+from ..compiled.program_choice import call_steps, is_row_wise
+from ..config import TrainingConfig
 from ..interrupts import raise_if_interrupted
 from ..losses import target_shape
 from ..optimizers import scale_steps
+from ..portions import n_batches
 from .packing import WeightPacking, are_packable
+from .xla import should_use_xla
 
 
 class Program:
@@ -42,9 +45,23 @@ class Program:
         Keep the padding of a short batch, which has weight 0: shapes are then fixed,
         as XLA requires, and small steps are faster. Else it is cut to its length.
 
-    scales_steps : bool, default=False
+    scales_steps : bool
         Whether weights have different learning rates, see `TrainingConfig`.
     """
+
+    @staticmethod
+    def settings(
+        model: Any, config: TrainingConfig, n_rows: int, n_validation: int
+    ) -> dict[str, bool]:
+        """Choose parameters; see the protocol."""
+        batch_size = config.batch_size
+        n_steps = config.epochs * n_batches(n_rows, batch_size)
+        row_wise = is_row_wise(model, config.loss)
+        has_short_batch = bool(n_rows % batch_size or n_validation % batch_size)
+        xla = should_use_xla(model, n_steps, batch_size) and (
+            row_wise or not has_short_batch
+        )
+        return {"xla": xla, "padded": xla or row_wise}
 
     def __init__(
         self,
@@ -56,7 +73,7 @@ class Program:
         batch_size: int,
         xla: bool,
         padded: bool,
-        scales_steps: bool = False,
+        scales_steps: bool,
     ):
         keras, tf = import_keras(), import_backend()
         self._model, self._optimizer = model, optimizer
@@ -101,19 +118,9 @@ class Program:
         self,
         model: Any,
         learning_rate: float | None,
-        step_scales: Sequence[float] | None = None,
+        step_scales: Sequence[float] | None,
     ) -> None:
-        """Start from the weights of a model of this structure.
-
-        Parameters
-        ----------
-        model : keras.Model
-        learning_rate : float or None
-            None keeps the schedule.
-
-        step_scales : sequence of float or None, default=None
-            See `TrainingConfig`.
-        """
+        """Start from the weights of a model; see the protocol."""
         weights = [v.numpy() for v in model.trainable_variables]
         _assign(self._trained, self._packing.pack(weights))
         _assign(
