@@ -13,6 +13,7 @@ from ._estimators.outlier_detector import AutoencoderOutlierDetector
 from ._estimators.variational import VariationalAutoencoder
 from ._imputer_comparison import compare_imputers
 from ._show_versions import show_versions
+from ._utils.chunked import _Portable  # noqa: F401
 from .networks import ConvNetwork, DenseNetwork
 
 __version__ = "0.1.0"

@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "_estimators",
         "_imputer_comparison",
         "_show_versions",
+        "_utils",
         "networks",
     },
 }

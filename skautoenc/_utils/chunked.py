@@ -95,13 +95,41 @@ class ChunkedArray:
             yield slice(stop - length, stop), chunk
 
 
+class _Portable:
+    """A value whose pickle imports the whole package before a module of it.
+
+    Workers of Dask unpickle in several threads. One that imports a module would wait
+    for the package, and another one that imports the package for the module.
+
+    Parameters
+    ----------
+    value : object
+        If it is a function, it is called with the values of other objects, and the
+        result is one if its class is one of this package.
+    """
+
+    __module__ = "skautoenc"
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __call__(self, *arguments: Any) -> Any:
+        result = self.value(*map(_value, arguments))
+        is_ours = type(result).__module__.split(".")[0] == "skautoenc"
+        return _Portable(result) if is_ours else result
+
+
+def _value(result):
+    return result.value if isinstance(result, _Portable) else result
+
+
 def to_task(function: Callable[..., Any]) -> Any:
     """Return a function as a task, whose result each worker gets once.
 
     The function is pickled now. Objects that it holds may change later, and the
     scheduler does not need the packages that it uses.
     """
-    data = cloudpickle.dumps(function)
+    data = cloudpickle.dumps(_Portable(function))
     return sys.modules["dask"].delayed(pickle.loads, pure=True)(data)
 
 
@@ -120,7 +148,7 @@ def compute(tasks: Sequence[Any]) -> tuple[Any, ...]:
         If a worker of the cluster lacks this package.
     """
     try:
-        return sys.modules["dask"].compute(*tasks, traverse=False)
+        results = sys.modules["dask"].compute(*tasks, traverse=False)
     except ModuleNotFoundError as error:
         if (error.name or "skautoenc").split(".")[0] != "skautoenc":
             raise
@@ -129,6 +157,7 @@ def compute(tasks: Sequence[Any]) -> tuple[Any, ...]:
             "it on all workers, in the version that is used here.",
             name="skautoenc",
         ) from error
+    return tuple(map(_value, results))
 
 
 def compute_ahead(tasks: Sequence[Any], sizes: Sequence[float]) -> Iterator[Any]:

@@ -109,7 +109,7 @@ def test_xla_has_the_loss_curve_of_model_fit(digits, optimizer, loss):
         seed=4 if optimizer == "momentum" else 3,
         validation=Rows.all(digits[203:]),
     )
-    assert any(key[-1][-1] for key in programs.keys)
+    assert any(dict(key[-1])["xla"] for key in programs.keys)
     (ours, _), (keras_, _) = results
     for name in ours:
         np.testing.assert_allclose(ours[name], keras_[name], rtol=1e-4)
@@ -434,7 +434,7 @@ def test_xla_pads_no_batch_that_is_looked_at_as_a_whole(
         batch_size=32,
         epochs=13,
     )
-    assert [key[-1][-1] for key in programs.keys] == [xla]
+    assert [dict(key[-1])["xla"] for key in programs.keys] == [xla]
     assert_same(results)
 
 
