@@ -1,6 +1,7 @@
 """Sphinx settings. Build with ``python -m sphinx docs docs/_build``."""
 
 import warnings
+from pathlib import Path
 
 from docutils import nodes
 
@@ -52,6 +53,7 @@ copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
 # Docstrings
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 # Docstrings describe the types; annotations such as ArrayLike are long when expanded.
 autodoc_typehints = "none"
@@ -110,12 +112,16 @@ warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
 # Keras converts tensors of TensorFlow in a way that NumPy deprecates.
 warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
 
-# Names in the text of pages that are links to the reference.
+# Names in the text of pages that are links: those of this package and scikit-learn.
 LINKED = {
     name: f"{module.__name__}.{name}"
     for module in (plotting, skautoenc)
     for name in module.__all__
 }
+inventory = Path(__file__).with_name("inventories") / "sklearn.txt"
+for line in inventory.read_text(encoding="utf-8").splitlines()[3:]:
+    name = line.split()[0]
+    LINKED[name.split(".")[-1]] = name
 
 
 def link_names(app, doctree):
