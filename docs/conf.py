@@ -102,6 +102,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "download_all_examples": False,
     "show_signature": False,
+    "write_computation_times": False,
 }
 # Warnings in examples are errors, but not those in the tools that build this site.
 warnings.filterwarnings(
@@ -126,6 +127,9 @@ for line in inventory.read_text(encoding="utf-8").splitlines()[3:]:
 
 def link_names(app, doctree):
     """Make code that is a name in `LINKED` a link, but not within titles and links."""
+    for link in doctree.findall(pending_xref):
+        if link["reftype"] == "obj":
+            link["reftarget"] = LINKED.get(link["reftarget"], link["reftarget"])
     for code in list(doctree.findall(nodes.literal)):
         target = LINKED.get(code.astext())
         if target and isinstance(code.parent, nodes.paragraph):
