@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import keras
 
+__all__ = ["EncoderWithJacobian", "TransposedDense"]
+
 
 @keras.saving.register_keras_serializable("skautoenc")
 class TransposedDense(keras.layers.Layer):

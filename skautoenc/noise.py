@@ -14,6 +14,8 @@ from ._utils.blocks import row_blocks
 from ._utils.one_hot import Groups
 from ._utils.threads import map_in_threads
 
+__all__ = ["gaussian", "masking", "salt_and_pepper", "swap"]
+
 FloatArray = NDArray[np.float32]
 
 NoiseName = Literal["gaussian", "masking", "salt_and_pepper", "swap"]

@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator
 
 from .._fitted.custom_objects import picklable
 from .._fitted.state import check_format
+from .._utils.sklearn_compat import DocumentationLink
 from .._utils.stored import checksum, from_plain, to_plain
 
 # Format of stored estimators. To be raised when names or meanings of their attributes
@@ -14,7 +15,7 @@ from .._utils.stored import checksum, from_plain, to_plain
 FORMAT = 2
 
 
-class StoredState(BaseEstimator):
+class StoredState(DocumentationLink, BaseEstimator):
     """Base class of the estimators: their state consists of plain data.
 
     Parameters may also be estimators, functions and Keras objects. The latter are

@@ -12,6 +12,7 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
 
 __all__ = [
+    "DocumentationLink",
     "HasMethods",
     "Hidden",
     "Interval",
@@ -28,6 +29,20 @@ __all__ = [
     "remove_callback_context",
     "validate_parameters",
 ]
+
+
+class DocumentationLink:
+    """Links of HTML representations to the page of a class in the documentation.
+
+    A base class that precedes `BaseEstimator`. Classes of other packages that derive
+    from it have no link.
+    """
+
+    _doc_link_module = "skautoenc"
+    _doc_link_template = (
+        "https://skautoenc.readthedocs.io/en/stable/generated/"
+        "{estimator_module}.{estimator_name}.html"
+    )
 
 
 class _AvailableIf(_AvailableIfDescriptor):

@@ -5,9 +5,10 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from .._fitted.custom_objects import picklable
+from .._utils.sklearn_compat import DocumentationLink
 
 
-class Network(BaseEstimator):
+class Network(DocumentationLink, BaseEstimator):
     """A network with parameters like those of an estimator.
 
     It is pickled with the definitions of the custom classes among its parameters.
