@@ -82,22 +82,7 @@ def _processor():
     return platform.processor()
 
 
-HEADING = """# Measured figures
-
-Written by `python -m benchmarks --data FOLDER --out docs/benchmarks`. "Ours" and
-"baseline" are run alternately in one process, unless the case measures new processes.
-The table shows medians over the repetitions and the range of the ratio. "Target" is the
-minimum ratio of baseline to ours, or the maximum value of ours if it has a unit.
-`--only` takes the names in the first column. Unless a case names another baseline, the
-baseline is plain Keras: the same model, `compile`, and `fit` with `verbose=0`. A case
-that compares losses fails if our loss is more than 5 % above the baseline's.
-
-`FOLDER` holds `mnist.npz` as Keras distributes it. The cases with PyTorch and JAX
-require these packages. `keras.wrappers` is not a baseline, because its `fit` accepts
-only a single target column and cannot train an autoencoder. Cases that compare
-validation losses require `--long`; both sides start from the same weights.
-
-"""
+MARKS = "<!-- table -->\n", "<!-- end of table -->\n"
 
 
 def markdown(records, about):
@@ -173,13 +158,13 @@ def main():
 def write(out, record, about):
     """Update one case in the files; called after each case, as a later one may fail.
 
-    Sections after the table, which other commands print, are kept.
+    In OUT.md the text between the marks is replaced.
     """
     records = merged(out.with_suffix(".json"), [record])
     path = out.with_suffix(".md")
-    _, *sections = path.read_text().split("\n## ", 1) if path.exists() else [""]
-    sections = "".join(f"\n## {section}" for section in sections)
-    path.write_text(HEADING + markdown(records, about) + sections)
+    before, rest = path.read_text().split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    path.write_text(before + MARKS[0] + markdown(records, about) + MARKS[1] + after)
     out.with_suffix(".json").write_text(
         json.dumps({"machine": about, "cases": records}, indent=1) + "\n"
     )

@@ -7,6 +7,7 @@ python -m examples plot_digits_32  the named examples
 import argparse
 import os
 import runpy
+import time
 import warnings
 from pathlib import Path
 
@@ -15,7 +16,8 @@ HERE = Path(__file__).parent
 
 
 def main():
-    names = sorted(path.stem for path in HERE.glob("plot_*.py"))
+    paths = {path.stem: path for path in HERE.glob("plot_*.py")}
+    names = sorted(paths)
     parser = argparse.ArgumentParser(
         prog="python -m examples",
         description=__doc__,
@@ -37,7 +39,9 @@ def main():
     warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
     for name in args.names or names:
         print(f"== {name}", flush=True)
-        runpy.run_path(str(HERE / f"{name}.py"), run_name="__main__")
+        start = time.perf_counter()
+        runpy.run_path(str(paths[name]), run_name="__main__")
+        print(f"{time.perf_counter() - start:.0f} s", flush=True)
         for i, number in enumerate(plt.get_fignums(), start=1):
             path = args.out / f"{name}_{i}.png"
             plt.figure(number).savefig(path, dpi=120)

@@ -1,12 +1,12 @@
 """
-========================
-Resuming a killed fit
-========================
+======================================
+How do I resume a fit that was killed?
+======================================
 
-A long fit can be killed: by the scheduler of a cluster, for want of memory, or because
-the machine is restarted. With ``checkpoint=folder``, the state of the training is
-written after epochs, and the next fit with the same data and parameters resumes from
-it. This example kills a fit, resumes it, and compares the result with that of a fit
+With ``checkpoint=folder``, the state of the training is written after epochs, and the
+next fit with the same data and parameters resumes from it. A long fit can be killed by
+the scheduler of a cluster, for want of memory, or because the machine is restarted.
+This example kills a fit and resumes it: the result has the same bits as that of a fit
 that was not interrupted.
 """
 

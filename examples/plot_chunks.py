@@ -1,11 +1,12 @@
 """
-================================
-Training on chunks from a stream
-================================
+=====================================
+How do I train on a stream of chunks?
+=====================================
 
-Data that arrive in chunks are trained on with `partial_fit`, one pass over each chunk.
-This example trains on the readings of simulated sensors, which a generator yields, and
-measures on each new chunk how well the autoencoder reconstructs it.
+`partial_fit` trains on one chunk after another, with one pass over each. On simulated
+sensors the autoencoder explains more of each new chunk than
+:class:`~sklearn.decomposition.IncrementalPCA`, which stops improving after the first
+thousand rows.
 """
 
 # %%
@@ -60,7 +61,7 @@ for name, values in scores.items():
 # %%
 import matplotlib.pyplot as plt
 
-fig, ax = plt.subplots(layout="constrained")
+fig, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
 rows = 200 * np.arange(1, 400)
 for name, values in scores.items():
     ax.plot(rows, values, label=name)

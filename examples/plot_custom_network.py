@@ -1,10 +1,12 @@
 """
-===============
-Custom networks
-===============
+===================================
+How do I use a Keras model of mine?
+===================================
 
-If dense and convolutional networks are not suitable, `network` accepts Keras models: a
-function that builds them, existing models, or trained models.
+`network` accepts a function that builds an encoder and a decoder, two existing models,
+or one model and the name of its code layer. `from_keras` makes a fitted estimator of
+trained models. On the digits, one hidden layer of 256 units is better than the two
+smaller ones of the default network.
 """
 
 # %%
@@ -56,7 +58,8 @@ def make_ae_pipeline(**network):
     autoencoder = AutoencoderTransformer(
         16,
         **network,
-        epochs=150,
+        epochs=80,
+        learning_rate=0.003,
         early_stopping=True,
         n_iter_no_change=20,
         random_state=0,

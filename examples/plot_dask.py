@@ -1,7 +1,7 @@
 """
-=======================
-A Parquet folder (Dask)
-=======================
+============================================
+How do I train on a folder of Parquet files?
+============================================
 
 `fit` reads a Dask collection chunk by chunk, so that neither the data nor their codes
 need fit into memory. This example trains on a folder of Parquet files, scales the rows
@@ -26,7 +26,7 @@ parts.mkdir()
 digits = load_digits(as_frame=True)
 rng = np.random.default_rng(0)
 for i in range(8):
-    rows = digits.data.sample(n=40_000, replace=True, random_state=i)
+    rows = digits.data.sample(n=33_000, replace=True, random_state=i)
     noise = rng.normal(size=rows.shape)
     table = (rows + noise).astype(np.float32).assign(digit=digits.target[rows.index])
     table.to_parquet(parts / f"part-{i}.parquet")
@@ -62,7 +62,7 @@ scaled = X.map_partitions(scaler.transform, meta=X._meta)
 
 from skautoenc import AutoencoderTransformer
 
-autoencoder = AutoencoderTransformer(2, epochs=4, random_state=0)
+autoencoder = AutoencoderTransformer(2, hidden_layer_sizes=64, epochs=2, random_state=0)
 autoencoder.set_output(transform="pandas").fit(scaled)
 print(f"explained variance ratio: {autoencoder.score(scaled):.3f}")
 

@@ -1,19 +1,21 @@
 """
-=================================
-An autoencoder with 32 components
-=================================
+======================================================
+Is the autoencoder of the tutorials better than PCA?
+======================================================
 
-This is the first example of most tutorials: an encoder and a decoder with one layer
-each compress 64 pixels to 32 components, here in a scikit-learn pipeline.
+Most tutorials begin with 64-32-64: one layer compresses 64 pixels to 32 numbers, and
+another one restores them. It is one estimator, and a hundred epochs take a fraction of
+a second. Its error is about three times that of PCA with 32 components. With default
+parameters, where training starts from PCA, the error is lower than that of PCA.
 """
 
 # %%
-# The pipeline
-# ------------
-# `MinMaxScaler` scales the pixels to [0, 1], the range of a sigmoid output and of the
-# binary cross-entropy. A quarter of the digits is the test set. Some units of a relu
-# code may become inactive ("dead"), and more of them with a large learning rate: with
-# 0.01, about a quarter of the 32, which `fit` reports in a warning.
+# The network 64-32-64
+# --------------------
+# A relu code, a sigmoid output, the binary cross-entropy, Adam, batches of 256 rows:
+# `MinMaxScaler` scales the pixels to [0, 1], the range of the output and of the loss.
+# Only the learning rate is higher than in the tutorials, as there are few rows. A
+# quarter of the digits is the test set.
 
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -35,46 +37,75 @@ pipeline = make_pipeline(
         code_activation="relu",
         output_activation="sigmoid",
         loss="binary_crossentropy",
-        epochs=200,
+        epochs=100,
         batch_size=256,
         learning_rate=0.002,
-        random_state=2,
-        verbose=50,
+        random_state=0,
+        verbose=20,
     ),
 )
 Z_train = pipeline.fit_transform(X_train)
-print(f"code: {Z_train.shape}, {Z_train.dtype}")
+print(f"codes: {Z_train.shape}, {Z_train.dtype}")
 
 # %%
-# Originals and reconstructions
-# -----------------------------
-# Both steps have an `inverse_transform`, and so has the pipeline.
+# Comparison with PCA
+# -------------------
+# All three have the same number of components. Errors are those of test digits, on the
+# scale from 0 to 1. Each pipeline has an `inverse_transform`, as its steps have one.
 
-restored = pipeline.inverse_transform(pipeline.transform(X_test))
-error = ((X_test - restored) ** 2).mean() / 16**2
-explained = pipeline[-1].score(pipeline[0].transform(X_test))
-print(f"test digits: mean squared error {error:.4f} on the [0, 1] scale,")
-print(f"{explained:.1%} of the variance explained")
+from sklearn.decomposition import PCA
+
+pipelines = {
+    "64-32-64": pipeline,
+    "PCA": make_pipeline(MinMaxScaler(clip=True), PCA(32)).fit(X_train),
+    "default": make_pipeline(
+        MinMaxScaler(clip=True), AutoencoderTransformer(32, random_state=0)
+    ).fit(X_train),
+}
+restored = {
+    name: fitted.inverse_transform(fitted.transform(X_test))
+    for name, fitted in pipelines.items()
+}
+for name, images in restored.items():
+    error = ((X_test - images) ** 2).mean() / 16**2
+    print(f"{name:9s} mean squared error {error:.4f}")
 
 # %%
+# Ten test digits and their reconstructions:
+
 import matplotlib.pyplot as plt
+import numpy as np
 
-from skautoenc.plotting import ReconstructionDisplay
+from skautoenc.plotting import ImageGridDisplay
 
-display = ReconstructionDisplay.from_estimator(
-    pipeline, X_test, n_rows=10, image_shape=(8, 8), cmap="gray_r"
+rows = {"original": X_test, **restored}
+display = ImageGridDisplay.from_images(
+    np.concatenate([images[:10] for images in rows.values()]),
+    image_shape=(8, 8),
+    row_names=list(rows),
+    cmap="gray_r",
+    image_kwargs={"vmin": 0, "vmax": 16},
 )
-display.figure_.suptitle(
-    f"Ten test digits, 32 components: {explained:.0%} of the variance explained"
-)
+display.ax_.set_title("Test digits, restored from 32 numbers")
 plt.show()
 
 # %%
-# A classifier on the codes is about as accurate as one on the pixels.
+# The small network starts from random weights, and its relu code is never negative:
+# with few steps it does not even become as good as the linear map that PCA computes.
+# The default network has hidden layers beside such a linear map, and learns what is not
+# linear.
+
+# %%
+# What else are codes good for?
+# -----------------------------
+# A classifier on half as many numbers is about as accurate as one on the pixels.
 
 from sklearn.linear_model import LogisticRegression
 
 classifier = LogisticRegression(max_iter=2000)
-on_codes = classifier.fit(Z_train, y_train).score(pipeline.transform(X_test), y_test)
 on_pixels = classifier.fit(X_train, y_train).score(X_test, y_test)
-print(f"logistic regression on 32 codes {on_codes:.3f}, on 64 pixels {on_pixels:.3f}")
+print(f"logistic regression on 64 pixels {on_pixels:.3f}")
+for name, fitted in pipelines.items():
+    classifier.fit(fitted.transform(X_train), y_train)
+    accuracy = classifier.score(fitted.transform(X_test), y_test)
+    print(f"on 32 numbers of {name:9s}       {accuracy:.3f}")

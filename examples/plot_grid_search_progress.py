@@ -1,10 +1,10 @@
 """
-==================================
-Watching the progress of a search
-==================================
+========================================
+How do I watch the progress of a search?
+========================================
 
-A grid search fits dozens of autoencoders. Callbacks of scikit-learn show how far it is,
-and log the score of every epoch of every fit.
+Callbacks of scikit-learn show how far a grid search over autoencoders is, and log the
+score of every epoch of every fit.
 """
 
 # %%

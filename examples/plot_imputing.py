@@ -1,12 +1,13 @@
 """
-======================
-Filling missing values
-======================
+=============================
+How do I fill missing values?
+=============================
 
 An imputer predicts missing values from the observed ones of the same row.
 :class:`~skautoenc.AutoencoderImputer` blends the conditional mean of a normal
-distribution with the mean of two networks. Here it fills pixels of digits, at random
-places and in whole blocks, and is compared with the imputers of scikit-learn.
+distribution with the mean of two networks. Of pixels that are missing at random places
+or in whole blocks, its error is lower than those of scikit-learn's imputers. On a table
+whose columns depend on each other linearly, the normal distribution alone is as good.
 """
 
 # %%
@@ -41,14 +42,15 @@ train, test = np.arange(len(X)) >= 400, np.arange(len(X)) < 400
 # %%
 # Three imputers
 # --------------
-# They are fitted to the training digits, and fill the test digits.
+# They are fitted to the training digits, and fill the test digits. More epochs, as by
+# default, lower the error of the networks further.
 
 imputers = {
     "nearest rows": KNNImputer(n_neighbors=10, weights="distance"),
     "regressions": IterativeImputer(
         max_iter=5, tol=0.1, min_value=0, max_value=1, random_state=0
     ),
-    "AutoencoderImputer": AutoencoderImputer(random_state=0),
+    "AutoencoderImputer": AutoencoderImputer(epochs=60, random_state=0),
 }
 filled = {}
 for name, imputer in imputers.items():
@@ -96,11 +98,11 @@ display = ImputerComparisonDisplay.from_estimator(
         "normal distribution": AutoencoderImputer(
             hidden_layer_sizes=(), random_state=0
         ),
-        "AutoencoderImputer": AutoencoderImputer(epochs=60, random_state=0),
+        "AutoencoderImputer": AutoencoderImputer(epochs=30, random_state=0),
     },
     scale(load_breast_cancer().data),
     mechanism="blocks",
-    cv=3,
+    cv=2,
     random_state=0,
 )
 display.ax_.set_title("Breast cancer data without blocks of values")
@@ -111,10 +113,11 @@ plt.show()
 # --------------------
 # The imputer comes before steps that do not take missing values. With
 # ``sample_posterior=True`` it draws values instead, so that several calls of
-# `transform` show how uncertain a result is.
+# `transform` show how uncertain a result is. ``hidden_layer_sizes=()`` is the normal
+# distribution alone, which is fitted in a fraction of a second.
 
 pipeline = make_pipeline(
-    AutoencoderImputer(epochs=60, random_state=0),
+    AutoencoderImputer(hidden_layer_sizes=(), random_state=0),
     StandardScaler(),
     LogisticRegression(max_iter=2000),
 )

@@ -1,10 +1,10 @@
 """
-===========================
-Data larger than the memory
-===========================
+========================================================
+How do I train on a file that is larger than the memory?
+========================================================
 
 `fit` reads a large memory map in blocks, so that the data need not fit into memory.
-This example trains on a million rows in a file, and measures the memory that is used.
+This example trains on a million rows in a file of 122 MiB, in about 12 MiB of memory.
 """
 
 # %%
@@ -25,9 +25,11 @@ N_ROWS, N_FEATURES = 1_000_000, 32
 rng = np.random.default_rng(0)
 mix = rng.normal(size=(3, N_FEATURES)).astype(np.float32)
 X = np.lib.format.open_memmap(path, "w+", np.float32, (N_ROWS, N_FEATURES))
+first_quantity = []
 for start in range(0, N_ROWS, 100_000):
     hidden = rng.standard_normal((100_000, 3), np.float32)
     X[start : start + 100_000] = np.tanh(hidden @ mix)
+    first_quantity.append(hidden[::100, 0])
 X.flush()
 del X
 print(f"size of the file: {path.stat().st_size / 2**20:.0f} MiB")
@@ -65,12 +67,14 @@ print(f"explained variance ratio: {autoencoder.score(X):.3f}")
 print(f"of PCA:                   {pca.explained_variance_ratio_.sum():.3f}")
 
 # %%
-from skautoenc.plotting import LossCurveDisplay
-
-LossCurveDisplay.from_estimator(autoencoder)
+# The codes of the sample. The colour is the first of the three quantities from which
+# the 32 columns were computed, and which the autoencoder does not get.
 
 import matplotlib.pyplot as plt
 
+from skautoenc.plotting import CodeDisplay
+
+CodeDisplay.from_estimator(autoencoder, sample, y=np.concatenate(first_quantity))
 plt.show()
 
 # %%
@@ -88,9 +92,8 @@ with h5py.File(Path(folder.name, "X.h5"), "w") as file:
     in_parts = AutoencoderTransformer(
         n_components=3, hidden_layer_sizes=(64,), batch_size=512, random_state=0
     )
-    for _ in range(2):
-        for start in range(0, len(stored), 20_000):
-            in_parts.partial_fit(stored[start : start + 20_000])
+    for start in range(0, len(stored), 20_000):
+        in_parts.partial_fit(stored[start : start + 20_000])
 print(f"explained variance ratio: {in_parts.score(sample):.3f}")
 del X, sample
 folder.cleanup()

@@ -1,12 +1,12 @@
 """
-================
-Serve with ONNX
-================
+=========================================
+How do I serve a pipeline without Python?
+=========================================
 
-A fitted pipeline is converted to an ONNX graph, one file that programs in many
-languages can run without Python. This example converts a scaler and a denoising
-autoencoder, and a scaler, an autoencoder and a classifier, and runs both graphs with
-onnxruntime.
+`skl2onnx.to_onnx` converts a fitted pipeline to an ONNX graph, one file that programs
+in many languages can run. This example converts a scaler and a denoising autoencoder,
+and a scaler, an autoencoder and a classifier, and runs both graphs with onnxruntime.
+For single rows the graph is tens of times faster than the pipeline.
 """
 
 # %%
@@ -33,7 +33,12 @@ noisy = X_test + np.random.default_rng(0).normal(0, 4, X_test.shape).astype(np.f
 denoiser = make_pipeline(
     MinMaxScaler(),
     DenoisingAutoencoder(
-        32, noise_level=0.25, clip=False, output="reconstruction", random_state=0
+        32,
+        noise_level=0.25,
+        clip=False,
+        output="reconstruction",
+        epochs=100,
+        random_state=0,
     ),
 ).fit(X_train)
 graph = skl2onnx.to_onnx(denoiser, X_train[:1]).SerializeToString()

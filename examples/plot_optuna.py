@@ -1,22 +1,22 @@
 """
-===================
-Pruning with Optuna
-===================
+===============================================
+Can Optuna prune trials while they are trained?
+===============================================
 
-`Optuna <https://optuna.org>`_ searches parameters, and can stop the trials early whose
-scores are low while they are trained (pruning). This example prunes with a callback of
-scikit-learn, and compares the time and the result with those of the same search without
-pruning. It requires ``pip install optuna``.
+Yes, by a callback of scikit-learn that reports the score of held-out rows to the trial.
+With pruning, the same 30 trials take a fraction of the time here, and the best
+parameters are the same. This example requires ``pip install optuna``.
 """
 
 # %%
 # The callback
 # ------------
-# After each epoch, callbacks of scikit-learn can get an estimator with the present
-# weights, ``fitted_estimator``. This one scores it on held-out rows every 5 epochs and
-# reports the score to the trial. `clone` keeps callbacks of scikit-learn by reference,
-# so that the trial stays the same object; a Keras callback among the parameters would
-# be copied, with the trial.
+# `Optuna <https://optuna.org>`_ searches parameters, and can stop trials early whose
+# scores are low (pruning). After each epoch, callbacks of scikit-learn can get an
+# estimator with the present weights, ``fitted_estimator``. This one scores it on
+# held-out rows every 5 epochs and reports the score to the trial. `clone` keeps
+# callbacks of scikit-learn by reference, so that the trial stays the same object; a
+# Keras callback among the parameters would be copied, with the trial.
 
 import optuna
 
@@ -127,5 +127,6 @@ for trial in pruned.trials:
         alpha=1 if is_best else 0.4,
         zorder=2 + is_best,
     )
-ax.set(xlabel="epoch", ylabel="score of held-out rows", ylim=(0, None))
+ax.set(xlabel="epoch", ylabel="score of held-out rows", ylim=(0.5, None))
+ax.set_title("Trials of a search: the best one, and those that were pruned")
 plt.show()

@@ -1,11 +1,12 @@
 """
-===================
-Outliers in a table
-===================
+=========================================
+Which rows of a table are wrong, and why?
+=========================================
 
-An outlier detector gives each row a score. `AutoencoderOutlierDetector` also tells
-which features make a row an outlier. This example finds two typing errors in a table
-whose other rows are correct.
+`AutoencoderOutlierDetector` gives each row a score, and tells which features make it an
+outlier. In a table of 569 rows, the two with typing errors have the lowest scores, and
+the wrong cells are on top of their features. The reconstruction error of an autoencoder
+finds only one of them.
 """
 
 # %%
@@ -58,8 +59,8 @@ plt.show()
 # %%
 # Reconstruction errors alone
 # ---------------------------
-# An autoencoder that is trained on all rows memorizes the wrong ones, so that a
-# reconstruction error of theirs is not the largest.
+# An autoencoder that is trained on all rows learns to reconstruct wrong ones, too. One
+# of the two has the largest error, the other a small one.
 
 import numpy as np
 

@@ -1,11 +1,12 @@
 """
-=====================================================
-A learning rate schedule, early stopping, loss curves
-=====================================================
+========================
+How long should I train?
+========================
 
-If training starts from random weights, the learning rate is constant and all epochs are
-run by default. A schedule and early stopping are parameters. The loss curves show what
-they change.
+Until the validation loss does not decrease any more. If training starts from random
+weights, the learning rate is constant and all epochs are run by default; early stopping
+and a schedule are parameters. Early stopping saves three quarters of the epochs here,
+and a learning rate that falls to zero gives the lowest loss.
 """
 
 # %%
@@ -22,7 +23,7 @@ from sklearn.datasets import load_digits
 from skautoenc import AutoencoderTransformer
 
 X = load_digits().data / 16
-epochs = 200
+epochs = 150
 params = {
     "n_components": 8,
     "init": "random",

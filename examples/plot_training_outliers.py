@@ -1,12 +1,12 @@
 """
-=============================
-Outliers in the training data
-=============================
+========================================
+What if the training data have outliers?
+========================================
 
-The reconstruction error is a common outlier score. However, an error of 20 in one value
-has the same squared error as 400 errors of 1, so large outliers in the training data
-dominate the fit, and are then reconstructed well. This example shows the effect of the
-loss.
+With the squared error, an error of 20 in one value counts as much as 400 errors of 1.
+Large outliers in the training data therefore dominate the fit, and are then
+reconstructed well, so that the reconstruction error does not find them. The absolute
+error helps, most of all with random initial weights.
 """
 
 # %%
