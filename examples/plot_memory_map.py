@@ -47,7 +47,7 @@ from skautoenc import AutoencoderTransformer
 
 X = np.load(path, mmap_mode="r")
 autoencoder = AutoencoderTransformer(
-    n_components=3, hidden_layer_sizes=(64,), batch_size=512, epochs=3, random_state=0
+    n_components=3, hidden_layer_sizes=(64,), batch_size=512, epochs=2, random_state=0
 )
 tracemalloc.start()
 autoencoder.fit(X)
