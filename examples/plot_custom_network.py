@@ -58,8 +58,7 @@ def make_ae_pipeline(**network):
     autoencoder = AutoencoderTransformer(
         16,
         **network,
-        epochs=80,
-        learning_rate=0.003,
+        epochs=150,
         early_stopping=True,
         n_iter_no_change=20,
         random_state=0,

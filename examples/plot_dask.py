@@ -62,7 +62,7 @@ scaled = X.map_partitions(scaler.transform, meta=X._meta)
 
 from skautoenc import AutoencoderTransformer
 
-autoencoder = AutoencoderTransformer(2, hidden_layer_sizes=64, epochs=2, random_state=0)
+autoencoder = AutoencoderTransformer(2, batch_size=1024, epochs=2, random_state=0)
 autoencoder.set_output(transform="pandas").fit(scaled)
 print(f"explained variance ratio: {autoencoder.score(scaled):.3f}")
 

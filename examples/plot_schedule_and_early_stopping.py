@@ -5,7 +5,7 @@ How long should I train?
 
 Until the validation loss does not decrease any more. If training starts from random
 weights, the learning rate is constant and all epochs are run by default; early stopping
-and a schedule are parameters. Early stopping saves three quarters of the epochs here,
+and a schedule are parameters. Early stopping saves more than half of the epochs here,
 and a learning rate that falls to zero gives the lowest loss.
 """
 

@@ -71,25 +71,29 @@ import matplotlib.pyplot as plt
 from skautoenc.plotting import ImageGridDisplay
 
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.9), layout="constrained")
+fig.get_layout_engine().set(wspace=0.1)
 for ax, strength in zip(axes, (0.0, 0.003, 0.01), strict=True):
     autoencoder = fitted[True, strength]
     zero = autoencoder.inverse_transform(np.zeros((1, 64)))
     images = autoencoder.inverse_transform(np.eye(64)) - zero
     images /= abs(images).max(axis=1, keepdims=True)
+    most_active = autoencoder.transform(X_test).mean(axis=0).argsort()[::-1][:25]
     ImageGridDisplay.from_images(
-        images,
-        n_cols=8,
+        images[most_active],
+        n_cols=5,
         image_shape=(8, 8),
         cmap="RdBu_r",
         image_kwargs={"vmin": -1, "vmax": 1},
         ax=ax,
     )
     ax.set_title(f"strength {strength}" if strength else "no penalty")
-fig.suptitle("Contribution of each of 64 units: red is positive, blue negative")
+fig.suptitle(
+    "Contributions of the 25 most active units: red is positive, blue negative"
+)
 plt.show()
 
 # %%
 # Without a penalty nearly all units are active for every digit, and single units cannot
 # be interpreted. With a penalty a unit represents a stroke, and with the largest
 # strength often most of a digit. The error increases with the strength, and some units
-# become inactive. Units whose image is noise are active for hardly any digit.
+# become inactive. The units that are not shown are less active.

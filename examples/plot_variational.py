@@ -91,7 +91,7 @@ plt.show()
 # default parameters (a linear output and the mean squared error) training starts from
 # probabilistic PCA, and no component collapses: the codes of each one vary.
 
-wide = VariationalAutoencoder(8, epochs=60, random_state=0).fit(X)
+wide = VariationalAutoencoder(8, epochs=50, random_state=0).fit(X)
 print(f"variance explained: {wide.score(X):.2f}")
 print("standard deviation of the codes:", wide.transform(X).std(axis=0).round(2))
 display = ImageGridDisplay.from_estimator(

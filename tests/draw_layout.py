@@ -15,26 +15,26 @@ PICTURE = ROOT / "docs" / "images" / "layout.svg"
 
 # Column of each package in the drawing, and what it contains.
 BOXES = {
-    "": (3.25, "skautoenc", "the public names"),
+    "": (3, "skautoenc", "the public names"),
     "_estimators": (2, "_estimators", "parameters, fit, transform"),
     "_fit": (1.5, "_fit", "the steps of a fit"),
     "_onnx": (2.5, "_onnx", "graphs for skl2onnx"),
-    "_training": (0, "_training", "epoch loop, hooks, engines"),
+    "_training": (0, "_training", "epochs, hooks, engines"),
     "networks": (1, "networks", "encoder and decoder"),
-    "_fitted": (0.5, "_fitted", "FittedNetwork, NumPy pass"),
-    "_backend": (0.5, "_backend", "Keras, fork, worker process"),
+    "_fitted": (0.5, "_fitted", "FittedNetwork, in NumPy"),
+    "_backend": (0.5, "_backend", "Keras, worker process"),
     "layers": (0, "layers", "layers of Keras"),
-    "_utils": (2.75, "_utils", "random streams, metrics"),
-    "noise": (1.75, "noise", "corruptions"),
-    "_imputation": (2.75, "_imputation", "tables with missing values"),
-    "_outliers": (3.75, "_outliers", "scores of outliers"),
-    "_comparison": (4.75, "_comparison", "compare_reducers"),
-    "_imputer_comparison": (4.75, "_imputer_comparison", "compare_imputers"),
-    "plotting": (5.25, "plotting", "displays"),
-    "_show_versions": (4.5, "_show_versions", "show_versions"),
+    "_utils": (2.5, "_utils", "random streams, metrics"),
+    "noise": (1.5, "noise", "corruptions"),
+    "_imputation": (2.5, "_imputation", "tables with missing values"),
+    "_outliers": (3.5, "_outliers", "scores of outliers"),
+    "_comparison": (4.5, "_comparison", "compare_reducers"),
+    "_imputer_comparison": (4.5, "_imputer_comparison", "compare_imputers"),
+    "plotting": (4.95, "plotting", "displays"),
+    "_show_versions": (4.25, "_show_versions", "show_versions"),
 }
 
-WIDTH, HEIGHT, X_STEP, Y_STEP, MARGIN = 200, 50, 220, 100, 20
+WIDTH, HEIGHT, X_STEP, Y_STEP, MARGIN = 178, 48, 188, 88, 10
 
 
 def imports():
@@ -107,7 +107,7 @@ def svg():
         lines += [
             f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="6" '
             f'fill="{fill}" stroke="#34618f"/>',
-            f'<text x="{x + WIDTH / 2:g}" y="{y + 21:g}" font-size="15" '
+            f'<text x="{x + WIDTH / 2:g}" y="{y + 21:g}" font-size="14" '
             f'font-weight="bold" fill="#111">{escape(name)}</text>',
             f'<text x="{x + WIDTH / 2:g}" y="{y + 39:g}" font-size="12" '
             f'fill="#333">{escape(text)}</text>',
