@@ -379,7 +379,7 @@ def summary_of(part, records):
     return [*lines, ""]
 
 
-HEADING = """# Outlier detection
+HEADING = """# Figures of outlier detection
 
 Written by `python -m benchmarks.outliers --data FOLDER --out docs/outliers`. All
 detectors have their default parameters. Test rows are used neither in training nor in

@@ -167,7 +167,8 @@ class _Pickled:
             "such as optimizer='adam' with learning_rate=0.01, or a dict, such as "
             "kernel_regularizer={'l2': 0.01}; set callbacks=None. A fitted estimator "
             "does not use such parameters: set_params can change them before it is "
-            "stored. Or use pickle."
+            "stored. A function is stored if it can be imported by its name and is "
+            "not registered with Keras. Or use pickle."
         )
 
 

@@ -20,8 +20,8 @@ from .nodes import Nodes
 CONVERTERS = {**LAYERS, **CONVOLUTIONS}
 
 _REMEDY = (
-    "Use a network of other layers, or export the Keras model itself, for example with "
-    'encoder_.export("encoder.onnx", format="onnx").'
+    "Use a network of other layers, or convert a Keras model: "
+    "estimator.encoder_.export('folder') writes a SavedModel for tf2onnx."
 )
 
 

@@ -27,7 +27,10 @@ def get_loss(loss: Any) -> Any:
     try:
         found = keras.losses.get(loss)
     except ValueError as error:
-        raise ValueError(f"loss={loss!r} is not a Keras loss. {error}") from None
+        raise ValueError(
+            f"loss={loss!r} is not a Keras loss. Give one, a function, or the name of "
+            f"a function of keras.losses, such as 'mse'. {error}"
+        ) from None
     reduction = getattr(found, "reduction", "sum_over_batch_size")
     if reduction not in ("sum_over_batch_size", "mean"):
         raise ValueError(

@@ -87,7 +87,8 @@ def get_optimizer(optimizer: Any, learning_rate: Any) -> tuple[Any, float | None
         found = keras.optimizers.get(optimizer)
     except ValueError as error:
         raise ValueError(
-            f"optimizer={optimizer!r} is not a Keras optimizer. {error}"
+            f"optimizer={optimizer!r} is not a Keras optimizer. Give one, or the "
+            f"name of a class of keras.optimizers, such as 'adam'. {error}"
         ) from None
     config = found.get_config()
     if isinstance(found, keras.optimizers.LossScaleOptimizer):
