@@ -215,7 +215,8 @@ class BaseAutoencoder(CallbackSupportMixin, FittedReducer):
         ConvergenceWarning
             If the validation loss still fell clearly in the last tenth of the epochs.
         UserWarning
-            If Ctrl-C has ended training, or if components of the code are constant.
+            If Ctrl-C has ended training, or if X varies but a component of the code
+            does not.
 
         Notes
         -----
