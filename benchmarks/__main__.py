@@ -29,6 +29,7 @@ from . import (  # noqa: F401  (importing them registers their cases)
     search,
     starts,
     streams,
+    tasks,
     training,
     watching,
 )

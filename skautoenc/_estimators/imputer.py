@@ -66,7 +66,8 @@ class AutoencoderImputer(CallbackSupportMixin, TransformerMixin, StoredState):
     two models: the conditional mean of a normal distribution, which is fitted by the EM
     algorithm, and the mean of two networks that are trained on rows in which more
     values are hidden. The share of the networks depends on the errors on observed
-    values that no model was fitted to.
+    values that no model was fitted to. If early stopping ends the training of the first
+    network, and its share is below a tenth, no second one is trained.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ class AutoencoderImputer(CallbackSupportMixin, TransformerMixin, StoredState):
 
     n_iter_no_change : int or "auto", default="auto"
         Number of epochs without a lower error of held-out values after which training
-        ends. ``"auto"`` means a fifth of `epochs`, at least 10.
+        ends. ``"auto"`` means a fifth of `epochs`, from 10 to 60, and at least a tenth.
 
     callbacks : list of keras.callbacks.Callback or callable, or None, default=None
         Keras callbacks, called as in ``Model.fit``, for one network after the other.

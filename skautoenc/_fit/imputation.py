@@ -43,6 +43,10 @@ _MAX_GAUSSIAN_FEATURES = 200
 # and number of held-out values from which on networks are trained.
 _HELD_OUT, _MAX_HELD_OUT_ROWS, _MIN_HELD_OUT = 0.1, 20_000, 100
 
+# Share of the first network in the blend below which no other one is trained, if early
+# stopping has ended its training: on such tables networks hardly lower the error.
+_MIN_SHARE = 0.1
+
 
 class IncompleteRows(NamedTuple):
     """Rows with missing values.
@@ -162,6 +166,7 @@ def fit_imputation(
     without, linear = _fit_linear(values, known, observed, validation, streams)
     start = without.fill(validation.X, validation.known)
     trained: list = []
+    fitted = FittedImputation(scale, linear)
 
     def result(networks):
         other = mean_output(networks, validation.X, validation.known)
@@ -179,10 +184,10 @@ def fit_imputation(
 
         hook = None if make_hook is None else make_hook(result_of)
         trained.append(train_network(network, data, validation, hook))
-    if not trained:
-        return FittedImputation(scale, linear)
-    fitted = result([each.networks for each in trained])
-    if options.verbose:
+        fitted = result([*before, trained[-1].networks])
+        if trained[-1].was_stopped and fitted.weight < _MIN_SHARE:
+            break
+    if options.verbose and trained:
         print(_ending(trained, fitted.weight), flush=True)
     return fitted
 

@@ -33,6 +33,11 @@ from ..networks._resolve import build_pair
 from .initialization import Initialization
 from .values import FitData, FitOptions, Networks
 
+# The limit of `trains_in_numpy` for an imputer, in multiplications. Its steps are large
+# products, for which a compiled step takes as much processor time, and Keras seconds to
+# start. Early stopping ends most of its trainings.
+_MAX_GAIN_OF_IMPUTERS = 2e11
+
 
 @dataclass(frozen=True)
 class Trainable:
@@ -151,6 +156,8 @@ def _is_trained_in_numpy(pair, n_rows, options):
     ):
         return False
     config = training_config(options)
+    if isinstance(options.network, IncompleteNetwork):
+        return trains_in_numpy(pair, config, n_rows, _MAX_GAIN_OF_IMPUTERS)
     return trains_in_numpy(pair, config, n_rows)
 
 

@@ -121,6 +121,16 @@ def test_n_iter_no_change_stops_the_training(holes):
         assert len(losses["val_loss"]) == np.argmin(losses["val_loss"]) + 3 < 500
 
 
+def test_history_has_one_network_if_n_iter_no_change_stops_it_and_it_does_not_help():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2)) @ rng.normal(size=(2, 10))
+    imputer = quick(epochs=500, n_iter_no_change=2).fit(with_holes(X))
+    assert imputer.network_weight_ < 0.1
+    assert len(imputer.history_) == 1
+    assert imputer.n_iter_ == len(imputer.history_[0]["loss"])
+    assert np.isfinite(imputer.transform(with_holes(X))).all()
+
+
 def test_verbose_prints_epochs(holes, capsys):
     quick(verbose=10, n_iter_no_change=20).fit(holes)
     lines = capsys.readouterr().out

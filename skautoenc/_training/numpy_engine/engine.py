@@ -35,7 +35,7 @@ from .trainer import DenseTrainer
 _BREAK_EVEN_STEP = 2e7
 
 # Number of multiplications above the break-even in a whole fit (0.2 s) from which on
-# Keras is used, although it takes seconds to start in a new process.
+# Keras is used by default, although it takes seconds to start in a new process.
 _MAX_GAIN = 1.5e10
 
 # Minimum number of rows of a validation batch; larger batches are faster.
@@ -43,7 +43,10 @@ _MIN_VALIDATION_BATCH = 256
 
 
 def trains_in_numpy(
-    networks: Sequence[FittedNetwork], config: TrainingConfig, n_rows: int
+    networks: Sequence[FittedNetwork],
+    config: TrainingConfig,
+    n_rows: int,
+    max_gain: float = _MAX_GAIN,
 ) -> bool:
     """Whether NumPy can train a chain of networks, and is not slower than Keras.
 
@@ -53,6 +56,10 @@ def trains_in_numpy(
     config : TrainingConfig
     n_rows : int
         Number of rows.
+
+    max_gain : float, default=1.5e10
+        Number of multiplications above the break-even in a whole fit from which on
+        Keras is used.
     """
     parts = _trainer_parts(networks, config)
     if parts is None or config.loss_weights or current_strategy() is not None:
@@ -64,7 +71,7 @@ def trains_in_numpy(
     step = 3 * batch_size * sum(layer.n_in * layer.n_out for layer in layers)
     gain = config.epochs * n_rows / batch_size * (step - _BREAK_EVEN_STEP)
     # PyTorch compiles no step: `Model.fit` calls it operation by operation.
-    return keras_backend() == "torch" or gain <= _MAX_GAIN
+    return keras_backend() == "torch" or gain <= max_gain
 
 
 def make_numpy_engine(
