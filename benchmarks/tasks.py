@@ -95,7 +95,7 @@ class OnBatch:
             self.model.train_on_batch(batch, batch)
 
 
-@case("the same, against train_on_batch of the same network", "10x")
+@case("the same, against train_on_batch of the same network", "1x")
 def chunk_keras(data, repeats):
     """Floor: that of `chunk_incremental_pca`."""
     ours = AutoencoderTransformer(N_COMPONENTS, random_state=0).partial_fit(DIGITS)
