@@ -66,7 +66,7 @@ _BATCH_SIZE = 128
 
 # Smallest number of epochs without a lower error after which training ends, and the
 # largest for a fifth of the epochs. For small tables, which have many epochs, a tenth
-# is enough; for larger ones it increases the error by up to one percent.
+# is enough; for larger ones it increases the error.
 _MIN_PATIENCE, _MAX_FIFTH = 10, 60
 
 _ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.003, "beta_2": 0.99}}
