@@ -102,6 +102,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "download_all_examples": False,
     "show_signature": False,
+    "remove_config_comments": True,
     "write_computation_times": False,
 }
 # Warnings in examples are errors, but not those in the tools that build this site.
