@@ -18,6 +18,7 @@ from .._utils.one_hot import Groups, with_probabilities
 from .._utils.stored import stored_as
 from .dense_spec import DenseSpec
 from .forward import plan_forward
+from .numpy_ops import FEW_ROWS, GROUP
 from .rebuilding import (
     model_from_config,
     set_weights,
@@ -182,9 +183,10 @@ class FittedNetwork:
 
     def _evaluate(self, X, dtype):
         """Evaluate a block of rows."""
-        if X.shape[0] == 1:
-            # BLAS rounds a single row differently from a row among others.
-            return self._evaluate(X[[0, 0]], dtype)[:1]
+        n_rows = X.shape[0]
+        if n_rows % GROUP and n_rows <= FEW_ROWS:
+            positions = np.arange(n_rows + -n_rows % GROUP) % n_rows
+            return self._evaluate(X[positions], dtype)[:n_rows]
         # Beyond the range of float32 a result is infinite, so no warning is needed.
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             out = self._shifted(self._forward(*self._taken(X)), dtype)

@@ -152,3 +152,17 @@ def test_layers_that_numpy_does_not_support_are_evaluated_by_keras(layer):
 
 def test_activations_all_have_names_of_keras():
     assert ACTIVATIONS.keys() <= ALL_OBJECTS_DICT.keys()
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(64, 8), (10, 3), (300, 33)])
+def test_few_rows_have_the_same_bits_alone_and_in_any_order(n_in, n_out):
+    with isolated_random_state(0):
+        hidden = layers.Dense(40, activation="relu")
+        model = keras.Sequential([keras.Input((n_in,)), hidden, layers.Dense(n_out)])
+    network = FittedNetwork.from_keras(model)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, n_in)).astype(np.float32)
+    out, order = network(X), rng.permutation(len(X))
+    np.testing.assert_array_equal(network(X[order]), out[order])
+    for n in (1, 2, 3, 4, 5, 23):
+        np.testing.assert_array_equal(network(X[:n]), out[:n])
