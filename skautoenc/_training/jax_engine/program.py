@@ -9,6 +9,7 @@ import numpy as np
 from ..._backend.fusion import upsampling_fused
 from ..._backend.keras import import_backend, import_keras, isolated_random_state
 from ..._backend.pooling import pooling_by_blocks
+from ..._utils.blocks import ceil_div
 from ..compiled.chunk import Chunk
 from ..compiled.hyperparameters import bind_hyperparameters
 from ..compiled.objective import Objective
@@ -77,10 +78,15 @@ class Program:
         self._model, self._optimizer = model, optimizer
         self._objective = Objective(model, loss, batch_size, padded)
         self._padded, self._batch_size = padded, batch_size
-        self._loops = not (
-            has_convolutions(model) and import_backend().default_backend() == "cpu"
-        )
-        self._call_steps = call_steps(model, batch_size) if self._loops else 1
+        if import_backend().default_backend() != "cpu":
+            # A GPU waits for the processor at each step of a loop of unknown length.
+            self._call_steps, self._has_fixed_length = steps, True
+        elif has_convolutions(model):
+            # XLA's convolutions are slow in a loop on a processor.
+            self._call_steps, self._has_fixed_length = 1, True
+        else:
+            self._call_steps = call_steps(model, batch_size)
+            self._has_fixed_length = False
         optimizer.build(model.trainable_variables)
         self._initial_optimizer = [np.array(v) for v in optimizer.variables]
         self._step_scales: list[Any] = []
@@ -88,8 +94,9 @@ class Program:
             scale_steps(optimizer, self._step_scales)
         self._variables = _Variables([], [], [])
         jax = import_backend()
-        self._train = jax.jit(self._train_loop, donate_argnums=0)
-        self._validate = jax.jit(self._validate_loop)
+        train, validate = self._train_loop, self._validate_loop
+        self._train = jax.jit(train, donate_argnums=0, static_argnames="length")
+        self._validate = jax.jit(validate, static_argnames="length")
 
     def initialize(
         self,
@@ -202,10 +209,8 @@ class Program:
     ) -> np.ndarray:
         """Take a step on each batch; see the protocol."""
 
-        def call(batches, first_step, n):
-            self._variables, means = self._train(
-                self._variables, batches, first_step, n, numbers
-            )
+        def call(*arguments):
+            self._variables, means = self._train(self._variables, numbers, *arguments)
             return means
 
         numbers = np.array(loss_weights, np.float32), hyperparameters, self._scales
@@ -220,8 +225,8 @@ class Program:
     ) -> np.ndarray:
         """Return the same sums without training."""
 
-        def call(batches, first_step, n):
-            return self._validate(self._variables, batches, first_step, n, numbers)
+        def call(*arguments):
+            return self._validate(self._variables, numbers, *arguments)
 
         numbers = np.array(loss_weights, np.float32), hyperparameters, self._scales
         return self._run(call, chunk, n_rows)
@@ -233,7 +238,8 @@ class Program:
         for start in range(0, n_in_loop, self._call_steps * size):
             raise_if_interrupted()
             stop = min(start + self._call_steps * size, n_in_loop)
-            means = np.asarray(call(batches, start // size, stop), np.float64)
+            length = ceil_div(stop - start, size) if self._has_fixed_length else None
+            means = np.asarray(call(batches, start // size, stop, length), np.float64)
             n_of_step = np.clip(stop - size * np.arange(len(means)), 0, size)
             sums += n_of_step @ means
         if n_in_loop < n_rows:
@@ -242,22 +248,23 @@ class Program:
             batches = import_keras().tree.map_structure(
                 lambda a: a[last : last + 1, :n], batches
             )
-            (means,) = np.asarray(call(batches, 0, n), np.float64)
+            (means,) = np.asarray(call(batches, 0, n, 1), np.float64)
             sums += n * means
         return sums
 
-    def _train_loop(self, variables, batches, first_step, n_rows, numbers):
+    def _train_loop(self, variables, numbers, batches, first_step, n_rows, length):
         step = self._train_step
-        return self._loop(step, variables, batches, first_step, n_rows, numbers)
+        return self._loop(step, variables, numbers, batches, first_step, n_rows, length)
 
-    def _validate_loop(self, variables, batches, first_step, n_rows, numbers):
-        step = self._validate_step
-        return self._loop(step, variables, batches, first_step, n_rows, numbers)[1]
+    def _validate_loop(self, variables, numbers, batches, first_step, n_rows, length):
+        return self._loop(
+            self._validate_step, variables, numbers, batches, first_step, n_rows, length
+        )[1]
 
-    def _loop(self, step, variables, batches, first_step, n_rows, numbers):
+    def _loop(self, step, variables, numbers, batches, first_step, n_rows, length):
         """Return the variables after some steps, and the means that each step gave.
 
-        A scan whose number of steps is an argument of the program.
+        `length` is their number, or None to compute it from the arguments.
         """
         jax = import_backend()
         jnp = jax.numpy
@@ -274,7 +281,6 @@ class Program:
 
         n_sums = 4 + len(self._model.outputs) - 1
         carry = variables, jnp.zeros((n_steps, n_sums), jnp.float32)
-        stop = (n_rows + size - 1) // size
         # This runs while JAX traces: Keras's global state is isolated.
         with (
             isolated_random_state(0),
@@ -282,9 +288,14 @@ class Program:
             pooling_by_blocks(self._model),
             bind_hyperparameters(self._model, hyperparameters),
         ):
-            if not self._loops:
+            if length == 1:
                 return body(first_step, carry)
-            return jax.lax.fori_loop(first_step, stop, body, carry)
+            if length is None:
+                stop = (n_rows + size - 1) // size
+                return jax.lax.fori_loop(first_step, stop, body, carry)
+            return jax.lax.fori_loop(
+                0, length, lambda i, carry: body(first_step + i, carry), carry
+            )
 
     def _train_step(self, variables, batch, n_rows, loss_weights):
         keras = import_keras()
