@@ -1,5 +1,6 @@
 """The linear path of a network, which can be any linear function of the input."""
 
+import functools
 import json
 from typing import NamedTuple
 
@@ -73,13 +74,19 @@ def find_linear_path(network: FittedNetwork) -> LinearPath | None:
         called twice, or is of a kind that `read_graph` does not read; or if no bias of
         shape (n_out,) is added to the output.
     """
-    spec = json.loads(network.config)
+    return _find(network.config, tuple(w.shape for w in network.weights))
+
+
+# A fit looks for those of its networks ten times.
+@functools.lru_cache(maxsize=32)
+def _find(config, shapes):
+    spec = json.loads(config)
     try:
         graph = read_graph(spec)
     except UnsupportedGraph:
         return None
     shape = read_input_shape(spec)
-    if graph.kind != "Functional" or len(shape) != 2 or not _is_trained(graph, network):
+    if graph.kind != "Functional" or len(shape) != 2 or not _is_trained(graph, shapes):
         return None
     nodes = {node.output: node for node in graph.nodes}
     ends = _terms(graph, nodes)
@@ -89,10 +96,10 @@ def find_linear_path(network: FittedNetwork) -> LinearPath | None:
     hidden = _hidden_layers(graph, nodes, ends, paths[0])
     if len(ends) == 2 and hidden is None:
         return None
-    return _with_shapes(network, shape[1], paths[0].layer, hidden)
+    return _with_shapes(shapes, shape[1], paths[0].layer, hidden)
 
 
-def _is_trained(graph: Graph, network):
+def _is_trained(graph: Graph, shapes):
     """Whether all layers are trained without constraints, and are called once."""
     configs = [layer.config for layer in graph.layers]
     is_fixed = any(
@@ -106,7 +113,7 @@ def _is_trained(graph: Graph, network):
         not is_fixed
         and not kinds & {"BatchNormalization", "Functional", "Sequential"}
         and called == sorted(layer.name for layer in graph.layers)
-        and graph.n_weights == len(network.weights)
+        and graph.n_weights == len(shapes)
     )
 
 
@@ -182,14 +189,13 @@ def _hidden_layers(graph, nodes, ends, path):
     )
 
 
-def _with_shapes(network, n_in, path, hidden):
+def _with_shapes(shapes, n_in, path, hidden):
     """Return the positions of the weights, or None if their shapes do not agree."""
     kernel, bias = path.weights.start, None
     if path.n_weights == 2:
         bias = kernel + 1
     elif hidden is not None:
         bias = hidden.last.bias
-    shape = network.weights[kernel].shape
-    if bias is None or shape != (n_in, *network.weights[bias].shape):
+    if bias is None or shapes[kernel] != (n_in, *shapes[bias]):
         return None
     return LinearPath(kernel, bias, hidden)
