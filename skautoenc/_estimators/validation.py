@@ -464,7 +464,9 @@ def is_in_range(X: np.ndarray) -> bool:
     if X.flags.c_contiguous:
         # A small sum of squares says so in one pass, a large one does not deny it.
         values = X.reshape(-1)
-        if float(np.dot(values, values)) <= _MAX_FLOAT32**2:
+        with np.errstate(all="ignore"):
+            squares = float(np.dot(values, values))
+        if squares <= _MAX_FLOAT32**2:
             return True
     return (
         np.minimum.reduce(X, axis=None) >= -_MAX_FLOAT32
