@@ -29,7 +29,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         :class:`~sklearn.decomposition.PCA` needs to explain more than that. The
         autoencoder usually needs fewer for the same share. If None, it is the width of
         the network's code, such as the size of the feature map of a
-        :class:`ConvNetwork`.
+        :class:`ConvNetwork`. It may exceed the number of features, without a warning:
+        a wide code can copy X, unless noise or a penalty on the code prevents it.
 
     network : {"dense"}, DenseNetwork, ConvNetwork, callable or tuple, default="dense"
         Network to train:
