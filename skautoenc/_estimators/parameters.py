@@ -102,9 +102,29 @@ def validates_parameters(method: Method) -> Method:
     @functools.wraps(method)
     def checked(estimator, *args, **kwargs):
         check_strategy(method.__name__, estimator.random_state)
+        _check_forms(estimator)
         return validated(estimator, *args, **kwargs)
 
     return cast(Method, checked)
+
+
+def _check_forms(estimator):
+    """Say what to give instead, where the types that are allowed would not say it."""
+    network = getattr(estimator, "network", "dense")
+    if isinstance(network, str) and network != "dense":
+        raise ValueError(
+            f"network={network!r} is not the name of a network; the only name is "
+            "'dense'. Give ConvNetwork((height, width, channels)) for images, a "
+            "DenseNetwork, or a function (input_shape, n_components) that returns an "
+            "encoder and a decoder."
+        )
+    callbacks = getattr(estimator, "callbacks", None)
+    if not isinstance(callbacks, list | tuple | None):
+        raise TypeError(
+            "callbacks must be a list of Keras callbacks, or of functions without "
+            f"arguments that return one; got {callbacks!r}. Give a single one as "
+            "callbacks=[callback]. scikit-learn's callbacks go to set_callbacks."
+        )
 
 
 @dataclass_transform(eq_default=False)

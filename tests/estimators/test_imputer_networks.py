@@ -158,7 +158,7 @@ def fails(input_shape, n_components):
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
-        ({"network": "conv"}, ValueError, "'network' parameter"),
+        ({"network": "conv"}, ValueError, "network='conv'.*'dense'.*ConvNetwork"),
         ({"network": DenseNetwork}, TypeError, "is a class. Give an instance"),
         ({"network": (1, 2)}, ValueError, r"network=\(encoder, decoder\) is not supp"),
         ({"network": DENSE}, ValueError, "A DenseNetwork needs a number; a narrow"),
@@ -177,7 +177,7 @@ def fails(input_shape, n_components):
         ({"network": fails}, RuntimeError, "no such layer"),
         ({"network": lambda shape, n: 3}, TypeError, "not subscriptable|cannot unpack"),
         ({"n_components": 0.5}, ValueError, "'n_components' parameter"),
-        ({"callbacks": "early"}, ValueError, "'callbacks' parameter"),
+        ({"callbacks": "early"}, TypeError, "callbacks must be a list of Keras"),
         ({"callbacks": [3]}, TypeError, "callbacks takes instances of Keras callbac"),
     ],
 )

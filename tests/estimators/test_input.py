@@ -182,7 +182,7 @@ def test_fit_and_transform_refuse_other_shapes(digits, fitted):
             "init='pca' needs.*code_activation='relu' is not 'linear'",
         ),
         ({"mixup": "never"}, "'mixup' parameter"),
-        ({"network": "conv"}, "'network' parameter"),
+        ({"network": "conv"}, "network='conv'.*'dense'.*ConvNetwork.*function"),
         ({"warm_start": 3}, "'warm_start' parameter"),
         ({"verbose": -1}, "'verbose' parameter"),
         ({"random_state": "0"}, "'random_state' parameter"),
@@ -204,6 +204,8 @@ def test_loss_of_a_whole_batch_is_refused(digits):
 def test_callbacks_of_another_kind_are_refused(digits):
     with pytest.raises(TypeError, match="Keras callbacks.*set_callbacks"):
         tiny(callbacks=[print]).fit(digits)
+    with pytest.raises(TypeError, match="callbacks must be a list.*got 'stop'"):
+        tiny(callbacks="stop").fit(digits)
 
 
 @pytest.mark.parametrize(
