@@ -144,6 +144,7 @@ def validate_incomplete_rows(
     _check_is_table(X)
     is_nan = is_pandas_na(missing_values) or missing_values != missing_values
     X = _without_pandas_na(read_stored(X))
+    _check_is_flat(X, estimator)
     with _invalid_columns_named(X), np.errstate(over="ignore"):
         X = validate_data(
             estimator,
@@ -172,9 +173,21 @@ def validate_dense_rows(estimator, X, *, reset: bool, min_samples: int) -> np.nd
     ndarray of shape (n_samples, n_features), float64
     """
     X = read_stored(X)
+    _check_is_flat(X, estimator)
     with _invalid_columns_named(X), _nan_explained():
         return validate_data(
             estimator, X, dtype=np.float64, reset=reset, ensure_min_samples=min_samples
+        )
+
+
+def _check_is_flat(X, estimator):
+    """Raise a ValueError if X holds images."""
+    X = array_of(X) if isinstance(X, list | tuple) else X
+    if getattr(X, "ndim", 2) > 2:
+        raise ValueError(
+            f"X has the shape {X.shape}, but {type(estimator).__name__} takes a table "
+            "with one row for each image: X.reshape(len(X), -1). ConvNetwork((height, "
+            "width, channels)) as network takes such rows as images."
         )
 
 
@@ -191,7 +204,7 @@ def _without_pandas_na(X):
             values = X.iloc[:, i].to_numpy()
             X.isetitem(i, _without_na_objects(values))
         return X
-    X = np.asarray(X) if isinstance(X, list | tuple) else X
+    X = array_of(X) if isinstance(X, list | tuple) else X
     is_objects = isinstance(X, np.ndarray) and X.dtype == object
     return _without_na_objects(X) if is_objects else X
 
@@ -281,6 +294,8 @@ def _validate_rows(estimator, X, *, reset=False, order=None, min_samples=1):
         return X.map(functools.partial(_valid_chunk, empty.dtype), empty), row_shape
     _check_is_table(X)
     X, row_shape = flatten_rows(X)
+    if not reset:
+        _check_size(X, row_shape, estimator)
     # Values that overflow become infinite, which validation refuses.
     with _invalid_columns_named(X), _nan_explained(), np.errstate(over="ignore"):
         X = validate_data(
@@ -334,6 +349,18 @@ def _check_same_length(name, X, other_name, other):
         raise ValueError(
             f"{name} has {X.shape[0]} rows, but {other_name} has {other.shape[0]}; "
             "they must belong together row by row."
+        )
+
+
+def _check_size(X, row_shape, estimator):
+    """Raise if rows have other sizes, and some of them are images."""
+    fitted_shape = estimator._row_shape
+    if (row_shape or fitted_shape) and X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has rows of shape {row_shape or X.shape[1:]}, but "
+            f"{type(estimator).__name__} was fitted on rows of shape "
+            f"{fitted_shape or (estimator.n_features_in_,)}. A list of tables is taken "
+            "as one array of images: join the chunks of a table with np.concatenate."
         )
 
 
@@ -413,11 +440,28 @@ def flatten_rows(X):
     X : array-like of shape (n_samples, n_features)
     row_shape : tuple of int or None
     """
-    X = np.asarray(X) if isinstance(X, list | tuple) else read_stored(X)
+    X = array_of(X) if isinstance(X, list | tuple) else read_stored(X)
     if getattr(X, "ndim", 2) < 3:
         return X, None
     row_shape = tuple(X.shape[1:])
     return X.reshape((X.shape[0], int(np.prod(row_shape)))), row_shape
+
+
+def array_of(rows: Sequence) -> np.ndarray:
+    """Return a list of rows as an array.
+
+    Raises
+    ------
+    ValueError
+        If its elements have different shapes.
+    """
+    try:
+        return np.asarray(rows)
+    except ValueError as error:
+        raise ValueError(
+            "X is a list of arrays of different shapes, but rows have one shape. Join "
+            f"the chunks of a table with np.concatenate(X). NumPy says: {error}"
+        ) from error
 
 
 def float_types(X):

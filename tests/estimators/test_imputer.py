@@ -317,6 +317,7 @@ def nan_in(X):
         ({"missing_values": np.inf}, nan_in, "missing_values must be a finite number"),
         ({"missing_values": True}, nan_in, "missing_values must be a finite number"),
         ({"missing_values": None}, nan_in, "missing_values must be a finite number"),
+        ({}, lambda X: X[:, :, None], "AutoencoderImputer takes.*X.reshape"),
         ({"hidden_layer_sizes": (0,)}, nan_in, "hidden_layer_sizes must hold"),
         ({"epochs": 0}, nan_in, "'epochs' parameter"),
         ({"batch_size": 2.5}, nan_in, "'batch_size' parameter"),

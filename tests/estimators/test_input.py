@@ -153,6 +153,19 @@ def test_fit_and_transform_refuse_other_shapes(digits, fitted):
         tiny().fit(digits, sample_weight=-np.ones(len(digits)))
 
 
+def test_a_list_of_tables_is_one_array_of_images(digits, fitted):
+    chunks = [digits[:20], digits[20:40]]
+    estimator = tiny().fit(chunks)
+    assert estimator.n_features_in_ == 20 * 64
+    for call in (estimator.transform, fitted.transform):
+        with pytest.raises(ValueError, match=r"rows of shape.*np\.concatenate"):
+            call(digits if call == estimator.transform else chunks)
+    with pytest.raises(ValueError, match=r"X_val: .*np\.concatenate"):
+        tiny().fit(digits, X_val=chunks)
+    with pytest.raises(ValueError, match=r"different shapes.*np\.concatenate\(X\)"):
+        tiny().fit([digits[:20], digits[20:30]])
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

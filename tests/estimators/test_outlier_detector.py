@@ -338,6 +338,8 @@ def test_fit_refuses_a_contamination_of_less_than_one_row(table):
         (np.ones((20, 3)), "All 20 rows of X are equal"),
         (np.ones((1, 3)), "1 sample"),
         (np.eye(3), "3 distinct rows"),
+        (np.ones((20, 8, 8)), r"AutoencoderOutlierDetector takes.*X.reshape\("),
+        (np.ones((20, 8, 8)).tolist(), r"\(20, 8, 8\).*X.reshape\("),
         (np.array([[1.0, np.nan]] * 5), "NaN.*AutoencoderImputer"),
         (pd.DataFrame({"a": [1.0] * 5, "b": list("uvwxy")}), "text in column 'b'"),
         (1e200 * np.eye(5), "variance of some features of X is too large"),
