@@ -242,6 +242,8 @@ class BaseEncoderHead(OnnxMixin, StoredState):
             autoencoder.random_state = streams.seed("autoencoder")
         rows = X if schema.row_shape is None else X.reshape(-1, *schema.row_shape)
         weight = None if (sample_weight == 1).all() else sample_weight
+        if self.verbose and autoencoder.verbose:
+            print(f"Autoencoder, {len(sample_weight)} rows:", flush=True)
         autoencoder.fit(rows, sample_weight=weight)
         if autoencoder.best_epoch_ == 0:
             _warn_of_pca(autoencoder)

@@ -486,8 +486,11 @@ def test_keras_callbacks_are_given_the_whole_model(pretrained, X, y):
 
 
 def test_verbose_reports_the_epochs_of_each_fold_and_of_all_rows(small, X, y, capsys):
-    small.set_params(early_stopping="auto", verbose=5).fit(X, y)
+    autoencoder = clone(small.autoencoder).set_params(verbose=5)
+    small.set_params(autoencoder=autoencoder, early_stopping="auto", verbose=5)
+    small.fit(X, y)
     printed = capsys.readouterr().out
+    assert printed.startswith(f"Autoencoder, {len(X)} rows:\nEpoch ")
     assert "Fold 3 of 3, epoch  5/10" in printed
     assert "Labelled rows, epoch" in printed
 
