@@ -428,8 +428,9 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
         X_clean : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 default=None
-            Clean version of each row of X. In a pipeline, pass it with metadata
-            routing: ``set_fit_request(X_clean=True)``.
+            Clean version of each row of X. Reconstructions have its units, so scale it
+            as X. In a pipeline, pass it with metadata routing:
+            ``set_fit_request(X_clean=True)``.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, as in :meth:`AutoencoderTransformer.fit`. If None, all
@@ -513,7 +514,8 @@ class DenoisingAutoencoder(BaseAutoencoder):
 
         X_clean : {array-like, sparse matrix} of shape (n_samples, n_features), \
                 default=None
-            Clean version of each row of X.
+            Clean version of each row of X. Reconstructions have its units, so scale it
+            as X.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, as in :meth:`AutoencoderTransformer.fit`. If None, all
