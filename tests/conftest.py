@@ -12,6 +12,15 @@ from helpers import COMPILED, make_autoencoder
 from sklearn.datasets import load_digits
 
 
+def pytest_configure(config):
+    """Give each process of pytest-xdist, which it starts later, one thread of BLAS.
+
+    There is a process for each core. Threads that wait for each other take time.
+    """
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def pytest_collection_finish(session):
     """Exempt the objects of TensorFlow from garbage collection, which saves 5 %."""
     gc.collect()

@@ -2,16 +2,15 @@
 
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 from engines_under_test import plan_dense, train, train_dense
-from helpers import assert_same
+from helpers import assert_same, run_in_threads
 from sklearn.base import clone
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skautoenc import AutoencoderTransformer, DenoisingAutoencoder, DenseNetwork
 from skautoenc._backend.choice import keras_backend
@@ -316,19 +315,17 @@ print(hashlib.sha256(Z.tobytes()).hexdigest())
 
 
 def test_threads_of_blas_are_as_before_when_fits_at_once_are_over(digits, small):
-    before = [pool["num_threads"] for pool in threadpool_info()]
-    alone = clone(small).fit(digits).transform(digits)
-    codes = []
+    def n_threads():
+        return [pool["num_threads"] for pool in threadpool_info()]
 
-    def fit():
-        codes.append(clone(small).fit(digits).transform(digits))
-
-    threads = [threading.Thread(target=fit) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [pool["num_threads"] for pool in threadpool_info()] == before
+    with threadpool_limits(2, user_api="blas"):
+        before = n_threads()
+        assert 2 in before
+        alone = clone(small).fit(digits).transform(digits)
+        codes = run_in_threads(
+            lambda _: clone(small).fit(digits).transform(digits), range(4)
+        )
+        assert n_threads() == before
     assert all(np.array_equal(found, alone) for found in codes)
 
 
