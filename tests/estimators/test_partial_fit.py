@@ -53,10 +53,10 @@ def by_pca(X, n_components):
 @pytest.mark.parametrize("engine", ["numpy", COMPILED, "keras"], indirect=True)
 @pytest.mark.parametrize("init", ["pca", "random"])
 def test_partial_fit_learns_with_every_engine(digits, engine, init):
-    estimator = make_autoencoder(init=init, **engine)
-    train(estimator, digits, 60, 10)
+    estimator = make_autoencoder(init=init, learning_rate=0.02, **engine)
+    train(estimator, digits, 60, 2)
     before = estimator.score(digits)
-    train(estimator, digits, 60, 30)
+    train(estimator, digits, 60, 6)
     assert estimator.score(digits) > before + 0.03
     losses = estimator.history_["loss"]
     assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
@@ -173,7 +173,7 @@ def test_partial_fit_estimates_beta_from_the_chunks(digits):
 def test_partial_fit_of_a_pickled_estimator_has_the_same_bits(digits, engine):
     without = make_autoencoder()
     copied = without.set_params(**engine)
-    for i, chunk in enumerate(chunks(np.tile(digits, (3, 1)), 100)):
+    for i, chunk in enumerate(chunks(np.tile(digits, (2, 1)), 100)):
         without.partial_fit(chunk)
         copied = pickle.loads(pickle.dumps(copied)) if i else clone(without)
         copied.set_params(**engine).partial_fit(chunk)

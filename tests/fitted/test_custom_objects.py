@@ -337,9 +337,11 @@ flat = AutoencoderTransformer(
 of_pair = AutoencoderTransformer(2, network=network((6,), 2))
 of_function = AutoencoderTransformer(2, network=network)
 X = np.random.default_rng(0).random((40, 6))
+# One split is fitted in another process, and then all rows in this one.
+split = [(np.arange(20), np.arange(20, 40))]
 for estimator in (flat, of_pair, of_function):
     grid = {"epochs": [2]}
-    search = GridSearchCV(estimator, grid, cv=2, n_jobs=2, error_score="raise")
+    search = GridSearchCV(estimator, grid, cv=split, n_jobs=2, error_score="raise")
     assert search.fit(X).best_estimator_.n_iter_ in (1, 2)
 """
 
@@ -349,7 +351,7 @@ def places_searched(tmp_path_factory):
     """Where the classes of grid searches that ended without an error are defined.
 
     One script searches over its classes, then over those of a module, in the same two
-    processes, each of which takes seconds to import TensorFlow.
+    processes, each of which takes seconds to import TensorFlow: its own, and another.
     """
     folder = tmp_path_factory.mktemp("search")
     (folder / "mine.py").write_text(MODULE)

@@ -1,6 +1,8 @@
 """The compiled engine held against Model.fit, and the programs that fits share."""
 
 import threading
+import warnings
+from contextlib import contextmanager, nullcontext
 
 import cloudpickle
 import keras
@@ -39,6 +41,21 @@ OPTIMIZERS = {
 BY_KERAS = {"optimizer": "nadam"}
 
 
+@contextmanager
+def run_eagerly():
+    """Let ``Model.fit`` call TensorFlow's operations one by one."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        with warnings.catch_warnings():
+            # Those that read the rows are run as a graph.
+            warnings.filterwarnings("ignore", ".*does not apply to tf.data functions")
+            yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
 def curves(
     X,
     network,
@@ -48,9 +65,13 @@ def curves(
     targets=None,
     objective=deterministic,
     seed=4,
+    eager=False,
     **settings,
 ):
-    """History and final weights of both engines from one start."""
+    """History and final weights of both engines from one start.
+
+    With `eager`, ``Model.fit`` traces no program, which takes longer than a few steps.
+    """
     results = []
     for engine in ("compiled", "model_fit"):
         with isolated_random_state(7):
@@ -60,9 +81,11 @@ def curves(
         if weight is not None:
             rows = Rows(X, rows.index, weight, targets)
         rng = np.random.default_rng(seed)
-        monitor = train(
-            model, rows, engine=engine, penalties=penalties, rng=rng, **settings
-        )
+        eagerly = eager and engine == "model_fit" and COMPILED == "tensorflow"
+        with run_eagerly() if eagerly else nullcontext():
+            monitor = train(
+                model, rows, engine=engine, penalties=penalties, rng=rng, **settings
+            )
         results.append((monitor.history, model.get_weights()))
     return results
 
@@ -348,6 +371,7 @@ def test_a_short_batch_is_looked_at_as_in_keras(digits, network, n_rows):
     results = curves(
         digits[:n_rows],
         LOOK_AT_THE_BATCH[network],
+        eager=True,
         loss="mse",
         batch_size=64,
         epochs=3,
@@ -363,6 +387,7 @@ def test_every_objective_looks_at_a_short_batch_as_in_keras(digits, objective, n
         digits[:n_rows],
         DenseNetwork((16,), activation="tanh", activity_regularizer=MeanActivity()),
         objective=OBJECTIVES[objective],
+        eager=True,
         loss="mse",
         batch_size=64,
         epochs=3,
@@ -376,6 +401,7 @@ def test_corrupted_short_batches_are_looked_at_as_in_keras(digits):
         digits[:65],
         DenseNetwork((16,), activity_regularizer=DistanceFrom()),
         corrupt=mirrored,
+        eager=True,
         loss="mse",
         batch_size=64,
         epochs=3,
