@@ -133,6 +133,7 @@ class FittedNetwork:
         self.width = max((w.shape[-1] for w in self.weights if w.ndim), default=1)
         # Computed on first use.
         self._compiled = self._folded_weights = None
+        self._program = _SharedProgram()
         self._compiling = threading.Lock()
 
     def __repr__(self):
@@ -222,13 +223,17 @@ class FittedNetwork:
         return values.astype(dtype, copy=False)
 
     def _call_keras(self, X, dtype):
-        """Evaluate by a program of Keras's backend, which is compiled once."""
+        """Evaluate by a program of Keras's backend.
+
+        It is compiled once for all networks that differ in their weights or shifts.
+        """
         if forked_after_import():
             return run_in_subprocess(self, X, dtype)
         import_keras()
         with self._compiling:
             if self._compiled is None:
-                self._compiled = outside_strategy(self._compile)
+                bind = self._program.get(lambda: outside_strategy(self._compile))
+                self._compiled = bind(self.weights)
         out = []
         for rows in row_blocks(X.shape[0], X.shape[1]):
             block = self._inputs(X[rows])
@@ -237,7 +242,7 @@ class FittedNetwork:
         return out[0] if len(out) == 1 else np.concatenate(out)
 
     def _compile(self):
-        """Return a program that evaluates the network without shifts."""
+        """Return a function that makes a forward pass, without shifts, of weights."""
         with isolated_random_state(0):
             model = self.build()
         return compile_forward(model)
@@ -268,6 +273,19 @@ class FittedNetwork:
         model = model_from_config(self.config)
         set_weights(model, self.weights)
         return model
+
+
+class _SharedProgram:
+    """What `compile_forward` gives, made on first use."""
+
+    def __init__(self):
+        self._lock, self._bind = threading.Lock(), None
+
+    def get(self, compile_):
+        with self._lock:
+            if self._bind is None:
+                self._bind = compile_()
+            return self._bind
 
 
 stored_as("network", FittedNetwork.__getstate__, FittedNetwork._from_state)(

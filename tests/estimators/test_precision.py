@@ -1,5 +1,6 @@
 """Networks in half and double precision, by layer or by Keras's dtype policy."""
 
+import functools
 import pickle
 
 import keras
@@ -105,16 +106,31 @@ def test_dtype_policy_gives_float32_codes(digits, policy, kind, callbacks):
     np.testing.assert_array_equal(again.transform(digits), Z)
 
 
-@pytest.mark.parametrize("policy", POLICIES[:2], indirect=True)
+@pytest.fixture(scope="module")
+def losses_of(digits):
+    """A function that gives the losses of 10 epochs with a policy, computed once."""
+
+    @functools.cache
+    def losses(kind, policy):
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        estimator = ESTIMATORS[kind].set_params(
+            epochs=10, batch_size=64, random_state=0, callbacks=None
+        )
+        found = estimator.fit(digits).history_
+        keras.config.set_dtype_policy(before)
+        return found
+
+    return losses
+
+
+@pytest.mark.parametrize("policy", POLICIES[:2])
 @pytest.mark.parametrize("kind", ["conv", "contractive", "variational"])
-def test_dtype_policy_of_half_precision_has_the_losses_of_float32(digits, policy, kind):
-    estimator = ESTIMATORS[kind].set_params(
-        epochs=10, batch_size=64, random_state=0, callbacks=None
-    )
-    losses = estimator.fit(digits).history_
-    keras.config.set_dtype_policy("float32")
-    in_full = estimator.fit(digits).history_
-    keras.config.set_dtype_policy(policy)
+def test_dtype_policy_of_half_precision_has_the_losses_of_float32(
+    losses_of, policy, kind
+):
+    losses, in_full = losses_of(kind, policy), losses_of(kind, "float32")
+    assert losses.keys() == in_full.keys()
     for name in losses:
         np.testing.assert_allclose(losses[name], in_full[name], rtol=0.02)
 

@@ -649,7 +649,7 @@ def test_penalties_of_one_config_and_other_classes_do_not_share_a_program(digits
 
 
 def test_the_cache_of_programs_is_bounded(digits):
-    for size in range(3, 23):
+    for size in range(3, 20):
         AutoencoderTransformer(2, hidden_layer_sizes=(size,), epochs=1, **BY_KERAS).fit(
             digits[:20]
         )
