@@ -156,3 +156,35 @@ def test_network_may_be_the_keras_models_of_an_earlier_fit(digits):
 def test_weights_are_read_only(fitted):
     with pytest.raises(ValueError, match="read-only"):
         fitted._encoder.weights[0][:] = 0
+
+
+@keras.saving.register_keras_serializable("tests")
+class Counted(keras.layers.Layer):
+    """Counts how often it is traced."""
+
+    n_calls = 0
+
+    def call(self, inputs):
+        Counted.n_calls += 1
+        return inputs
+
+
+def counted(input_shape, n_components):
+    layers = keras.layers
+    encoder = [layers.Dense(8, "tanh"), Counted(), layers.Dense(n_components)]
+    decoder = [keras.Input((n_components,)), layers.Dense(*input_shape)]
+    encoder = keras.Sequential([keras.Input(input_shape), *encoder])
+    return encoder, keras.Sequential(decoder)
+
+
+@pytest.mark.tensorflow
+def test_rows_are_encoded_by_the_program_of_the_fit(digits):
+    estimator = AutoencoderTransformer(2, network=counted, epochs=2, random_state=0)
+    estimator.fit(digits)
+    n_calls = Counted.n_calls
+    Z = estimator.transform(digits)
+    assert Counted.n_calls == n_calls > 0
+    # It has the final weights, as the program of a copy does.
+    other = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(other.transform(digits), Z)
+    assert Counted.n_calls > n_calls
