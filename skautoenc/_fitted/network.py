@@ -1,5 +1,6 @@
 """Fitted state as plain data: a Keras config and NumPy weights."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Sequence
@@ -16,9 +17,10 @@ from .._backend.worker import run_in_subprocess
 from .._utils.blocks import map_rows, row_blocks
 from .._utils.one_hot import Groups, with_probabilities
 from .._utils.stored import stored_as
+from .._utils.threads import MAX_SINGLE_THREADED, one_blas_thread
 from .dense_spec import DenseSpec
 from .forward import plan_forward
-from .numpy_ops import FEW_ROWS, GROUP
+from .numpy_ops import padding_positions
 from .rebuilding import (
     model_from_config,
     set_weights,
@@ -41,6 +43,9 @@ def config_of(model: Any) -> str:
     finally:
         for part in compiled:
             part.compiled = True
+
+
+_NO_CONTEXT = contextlib.nullcontext()
 
 
 class FittedNetwork:
@@ -131,6 +136,9 @@ class FittedNetwork:
         self._forward = plan_forward(spec, len(self.weights))
         self.dense_spec = DenseSpec.from_config(self.config)
         self.width = max((w.shape[-1] for w in self.weights if w.ndim), default=1)
+        self._largest_kernel = max(
+            (w.size for w in self.weights if w.ndim > 1), default=0
+        )
         # Computed on first use.
         self._compiled = self._folded_weights = None
         self._program = _SharedProgram()
@@ -185,11 +193,16 @@ class FittedNetwork:
     def _evaluate(self, X, dtype):
         """Evaluate a block of rows."""
         n_rows = X.shape[0]
-        if n_rows % GROUP and n_rows <= FEW_ROWS:
-            positions = np.arange(n_rows + -n_rows % GROUP) % n_rows
+        positions = padding_positions(n_rows)
+        if positions is not None:
             return self._evaluate(X[positions], dtype)[:n_rows]
+        # Bits of larger products may depend on the number of threads.
+        is_large = n_rows * self._largest_kernel > MAX_SINGLE_THREADED
         # Beyond the range of float32 a result is infinite, so no warning is needed.
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        with (
+            one_blas_thread if is_large else _NO_CONTEXT,
+            np.errstate(over="ignore", under="ignore", invalid="ignore"),
+        ):
             out = self._shifted(self._forward(*self._taken(X)), dtype)
         return out.copy() if out is X else out
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._utils.threads import MAX_SINGLE_THREADED
 from .activations import ACTIVATIONS, elu, leaky_relu, relu, softmax
 from .graph import Layer, UnsupportedGraph, compute_dtype
 
@@ -50,24 +51,34 @@ _COLUMNS = 4
 
 # How BLAS rounds a row depends on its position, at least on processors without AVX-512,
 # but not in products of this many rows.
-GROUP = 4
+_GROUP = 4
 
-# Products of groups of more rows take too long.
-FEW_ROWS = 32
-_NUMBERS_OF_FEW_ROWS = range(GROUP, FEW_ROWS + 1, GROUP)
+# Products of groups of more rows, or of large kernels, take too long.
+_FEW_ROWS = 32
+
+# Positions of few rows, repeated until their number is a multiple of the group.
+_PADDED = [np.arange(n + -n % _GROUP) % max(n, 1) for n in range(_FEW_ROWS + 1)]
 
 
 def _product(x, kernel):
-    """Return ``x @ kernel``, in which none of few rows depends on the other rows."""
+    """Return ``x @ kernel``; if it is small, no row depends on the other rows."""
     (n_in, n_out), n_rows = kernel.shape, x.shape[0]
     if n_out % _COLUMNS:
         padded = np.zeros((n_in, n_out + -n_out % _COLUMNS), kernel.dtype)
         padded[:, :n_out] = kernel
         return np.ascontiguousarray(_product(x, padded)[:, :n_out])
-    if n_rows in _NUMBERS_OF_FEW_ROWS and isinstance(x, np.ndarray) and x.ndim == 2:
-        groups = x.reshape(-1, GROUP, n_in)
+    is_small = n_rows <= _FEW_ROWS and n_rows * kernel.size <= MAX_SINGLE_THREADED
+    has_groups = is_small and n_rows > _GROUP and n_rows % _GROUP == 0
+    if has_groups and isinstance(x, np.ndarray) and x.ndim == 2:
+        groups = x.reshape(-1, _GROUP, n_in)
         return np.matmul(groups, kernel).reshape(n_rows, n_out)
     return x @ kernel
+
+
+def padding_positions(n_rows: int) -> np.ndarray | None:
+    """Return the positions with which few rows become groups, None if they are."""
+    is_padded = n_rows % _GROUP and n_rows < _FEW_ROWS
+    return _PADDED[n_rows] if is_padded else None
 
 
 def _dense(config):

@@ -62,6 +62,10 @@ def map_in_threads(function: Callable, *arguments: Collection) -> list:
     return results
 
 
+# Multiplications of a product up to which OpenBLAS uses one thread.
+MAX_SINGLE_THREADED = 2**18
+
+
 class _OneBlasThread:
     """Context that limits BLAS to one thread; threads may enter it at the same time.
 
@@ -73,19 +77,24 @@ class _OneBlasThread:
 
     def reset(self):
         self._lock = threading.Lock()
-        self._n_users, self._limit = 0, None
+        self._n_users, self._before = 0, []
 
     def __enter__(self):
         with self._lock:
             if self._n_users == 0:
-                self._limit = _blas().limit(limits=1, user_api="blas")
+                self._before = [(blas, blas.get_num_threads()) for blas in _blas()]
+                self._set([(blas, 1) for blas in _blas()])
             self._n_users += 1
 
     def __exit__(self, *exc):
         with self._lock:
             self._n_users -= 1
             if self._n_users == 0:
-                self._limit.restore_original_limits()
+                self._set(self._before)
+
+    def _set(self, n_threads):
+        for blas, n in n_threads:
+            blas.set_num_threads(n)
 
 
 one_blas_thread = _OneBlasThread()
@@ -95,4 +104,5 @@ if hasattr(os, "register_at_fork"):  # threads inside the context do not survive
 
 @functools.cache
 def _blas():
-    return ThreadpoolController()
+    """The loaded libraries; a context of threadpoolctl takes five times as long."""
+    return ThreadpoolController().select(user_api="blas").lib_controllers

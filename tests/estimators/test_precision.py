@@ -117,9 +117,10 @@ def losses_of(digits):
         estimator = ESTIMATORS[kind].set_params(
             epochs=10, batch_size=64, random_state=0, callbacks=None
         )
-        found = estimator.fit(digits).history_
-        keras.config.set_dtype_policy(before)
-        return found
+        try:
+            return estimator.fit(digits).history_
+        finally:
+            keras.config.set_dtype_policy(before)
 
     return losses
 
