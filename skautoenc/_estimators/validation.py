@@ -356,11 +356,12 @@ def _check_size(X, row_shape, estimator):
     """Raise if rows have other sizes, and some of them are images."""
     fitted_shape = estimator._row_shape
     if (row_shape or fitted_shape) and X.shape[1] != estimator.n_features_in_:
+        found = f"rows of shape {row_shape}" if row_shape else f"{X.shape[1]} features"
+        fitted = f"rows of shape {fitted_shape or (estimator.n_features_in_,)}"
         raise ValueError(
-            f"X has rows of shape {row_shape or X.shape[1:]}, but "
-            f"{type(estimator).__name__} was fitted on rows of shape "
-            f"{fitted_shape or (estimator.n_features_in_,)}. A list of tables is taken "
-            "as one array of images: join the chunks of a table with np.concatenate."
+            f"X has {found}, but {type(estimator).__name__} was fitted on {fitted}. A "
+            "list of tables is taken as one array of images: join the chunks of a "
+            "table with np.concatenate."
         )
 
 
