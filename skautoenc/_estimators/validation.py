@@ -507,7 +507,7 @@ def _has_floats(X, n_features):
 def is_in_range(X: np.ndarray) -> bool:
     """Whether all values are finite in float32."""
     if X.flags.c_contiguous:
-        # A small sum of squares says so in one pass, a large one does not deny it.
+        # Where the sum of squares is in range, so is each value: one pass, not two.
         values = X.reshape(-1)
         with np.errstate(all="ignore"):
             squares = float(np.dot(values, values))
