@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .choice import keras_backend
-from .fusion import upsampling_fused
 from .keras import import_backend, import_keras, isolated_random_state
+from .layer_calls import fast_layers
 
 if TYPE_CHECKING:
     import keras
@@ -52,7 +52,7 @@ def _tensorflow_forward(model):
     spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
     specs = [[tf.TensorSpec(v.shape, v.dtype) for v in each] for each in _state(model)]
     function = tf.function(evaluate, autograph=False)
-    with isolated_random_state(0), upsampling_fused(model):
+    with isolated_random_state(0), fast_layers(model):
         program = function.get_concrete_function(specs, spec)
 
     def bind(weights):
@@ -73,7 +73,7 @@ def _jax_forward(model):
             if n_rows not in programs:
                 shape = n_rows, *model.input_shape[1:]
                 rows = jax.ShapeDtypeStruct(shape, np.float32)
-                with isolated_random_state(0), upsampling_fused(model):
+                with isolated_random_state(0), fast_layers(model):
                     programs[n_rows] = evaluate.lower(state, rows).compile()
         return programs[n_rows]
 

@@ -542,7 +542,7 @@ def both_given(parts):
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: sequential(*doubled(filters=8)),
+        lambda: sequential(*doubled(filters=9)),
         lambda: sequential(*doubled(kernel_size=5)),
         lambda: sequential(*doubled(size=3)),
         lambda: sequential(*doubled(size=(2, 1))),

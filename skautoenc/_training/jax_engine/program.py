@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._backend.fusion import upsampling_fused
 from ..._backend.keras import import_backend, import_keras, isolated_random_state
-from ..._backend.pooling import pooling_by_blocks
+from ..._backend.layer_calls import fast_layers
 from ..._utils.blocks import ceil_div
 from ..compiled.chunk import Chunk
 from ..compiled.hyperparameters import bind_hyperparameters
@@ -284,8 +283,7 @@ class Program:
         # This runs while JAX traces: Keras's global state is isolated.
         with (
             isolated_random_state(0),
-            upsampling_fused(self._model),
-            pooling_by_blocks(self._model),
+            fast_layers(self._model),
             bind_hyperparameters(self._model, hyperparameters),
         ):
             if length == 1:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..._backend.fusion import upsampling_fused
 from ..._backend.keras import import_backend, import_keras, isolated_random_state
+from ..._backend.layer_calls import fast_layers
 from ..compiled.chunk import Chunk
 from ..compiled.hyperparameters import bind_hyperparameters, get_hyperparameters
 from ..compiled.objective import Objective
@@ -267,7 +267,7 @@ class Program:
             run, self._specs, autograph=False, jit_compile=self._xla or None
         )
         # Traced at once, while Keras's global state is isolated.
-        with isolated_random_state(0), upsampling_fused(self._model):
+        with isolated_random_state(0), fast_layers(self._model):
             return function.get_concrete_function()
 
     def _train_step(self, batch, n_rows, loss_weights):
