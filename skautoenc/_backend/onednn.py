@@ -96,7 +96,7 @@ class _Convolution:
     """
 
     def __init__(self, strides: Sequence[int], padding: str):
-        self._settings = {**_window_settings("strides", strides), "padding": padding}
+        self._settings = {"strides": [1, *strides, 1], "padding": padding}
 
     def outputs(self, images: Any, kernel: Any) -> Any:
         tf = import_backend()
@@ -166,8 +166,8 @@ def _max_pool(size: Sequence[int], strides: Sequence[int], padding: str) -> Call
     """Return the function of images, with its gradient."""
     tf = import_backend()
     window = {
-        **_window_settings("ksize", size),
-        **_window_settings("strides", strides),
+        "ksize": [1, *size, 1],
+        "strides": [1, *strides, 1],
         "padding": padding,
     }
     settings = {**window, "workspace_enabled": True}
@@ -195,10 +195,6 @@ def _max_pool(size: Sequence[int], strides: Sequence[int], padding: str) -> Call
         return outputs, gradient
 
     return max_pool
-
-
-def _window_settings(name, sizes):
-    return {name: [1, *sizes, 1]}
 
 
 def _call(
