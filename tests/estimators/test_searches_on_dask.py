@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import socket
+import stat
 import struct
 import sys
 
@@ -124,10 +125,13 @@ def received_bytes():
     total = 0
     for name in os.listdir("/proc/self/fd"):
         try:
-            connection = socket.socket(fileno=os.dup(int(name)))
-        except OSError:  # not a socket, or closed meanwhile
+            copy = os.dup(int(name))
+        except OSError:  # closed meanwhile
             continue
-        with connection:
+        if not stat.S_ISSOCK(os.fstat(copy).st_mode):
+            os.close(copy)
+            continue
+        with socket.socket(fileno=copy) as connection:
             if connection.family in (socket.AF_INET, socket.AF_INET6):
                 info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
                 total += struct.unpack_from("Q", info, 128)[0]  # tcpi_bytes_received

@@ -160,7 +160,9 @@ def test_line_kwargs_restyle_the_curves(pca, digits):
 
 def test_estimators_without_ratios_are_refused(digits):
     with pytest.raises(TypeError, match="NMF has no explained_variance_ratio_"):
-        ExplainedVarianceDisplay.from_estimator(NMF(2).fit(digits), digits)
+        ExplainedVarianceDisplay.from_estimator(
+            NMF(2, random_state=0).fit(digits), digits
+        )
     assert not plt.get_fignums()
 
 

@@ -43,7 +43,13 @@ def test_loadings_are_components_of_the_last_step(wine):
 
 
 @pytest.mark.parametrize(
-    "reducer", [PCA(4), PCA(4, whiten=True), TruncatedSVD(4), NMF(4, max_iter=2000)]
+    "reducer",
+    [
+        PCA(4),
+        PCA(4, whiten=True),
+        TruncatedSVD(4),
+        NMF(4, max_iter=2000, random_state=0),
+    ],
 )
 def test_slopes_over_x_of_a_linear_reducer_are_its_decoding_matrix(digits, reducer):
     reducer.fit(digits)
