@@ -8,7 +8,7 @@ from scipy import special
 
 # NumPy ufuncs dispatch faster on 0-d arrays than on Python floats; this halves the
 # time for a single row.
-_HALF, _ONE = np.array(0.5, np.float32), np.array(1, np.float32)
+_ONE = np.array(1, np.float32)
 
 
 class Activation(NamedTuple):
@@ -75,12 +75,12 @@ def _linear_derivative(h, out):
 
 
 def _sigmoid(x):
-    # (1 + tanh(x / 2)) / 2: NumPy's tanh is vectorised, and nothing overflows.
-    x *= _HALF
-    np.tanh(x, out=x)
-    x *= _HALF
-    x += _HALF
-    return x
+    # 1 / (1 + exp(-x)), also where the exponential is infinite. On processors without
+    # AVX-512, NumPy's tanh takes twice as long.
+    np.negative(x, x)
+    np.exp(x, x)
+    np.add(x, _ONE, x)
+    return np.divide(_ONE, x, x)
 
 
 def _sigmoid_derivative(h, out):
