@@ -53,16 +53,14 @@ PACKAGES = (
 
 
 def machine():
-    """Return the date, processor and package versions of this run."""
+    """Return the number of cores and the versions of this run."""
     versions = {
         name: importlib.metadata.version(name)
         for name in PACKAGES
         if _is_installed(name)
     }
     return {
-        "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),
-        "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         **versions,
     }
@@ -97,7 +95,7 @@ def markdown(records, about):
         "range",
         "target",
     ]
-    head += ["loss, ours", "loss, baseline"]
+    head += ["loss, ours", "loss, baseline", "date", "processor"]
     lines = [
         ", ".join(f"{name} {value}" for name, value in about.items()) + ".",
         "",
@@ -139,6 +137,7 @@ def main():
     args = parser.parse_args()
 
     about, records = machine(), []
+    measured = {"date": datetime.date.today().isoformat(), "processor": _processor()}
     names = [name for name in CASES if args.long or not CASES[name].takes_long]
     for name in args.only or names:
         case = CASES[name]
@@ -148,7 +147,7 @@ def main():
         if case.requires and not _is_installed(case.requires):
             print(f"{name}: skipped, requires {case.requires}", flush=True)
             continue
-        record = {"case": name, **case(args.data, args.repeats).record()}
+        record = {"case": name, **case(args.data, args.repeats).record(), **measured}
         print(f"{name}: {_cell(record['baseline / ours'])}", flush=True)
         records.append(record)
         if args.out:

@@ -85,19 +85,31 @@ def _time_calls(ours, baseline, repeats, calls=2000):
     return [list(side) for side in zip(*times, strict=True)]
 
 
-@case(
-    "transform of 60000 MNIST rows, 784-128-64-32, against the bare matrix products",
-    "1/1.3",
-    needs_data=True,
-)
-def mnist_rows(data, repeats):
-    X = mnist(data)
-    ours = MNIST_DEEP.estimator(epochs=1, random_state=0).fit(X[:2000])
-    kernels = [w for w in ours.encoder_.get_weights() if w.ndim == 2]
+def _many_rows(name, networks):
+    """Register a call on 60000 rows, against the products with the same kernels."""
 
-    def products():
-        Z = X
-        for kernel in kernels:
-            Z = np.dot(Z, kernel)
+    def compare(data, repeats):
+        X = mnist(data)
+        ours = MNIST_DEEP.estimator(epochs=1, random_state=0).fit(X[:2000])
+        call = getattr(ours, name)
+        kernels = [
+            weights
+            for network in networks
+            for weights in getattr(ours, network).get_weights()
+            if weights.ndim == 2
+        ]
 
-    return Result(*time_both(lambda: ours.transform(X), products, max(repeats, 9)))
+        def products():
+            Z = X
+            for kernel in kernels:
+                Z = np.dot(Z, kernel)
+
+        return Result(*time_both(lambda: call(X), products, max(repeats, 9)))
+
+    compare.__name__ = "mnist_rows" if name == "transform" else f"mnist_rows_{name}"
+    title = f"{name} of 60000 MNIST rows, against the bare matrix products"
+    case(title, "1/1.3", needs_data=True)(compare)
+
+
+_many_rows("transform", ["encoder_"])
+_many_rows("reconstruct", ["encoder_", "decoder_"])

@@ -46,7 +46,10 @@ GROUPS = {
         "cold_pickle": "load a pickle, PCA",
         "importing": "import, PCA",
     },
-    "NumPy": {"mnist_rows": "transform, bare matrix products"},
+    "NumPy": {
+        "mnist_rows": "transform, bare matrix products",
+        "mnist_rows_reconstruct": "reconstruct, bare matrix products",
+    },
 }
 
 
