@@ -98,23 +98,26 @@ def case(title, target, needs_data=False, takes_long=False, requires=None):
     return register
 
 
-# Idle threads of OpenBLAS occupy their cores for some time after a matrix product.
-_PAUSE = 0.2
-
-
 def seconds(function):
     """Return the time of one call, in seconds."""
-    time.sleep(_PAUSE)
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
+# Idle threads of OpenBLAS occupy their cores for some time after a matrix product.
+_PAUSE = 0.2
+
+
 def time_both(ours, baseline, repeats):
-    """Time both sides alternately, after one untimed call of each."""
+    """Time both sides alternately, with pauses, after one untimed call of each."""
     ours(), baseline()
-    times = [(seconds(ours), seconds(baseline)) for _ in range(repeats)]
-    return [list(side) for side in zip(*times, strict=True)]
+    times: list[list[float]] = [[], []]
+    for _ in range(repeats):
+        for side, call in zip(times, (ours, baseline), strict=True):
+            time.sleep(_PAUSE)
+            side.append(seconds(call))
+    return times
 
 
 def per_call(function, calls):
