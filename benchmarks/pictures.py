@@ -22,6 +22,7 @@ GROUPS = {
         "mnist_relu_epoch": "MNIST, 784-784-256-128",
         "mnist_conv_epoch": "convolutional",
         "mnist_denoise_epoch": "convolutional, denoising",
+        "signals_epoch": "convolutional, signals",
     },
     "PyTorch, plain loop": {
         "digits_2_torch": "digits, 64-32-2",

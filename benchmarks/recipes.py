@@ -159,6 +159,24 @@ def denoise_model(n_features):
     )
 
 
+def signals_model(n_features):
+    """Return the model of the Keras example on time series, without its dropout."""
+    import keras
+
+    layers = keras.layers
+    settings = {"strides": 2, "activation": "relu", "padding": "same"}
+    return keras.Sequential(
+        [
+            keras.Input((n_features, 1)),
+            layers.Conv1D(32, 7, **settings),
+            layers.Conv1D(16, 7, **settings),
+            layers.Conv1DTranspose(16, 7, **settings),
+            layers.Conv1DTranspose(32, 7, **settings),
+            layers.Conv1D(1, 7, padding="same"),
+        ]
+    )
+
+
 def variational_model(n_features):
     """Return the model of the Keras example, whose sampling layer adds the KL loss."""
     import keras
@@ -224,6 +242,24 @@ MNIST_DENOISE = Recipe(
     },
     denoise_model,
     keras_shape=(28, 28, 1),
+)
+SIGNALS = Recipe(
+    AutoencoderTransformer,
+    {
+        "n_components": None,
+        "network": ConvNetwork(
+            (288,),
+            filters=(32, 16),
+            kernel_size=7,
+            upsampling="transpose",
+            activation="relu",
+            code_activation="relu",
+        ),
+    },
+    signals_model,
+    loss="mean_squared_error",
+    batch_size=128,
+    keras_shape=(288, 1),
 )
 MNIST_RELU = Recipe(
     AutoencoderTransformer,

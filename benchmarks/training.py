@@ -5,6 +5,7 @@ import subprocess
 import sys
 from time import perf_counter
 
+import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.preprocessing import MinMaxScaler
 
@@ -20,6 +21,7 @@ from .recipes import (
     MNIST_DENOISE,
     MNIST_RELU,
     MNIST_SIMPLE,
+    SIGNALS,
     VARIATIONAL,
 )
 
@@ -149,6 +151,16 @@ def mnist_conv_epoch(data, repeats):
 @case("mnist-denoise, 15000 rows: per epoch", "1.4x", needs_data=True)
 def mnist_denoise_epoch(data, repeats):
     return Result(*_per_epoch(MNIST_DENOISE, mnist(data)[:15_000], repeats, 1, 3, 1, 3))
+
+
+@case("5000 signals of 288 values, 1-D convolutions: per epoch", "1.4x")
+def signals_epoch(data, repeats):
+    rng = np.random.default_rng(0)
+    frequency, phase = rng.uniform((0.02, 0), (0.2, 6), (5000, 2)).T
+    X = np.sin(np.outer(frequency, np.arange(288)) + phase[:, None])
+    X = (X + 0.1 * rng.normal(size=X.shape)).astype("float32")
+    times = _per_epoch(SIGNALS, X, repeats, 2, 6, 1, 3)
+    return Result(*times, losses=_same_epochs_losses(SIGNALS, X, 5))
 
 
 @case("mnist-relu: per epoch", "1x", needs_data=True)

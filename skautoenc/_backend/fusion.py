@@ -1,9 +1,10 @@
-"""Convolutions of upsampled images, computed on the images before upsampling.
+"""Convolutions of upsampled images or signals, computed on those before upsampling.
 
 The outputs are the same, with fewer multiplications.
 """
 
 import contextlib
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,9 +18,9 @@ from .keras_internals import all_nodes, flatten_layers, graph_of
 if TYPE_CHECKING:
     import keras
 
-# A window of 2x2 input pixels determines the 2x2 output pixels around its centre. Axes:
-# row (or column) of the output pixel, of the input pixel, and of the kernel. 1 where
-# that part of the kernel meets that input pixel, which upsampling has repeated.
+# A window of 2 input pixels along each axis determines the 2 output pixels around its
+# centre. Axes: index of the output pixel, of the input pixel, and in the kernel. 1
+# where that part of the kernel meets that input pixel, which is repeated.
 _TAPS_BY_PIXEL = np.array(
     [
         [[1, 1, 0], [0, 0, 1]],
@@ -27,16 +28,17 @@ _TAPS_BY_PIXEL = np.array(
     ],
     np.float32,
 )
+_FUSED_KERNEL = {1: "pat,tio->aipo", 2: "pat,qbu,tuio->abipqo"}
 
 
 @contextlib.contextmanager
 def upsampling_fused(model: "keras.Model") -> Iterator[None]:
-    """While tracing, fuse 2x2 upsampling layers with the 3x3 convolutions after them.
+    """While tracing, fuse upsampling by 2 with the convolutions of size 3 after it.
 
     Upsampling repeats pixels, so 3x3 pixels of the upsampled image are 2x2 pixels of
     the original one. The convolution equals one of 2x2 pixels there, with four times
-    the filters, which needs about half of the multiplications. This is faster unless
-    there are more filters than channels.
+    the filters, which needs about half of the multiplications, or two thirds if it is
+    a signal. This is faster unless there are more filters than channels.
 
     Parameters
     ----------
@@ -52,8 +54,12 @@ def upsampling_fused(model: "keras.Model") -> Iterator[None]:
 
 
 def _upsampled_convolutions(model):
-    """Yield each UpSampling2D layer that only a Conv2D layer uses, and that layer."""
-    keras = import_keras()
+    """Yield each upsampling layer that only a convolution uses, and that layer."""
+    layers = import_keras().layers
+    upsampling_of = {
+        layers.Conv1D: layers.UpSampling1D,
+        layers.Conv2D: layers.UpSampling2D,
+    }
     nodes = all_nodes(model)
     n_calls = Counter(id(node.operation) for node in nodes)
     n_users = Counter(id(parent) for node in nodes for parent in node.parent_nodes)
@@ -61,10 +67,10 @@ def _upsampled_convolutions(model):
     model_outputs = {id(tensor) for graph in graphs for tensor in graph.outputs}
     n_users.update(id(node) for node in nodes if id(node.outputs[0]) in model_outputs)
     for node in nodes:
-        if type(node.operation) is not keras.layers.Conv2D:
+        if type(node.operation) not in upsampling_of:
             continue
         (parent,) = node.parent_nodes
-        if type(parent.operation) is keras.layers.UpSampling2D and (
+        if type(parent.operation) is upsampling_of[type(node.operation)] and (
             n_calls[id(node.operation)]
             == n_calls[id(parent.operation)]
             == n_users[id(parent)]
@@ -74,13 +80,16 @@ def _upsampled_convolutions(model):
 
 def _is_fusible(upsampling, convolution):
     """Whether the fused call gives the same outputs, and is faster."""
+    n_axes = len(convolution.kernel_size)
     return (
-        (upsampling.size, upsampling.interpolation) == ((2, 2), "nearest")
-        and convolution.kernel_size == (3, 3)
-        and convolution.strides == convolution.dilation_rate == (1, 1)
+        np.broadcast_to(upsampling.size, n_axes).tolist() == [2] * n_axes
+        and getattr(upsampling, "interpolation", "nearest") == "nearest"
+        and set(convolution.kernel_size) == {3}
+        and set(convolution.strides) == set(convolution.dilation_rate) == {1}
         and convolution.padding == "same"
         and convolution.groups == 1
-        and convolution.data_format == upsampling.data_format == "channels_last"
+        and convolution.data_format == "channels_last"
+        and getattr(upsampling, "data_format", "channels_last") == "channels_last"
         and convolution.filters <= convolution.kernel.shape[2]
     )
 
@@ -89,20 +98,21 @@ def _fused_call(convolution):
     ops = import_keras().ops
 
     def call(inputs):
-        *_, channels, filters = convolution.kernel.shape
+        *size, channels, filters = convolution.kernel.shape
+        n_axes = len(size)
         kernel = ops.convert_to_tensor(convolution.kernel)
-        taps = ops.cast(_TAPS_BY_PIXEL, kernel.dtype)
-        kernel = ops.einsum("pat,qbu,tuio->abipqo", taps, taps, kernel)
-        kernel = ops.reshape(kernel, (2, 2, channels, 4 * filters))
+        taps = [ops.cast(_TAPS_BY_PIXEL, kernel.dtype)] * n_axes
+        kernel = ops.einsum(_FUSED_KERNEL[n_axes], *taps, kernel)
+        kernel = ops.reshape(kernel, (*[2] * n_axes, channels, 2**n_axes * filters))
         # Windows of 2x2 pixels in an image that is padded by a pixel on each side: here
         # before it, and by "same" padding after it.
-        inputs = ops.pad(inputs, ((0, 0), (1, 0), (1, 0), (0, 0)))
+        inputs = ops.pad(inputs, ((0, 0), *[(1, 0)] * n_axes, (0, 0)))
         outputs = convolution.convolution_op(inputs, kernel)
         outputs = _blocks_to_pixels(ops, outputs)
         # TensorFlow's gradient of outputs[:, 1:-1, 1:-1] takes many times longer.
-        n_rows, height, width, _ = ops.shape(outputs)
-        shape = n_rows, height - 2, width - 2, filters
-        outputs = ops.slice(outputs, (0, 1, 1, 0), shape)
+        n_rows, *size, _ = ops.shape(outputs)
+        shape = n_rows, *(n - 2 for n in size), filters
+        outputs = ops.slice(outputs, (0, *[1] * n_axes, 0), shape)
         if convolution.use_bias:
             outputs += ops.convert_to_tensor(convolution.bias)
         return convolution.activation(outputs)
@@ -112,7 +122,10 @@ def _fused_call(convolution):
 
 def _blocks_to_pixels(ops, images):
     """Return images of which each pixel has the channels of a block of 2x2 pixels."""
-    height, width, channels = images.shape[1:]
-    blocks = ops.reshape(images, (-1, height, width, 2, 2, channels // 4))
-    rows = ops.transpose(blocks, (0, 1, 3, 2, 4, 5))
-    return ops.reshape(rows, (-1, 2 * height, 2 * width, channels // 4))
+    _, *size, channels = ops.shape(images)
+    n_axes = len(size)
+    axes_of_blocks, channels = [2] * n_axes, channels // 2**n_axes
+    blocks = ops.reshape(images, (-1, *size, *axes_of_blocks, channels))
+    pairs = [(axis, n_axes + axis) for axis in range(1, n_axes + 1)]
+    blocks = ops.transpose(blocks, (0, *itertools.chain(*pairs), 2 * n_axes + 1))
+    return ops.reshape(blocks, (-1, *(2 * n for n in size), channels))

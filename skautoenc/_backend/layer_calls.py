@@ -21,5 +21,6 @@ def fast_layers(model: "keras.Model") -> Iterator[None]:
     model : keras.Model
         Must not be used otherwise meanwhile.
     """
-    with upsampling_fused(model), onednn_used(model), pooling_by_blocks(model):
+    # The fused call of a layer replaces the one of oneDNN, whose convolution it uses.
+    with onednn_used(model), upsampling_fused(model), pooling_by_blocks(model):
         yield

@@ -28,7 +28,9 @@ _OPERATIONS = (
     "MaxPool",
     "MaxPoolGrad",
 )
-_CONVOLUTIONS, _POOLINGS = {"Conv1D", "Conv2D"}, {"MaxPooling1D", "MaxPooling2D"}
+_CONVOLUTIONS = {"Conv1D", "Conv2D"}
+_TRANSPOSED = {"Conv1DTranspose", "Conv2DTranspose"}
+_POOLINGS = {"MaxPooling1D", "MaxPooling2D"}
 
 
 @contextlib.contextmanager
@@ -41,13 +43,22 @@ def onednn_used(model: "keras.Model") -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         for layer in flatten_layers(model) if _is_available() else ():
-            if _is_plain(layer, _CONVOLUTIONS) and _is_plain_convolution(layer):
-                convolve = functools.partial(_convolved, layer)
-                stack.enter_context(patched(layer, "convolution_op", convolve))
-            elif _is_plain(layer, _POOLINGS):
-                pool = functools.partial(_pooled, layer)
-                stack.enter_context(patched(layer, "call", pool))
+            for name, function in _replacements(layer):
+                stack.enter_context(patched(layer, name, function))
         yield
+
+
+def _replacements(layer):
+    """Yield attributes of a layer, and the functions that replace them."""
+    if _is_plain(layer, _CONVOLUTIONS) and _is_plain_convolution(layer):
+        yield "convolution_op", functools.partial(_convolved, layer)
+        if len(layer.strides) == 1:
+            # `Conv1D.call` does not use `convolution_op`, unlike the call it overrides.
+            yield "call", super(type(layer), layer).call
+    elif _is_plain(layer, _TRANSPOSED) and set(layer.dilation_rate) == {1}:
+        yield "call", functools.partial(_transposed, layer)
+    elif _is_plain(layer, _POOLINGS):
+        yield "call", functools.partial(_pooled, layer)
 
 
 @functools.cache
@@ -79,13 +90,49 @@ def _is_plain_convolution(layer):
 
 
 def _convolved(layer, inputs, kernel):
+    convolution = _Convolution(_pair(layer.strides), layer.padding)
+    kernel = _image_kernel(kernel)
+    return _on_images(lambda images: convolution.outputs(images, kernel), inputs)
+
+
+def _transposed(layer, inputs):
+    if None in inputs.shape[1:]:
+        return type(layer).call(layer, inputs)
     tf = import_backend()
-    inputs, kernel = tf.convert_to_tensor(inputs), tf.convert_to_tensor(kernel)
-    if len(layer.strides) == 2:
-        return _Convolution(layer.strides, layer.padding).outputs(inputs, kernel)
-    convolution = _Convolution((1, *layer.strides), layer.padding)
-    outputs = convolution.outputs(inputs[:, None], kernel[None])
-    return tf.squeeze(outputs, 1)
+    _, *size, filters = layer.compute_output_shape(inputs.shape)
+    shape = tf.stack([tf.shape(inputs)[0], *_pair(size), filters])
+    kernel = _image_kernel(layer.kernel)
+    convolution = _Convolution(_pair(layer.strides), layer.padding)
+    outputs = _on_images(
+        lambda images: convolution.images_gradient(shape, kernel, images), inputs
+    )
+    if layer.use_bias:
+        outputs = tf.nn.bias_add(outputs, layer.bias)
+    return layer.activation(outputs)
+
+
+def _pooled(layer, inputs):
+    size, strides = _pair(layer.pool_size), _pair(layer.strides)
+    return _on_images(_max_pool(size, strides, layer.padding), inputs)
+
+
+def _on_images(function: Callable, inputs: Any) -> Any:
+    """Apply a function of images to images or to signals, as images of height 1."""
+    tf = import_backend()
+    inputs = tf.convert_to_tensor(inputs)
+    if len(inputs.shape) == 4:
+        return function(inputs)
+    return tf.squeeze(function(tf.expand_dims(inputs, 1)), 1)
+
+
+def _image_kernel(kernel):
+    tf = import_backend()
+    tensor = tf.convert_to_tensor(kernel)
+    return tensor if len(tensor.shape) == 4 else tf.expand_dims(tensor, 0)
+
+
+def _pair(sizes):
+    return (1, *sizes)[-2:]
 
 
 class _Convolution:
@@ -108,7 +155,7 @@ class _Convolution:
 
             def gradients(errors):
                 return (
-                    self._images_gradient(shape, kernel, errors),
+                    self.images_gradient(shape, kernel, errors),
                     self._kernel_gradient(tf.shape(kernel), images, errors),
                 )
 
@@ -116,7 +163,7 @@ class _Convolution:
 
         return outputs(images, kernel)
 
-    def _images_gradient(self, shape, kernel, errors):
+    def images_gradient(self, shape, kernel, errors):
         tf = import_backend()
 
         @tf.custom_gradient
@@ -144,22 +191,13 @@ class _Convolution:
 
             def gradients(kernel):
                 return (
-                    self._images_gradient(tf.shape(images), kernel, errors),
+                    self.images_gradient(tf.shape(images), kernel, errors),
                     self.outputs(images, kernel),
                 )
 
             return result, gradients
 
         return kernel_gradient(images, errors)
-
-
-def _pooled(layer, inputs):
-    tf = import_backend()
-    size, strides = tuple(layer.pool_size), tuple(layer.strides)
-    if len(size) == 2:
-        return _max_pool(size, strides, layer.padding)(inputs)
-    outputs = _max_pool((1, *size), (1, *strides), layer.padding)(inputs[:, None])
-    return tf.squeeze(outputs, 1)
 
 
 def _max_pool(size: Sequence[int], strides: Sequence[int], padding: str) -> Callable:
