@@ -140,7 +140,8 @@ def test_a_fit_that_ends_as_pca():
 
 def test_times_since_1970_in_float64():
     rng = np.random.default_rng(0)
-    X = 1.7e9 + rng.normal(size=(300, 2)) @ rng.normal(size=(2, 5)) * [1, 10, 1e4, 2, 5]
+    X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 5)) + rng.normal(size=(300, 5))
+    X = 1.7e9 + X * [1, 10, 1e4, 2, 5]
     estimator = make_autoencoder(n_components=2).fit(X)
     found = outputs_of(estimator, X, options={"outputs": METHODS})
     centred = X.mean(axis=0)
