@@ -30,7 +30,7 @@ def pytest_collection_finish(session):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Seed the generators that layers and estimators without a seed draw from.
+    """Seed what layers and scikit-learn's estimators without a seed draw from.
 
     A test that depends on these numbers passes or fails in each run, and alone as well.
     """
