@@ -229,12 +229,9 @@ def _model_from(tensor, model):
     """The part of a model after a tensor; None if it has other inputs too."""
     keras = import_keras()
     try:
-        part = keras.Model(tensor, model.outputs[0])
+        return keras.Model(tensor, model.outputs[0])
     except ValueError:
         return None
-    # Keras 3.12 returns a model with inputs that nothing is passed to.
-    inputs = [each for each in part.layers if isinstance(each, keras.layers.InputLayer)]
-    return part if len(inputs) == 1 else None
 
 
 def _where_to_begin(model, name):
