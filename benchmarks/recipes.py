@@ -160,7 +160,10 @@ def denoise_model(n_features):
 
 
 def signals_model(n_features):
-    """Return the model of the Keras example on time series, without its dropout."""
+    """Return the model of the Keras example on time series, with two changes.
+
+    It has no dropout, and its last layer is a convolution, as that of a `ConvNetwork`.
+    """
     import keras
 
     layers = keras.layers

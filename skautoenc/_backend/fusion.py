@@ -28,6 +28,7 @@ _TAPS_BY_PIXEL = np.array(
     ],
     np.float32,
 )
+# For one and two axes: the kernel for windows of 2, from one of size 3.
 _FUSED_KERNEL = {1: "pat,tio->aipo", 2: "pat,qbu,tuio->abipqo"}
 
 
@@ -81,6 +82,7 @@ def _upsampled_convolutions(model):
 def _is_fusible(upsampling, convolution):
     """Whether the fused call gives the same outputs, and is faster."""
     n_axes = len(convolution.kernel_size)
+    # UpSampling1D has no interpolation and no data format.
     return (
         np.broadcast_to(upsampling.size, n_axes).tolist() == [2] * n_axes
         and getattr(upsampling, "interpolation", "nearest") == "nearest"

@@ -96,7 +96,7 @@ def _convolved(layer, inputs, kernel):
 
 
 def _transposed(layer, inputs):
-    if None in inputs.shape[1:]:
+    if None in inputs.shape[1:]:  # so the size of the outputs is not known either
         return type(layer).call(layer, inputs)
     tf = import_backend()
     _, *size, filters = layer.compute_output_shape(inputs.shape)
